@@ -1,0 +1,185 @@
+/*
+ * vocabulary.c
+ *	  The fixed vocabulary: one buffer of words, one table of slots.
+ */
+#include "vocabulary.h"
+
+#include <string.h>
+
+#include "hash.h"
+
+#define MAX_WORDS 10000000
+
+struct text_vocabulary
+{
+	const em_allocator *allocator;
+	char *words; /* joined by '\n' */
+	size_t length;
+	uint32_t count;
+	uint32_t *starts; /* (count + 1) of each word in words; the last is length + 1 */
+	hash_slot *slots; /* (mask + 1), a power of two of which at most two thirds are taken */
+	uint32_t mask;
+};
+
+static uint32_t
+word_length(const text_vocabulary *vocabulary, uint32_t index)
+{
+	return vocabulary->starts[index + 1] - vocabulary->starts[index] - 1;
+}
+
+/* The slot of the word, or the free one where it belongs; *probes: how many were looked at. */
+static hash_slot *
+find_slot(const text_vocabulary *vocabulary, const char *word, size_t length, uint32_t hash,
+		  uint64_t *probes)
+{
+	for (uint32_t i = hash & vocabulary->mask;; i = (i + 1) & vocabulary->mask)
+	{
+		hash_slot *slot = &vocabulary->slots[i];
+
+		(*probes)++;
+		if (slot->entry == 0)
+			return slot;
+		if (slot->hash == hash && word_length(vocabulary, slot->entry - 1) == length &&
+			memcmp(vocabulary->words + vocabulary->starts[slot->entry - 1], word, length) == 0)
+			return slot;
+	}
+}
+
+static em_code
+fill(text_vocabulary *vocabulary, em_status *status)
+{
+	const char *at = vocabulary->words;
+	const char *end = at + vocabulary->length;
+	uint64_t probes = 0;
+
+	for (uint32_t i = 0; i < vocabulary->count; i++)
+	{
+		const char *newline = memchr(at, '\n', (size_t) (end - at));
+		size_t length = (size_t) ((newline != NULL ? newline : end) - at);
+		uint32_t hash = hash_word(at, length);
+		hash_slot *slot;
+
+		if (length == 0)
+			return em_fail(status, EM_CORRUPT, "word %u of the vocabulary is empty", i + 1);
+		vocabulary->starts[i] = (uint32_t) (at - vocabulary->words);
+		slot = find_slot(vocabulary, at, length, hash, &probes);
+		if (slot->entry != 0)
+			return em_fail(status, EM_CORRUPT,
+						   "words %u and %u of the vocabulary are the same: \"%.*s\"", slot->entry,
+						   i + 1, (int) (length < 100 ? length : 100), at);
+		/* words made to collide would take hours; real ones need fewer than two probes each */
+		if (probes > UINT64_C(100) * i + 10000)
+			return em_fail(status, EM_CORRUPT, "the words of the vocabulary collide");
+		slot->hash = hash;
+		slot->entry = i + 1;
+		at += length + 1;
+	}
+	vocabulary->starts[vocabulary->count] = (uint32_t) vocabulary->length + 1;
+	return EM_OK;
+}
+
+em_code
+text_vocabulary_load(const em_allocator *allocator, const char *words, size_t length,
+					 text_vocabulary **vocabulary, em_status *status)
+{
+	text_vocabulary *made;
+	size_t count = 0;
+	size_t slots = 4;
+	em_code code;
+
+	*vocabulary = NULL;
+	if (length == 1 && words[0] == '\n')
+		return em_fail(status, EM_CORRUPT, "word 1 of the vocabulary is empty");
+	if (length > 0 && words[length - 1] == '\n')
+		length--;
+	if (length == 0)
+		words = "";
+	if (length >= UINT32_MAX)
+		return em_fail(status, EM_LIMIT, "vocabulary of %zu bytes is larger than %u", length,
+					   UINT32_MAX - 1);
+	if (length > 0)
+	{
+		const char *end = words + length;
+
+		count = 1;
+		for (const char *at = words; (at = memchr(at, '\n', (size_t) (end - at))) != NULL; at++)
+			count++;
+	}
+	if (count > MAX_WORDS)
+		return em_fail(status, EM_LIMIT, "vocabulary of %zu words is larger than %d", count,
+					   MAX_WORDS);
+	while (slots < count + count / 2 + 1)
+		slots *= 2;
+
+	made = em_allocate_zeroed(allocator, 1, sizeof(*made));
+	if (made == NULL)
+		return em_fail(status, EM_OUT_OF_MEMORY, "out of memory");
+	made->allocator = allocator;
+	made->length = length;
+	made->count = (uint32_t) count;
+	made->mask = (uint32_t) (slots - 1);
+	made->words = em_allocate_array(allocator, length + 1, 1);
+	made->starts = em_allocate_array(allocator, count + 1, sizeof(*made->starts));
+	made->slots = em_allocate_zeroed(allocator, slots, sizeof(*made->slots));
+	if (made->words == NULL || made->starts == NULL || made->slots == NULL)
+		code = em_fail(status, EM_OUT_OF_MEMORY, "out of memory");
+	else
+	{
+		memcpy(made->words, words, length);
+		made->words[length] = '\0';
+		code = fill(made, status);
+	}
+	if (code != EM_OK)
+	{
+		text_vocabulary_free(made);
+		return code;
+	}
+	*vocabulary = made;
+	return EM_OK;
+}
+
+void
+text_vocabulary_free(text_vocabulary *vocabulary)
+{
+	const em_allocator *allocator;
+
+	if (vocabulary == NULL)
+		return;
+	allocator = vocabulary->allocator;
+	em_release(allocator, vocabulary->words);
+	em_release(allocator, vocabulary->starts);
+	em_release(allocator, vocabulary->slots);
+	em_release(allocator, vocabulary);
+}
+
+uint32_t
+text_vocabulary_size(const text_vocabulary *vocabulary)
+{
+	return vocabulary->count + 1;
+}
+
+uint32_t
+text_vocabulary_find(const text_vocabulary *vocabulary, const char *word, size_t length)
+{
+	uint64_t probes = 0;
+
+	if (length == 0)
+		return TEXT_UNKNOWN_ID;
+	/* a free slot's entry is 0, which is TEXT_UNKNOWN_ID */
+	return find_slot(vocabulary, word, length, hash_word(word, length), &probes)->entry;
+}
+
+em_slice
+text_vocabulary_word(const text_vocabulary *vocabulary, uint32_t id)
+{
+	if (id == TEXT_UNKNOWN_ID || id > vocabulary->count)
+		return (em_slice){ "<unk>", 5 };
+	return (em_slice){ vocabulary->words + vocabulary->starts[id - 1],
+					   word_length(vocabulary, id - 1) };
+}
+
+em_slice
+text_vocabulary_words(const text_vocabulary *vocabulary)
+{
+	return (em_slice){ vocabulary->words, vocabulary->length };
+}
