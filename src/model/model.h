@@ -1,0 +1,82 @@
+/*
+ * model.h
+ *	  A trained model: configuration, labels, thresholds, vocabulary, weights;
+ *	  to and from its file, and scoring with it.
+ */
+#ifndef EMOTION_MODEL_MODEL_H
+#define EMOTION_MODEL_MODEL_H
+
+#include "../text/vocabulary.h"
+#include "config.h"
+#include "network.h"
+
+/* Read-only once made; may be used by several scorers at once. */
+typedef struct model
+{
+	const em_allocator *allocator;
+	network_layout layout; /* layout.config is the configuration */
+	char **labels;         /* (L) NUL-terminated UTF-8, in one block: see model_copy_labels */
+	float *thresholds;     /* (L) in 0..1 */
+	text_vocabulary *vocabulary;
+	real *embedding; /* (V, E) */
+	real *dense;
+} model;
+
+/*
+ * The largest magnitude of a weight in a file: with it, no shape that options allow can overflow a
+ * float on the way to a score (convolution 15 * 2048 * 1e18, LSTM 16384 * 1e9 * 3.1e22 = 5e35; what
+ * follows is bounded by its sigmoids), so that scores are finite whatever the file says.
+ */
+#define MODEL_MAX_WEIGHT 1e9f
+
+/*
+ * Read a model file (safetensors with the metadata listed in docs/model-file.md).
+ * Nothing in bytes is trusted: EM_CORRUPT, EM_LIMIT or EM_UNSUPPORTED say what is wrong;
+ * bytes may be released afterwards.
+ */
+em_code model_read(const em_allocator *allocator, const uint8_t *bytes, size_t size, model **out,
+				   em_status *status);
+void model_free(model *model);
+
+/* Index of a label, or -1. */
+int model_find_label(const model *model, const char *label, size_t length);
+
+/*
+ * Check a label set as models and training want it: 1..MODEL_MAX_LABELS
+ * names, each 1..MODEL_MAX_LABEL_BYTES bytes of valid UTF-8 without NUL, none twice. EM_LIMIT for
+ * too many or too long, EM_INVALID_DATA for the rest.
+ */
+em_code model_check_labels(const em_slice *labels, size_t count, em_status *status);
+
+/*
+ * A copy of count labels, each with a NUL behind it: one block that holds the
+ * pointers and the text, to be released by one em_release. NULL: no memory.
+ */
+char **model_copy_labels(const em_allocator *allocator, const em_slice *labels, size_t count);
+
+/* How the embedding is kept in a file; all else is F32. */
+typedef enum model_precision
+{
+	MODEL_F32,
+	MODEL_F16,
+	MODEL_BF16,
+} model_precision;
+
+/*
+ * The file of a model, allocated from `allocator`: *bytes, *size; the same bytes for the same
+ * model. Anything in `model` but allocator must be set. EM_INVALID_DATA when the file could not be
+ * read again: a weight that is not finite or too large (for `precision`, or for MODEL_MAX_WEIGHT), a threshold outside 0..1,
+ * labels that model_check_labels refuses, a vocabulary that is not UTF-8.
+ */
+em_code model_write(const em_allocator *allocator, const model *model, model_precision precision,
+					uint8_t **bytes, size_t *size, em_status *status);
+
+/*
+ * The same file with other thresholds (L), all else as it stands. Its weights are not looked at.
+ * EM_INVALID_DATA for a threshold outside 0..1.
+ */
+em_code model_rewrite_thresholds(const em_allocator *allocator, const uint8_t *bytes, size_t size,
+								 const float *thresholds, uint8_t **out, size_t *out_size,
+								 em_status *status);
+
+#endif /* EMOTION_MODEL_MODEL_H */

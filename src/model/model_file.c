@@ -1,0 +1,382 @@
+/*
+ * model_file.c
+ *	  A model from its file. The format: docs/model-file.md.
+ */
+#include "model_file.h"
+#include "clip.h"
+#include "json.h"
+
+#include <string.h>
+
+/*
+ * What is wrong with the contents is wrong with the file: the codes of the
+ * checks that users' options and rows share say so here.
+ */
+static em_code
+as_corrupt(em_code code, em_status *status)
+{
+	if (code != EM_INVALID_OPTION && code != EM_INVALID_DATA)
+		return code;
+	if (status != NULL)
+		status->code = EM_CORRUPT;
+	return EM_CORRUPT;
+}
+
+/* A metadata value that must be there. */
+static em_code
+required(const safetensors *file, const char *key, em_slice *value, em_status *status)
+{
+	*value = safetensors_metadata(file, key);
+	if (value->bytes == NULL)
+		return em_fail(status, EM_CORRUPT, "the file has no metadata \"%s\"", key);
+	return EM_OK;
+}
+
+static bool
+is(em_slice text, const char *expected)
+{
+	return text.length == strlen(expected) && memcmp(text.bytes, expected, text.length) == 0;
+}
+
+em_code
+model_file_check_format(const safetensors *file, em_status *status)
+{
+	em_slice format = safetensors_metadata(file, "format");
+	em_slice value;
+	em_code code;
+
+	if (format.bytes == NULL || !is(format, MODEL_FORMAT))
+	{
+		em_fail(status, EM_UNSUPPORTED, "the file is not a model of this extension");
+		em_hint(status, "A model file is one that emotion_export has written.");
+		return EM_UNSUPPORTED;
+	}
+	code = required(file, "format_version", &value, status);
+	if (code != EM_OK)
+		return code;
+	if (!is(value, MODEL_FORMAT_VERSION))
+	{
+		em_fail(status, EM_UNSUPPORTED, "the model file has format version \"%.*s\"",
+				clip_length(value), value.bytes);
+		em_hint(status, "This version of the extension reads format version %s.",
+				MODEL_FORMAT_VERSION);
+		return EM_UNSUPPORTED;
+	}
+	code = required(file, "architecture", &value, status);
+	if (code != EM_OK)
+		return code;
+	if (!is(value, MODEL_ARCHITECTURE))
+		return em_fail(status, EM_UNSUPPORTED, "the model file has the architecture \"%.*s\"",
+					   clip_length(value), value.bytes);
+	return EM_OK;
+}
+
+em_code
+model_file_labels(const em_allocator *allocator, const safetensors *file, em_slice **labels,
+				  char **text, size_t *count, em_status *status)
+{
+	em_slice json;
+	json_reader reader;
+	json_token token;
+	size_t used = 0;
+	em_code code = required(file, "labels", &json, status);
+
+	*labels = NULL;
+	*text = NULL;
+	*count = 0;
+	if (code != EM_OK)
+		return code;
+
+	/* a label of n bytes takes n + 1 here, and n + 2 in the JSON text */
+	*labels = em_allocate_array(allocator, MODEL_MAX_LABELS, sizeof(em_slice));
+	*text = em_allocate_array(allocator, json.length + 1, 1);
+	if (*labels == NULL || *text == NULL)
+		return em_fail(status, EM_OUT_OF_MEMORY, "out of memory");
+
+	json_open(&reader, json.bytes, json.length);
+	token = json_next(&reader);
+	if (token == JSON_ARRAY_BEGIN)
+	{
+		while ((token = json_next(&reader)) == JSON_STRING)
+		{
+			em_slice *label = *labels + *count;
+
+			if (*count == MODEL_MAX_LABELS)
+				return em_fail(status, EM_LIMIT, "the model file has more than %d labels",
+							   MODEL_MAX_LABELS);
+			label->bytes = *text + used;
+			label->length = json_unescape(reader.raw, *text + used);
+			used += label->length;
+			(*text)[used++] = '\0';
+			(*count)++;
+		}
+		if (token == JSON_ARRAY_END && json_next(&reader) == JSON_END)
+			return as_corrupt(model_check_labels(*labels, *count, status), status);
+	}
+	return em_fail(status, EM_CORRUPT,
+				   "the labels of the model file are not a JSON array of strings");
+}
+
+static em_code
+read_thresholds(const safetensors *file, size_t count, float *thresholds, em_status *status)
+{
+	em_slice json;
+	json_reader reader;
+	json_token token;
+	size_t n = 0;
+	em_code code = required(file, "thresholds", &json, status);
+
+	if (code != EM_OK)
+		return code;
+	json_open(&reader, json.bytes, json.length);
+	token = json_next(&reader);
+	if (token == JSON_ARRAY_BEGIN)
+	{
+		while ((token = json_next(&reader)) == JSON_NUMBER)
+		{
+			double threshold;
+
+			(void) json_to_double(reader.raw, &threshold);
+			code = model_file_check_threshold(threshold, n, status);
+			if (code != EM_OK)
+				return as_corrupt(code, status);
+			if (n < count)
+				thresholds[n] = (float) threshold;
+			n++;
+		}
+		if (token == JSON_ARRAY_END && json_next(&reader) == JSON_END)
+		{
+			if (n == count)
+				return EM_OK;
+			return em_fail(status, EM_CORRUPT, "the model file has %zu thresholds for %zu labels",
+						   n, count);
+		}
+	}
+	return em_fail(status, EM_CORRUPT,
+				   "the thresholds of the model file are not a JSON array of numbers");
+}
+
+static em_code
+keep_labels(model *model, const safetensors *file, size_t *count, em_status *status)
+{
+	em_slice *labels;
+	char *text;
+	em_code code = model_file_labels(model->allocator, file, &labels, &text, count, status);
+
+	if (code == EM_OK)
+	{
+		model->labels = model_copy_labels(model->allocator, labels, *count);
+		if (model->labels == NULL)
+			code = em_fail(status, EM_OUT_OF_MEMORY, "out of memory");
+	}
+	em_release(model->allocator, labels);
+	em_release(model->allocator, text);
+	return code;
+}
+
+/* Everything but the weights: what the metadata say. */
+static em_code
+read_description(model *model, const safetensors *file, em_status *status)
+{
+	em_slice value;
+	size_t labels = 0;
+	model_config config;
+	em_code code = model_file_check_format(file, status);
+
+	if (code == EM_OK)
+		code = required(file, "configuration", &value, status);
+	if (code == EM_OK)
+		code = as_corrupt(model_config_from_json(&config, value, status), status);
+	if (code == EM_OK)
+		code = keep_labels(model, file, &labels, status);
+	if (code != EM_OK)
+		return code;
+
+	model->thresholds = em_allocate_array(model->allocator, labels, sizeof(float));
+	if (model->thresholds == NULL)
+		return em_fail(status, EM_OUT_OF_MEMORY, "out of memory");
+	code = read_thresholds(file, labels, model->thresholds, status);
+	if (code == EM_OK)
+		code = required(file, "vocabulary", &value, status);
+	if (code == EM_OK)
+		code = as_corrupt(text_vocabulary_load(model->allocator, value.bytes, value.length,
+											   &model->vocabulary, status),
+						  status);
+	if (code == EM_OK)
+		code =
+			as_corrupt(network_layout_init(&model->layout, &config,
+										   text_vocabulary_size(model->vocabulary), labels, status),
+					   status);
+	return code;
+}
+
+/* The tensor of that name, which must have that shape; NULL, with *status filled, otherwise. */
+static const tensor *
+find_tensor(const safetensors *file, const char *name, int rank, const uint64_t *shape,
+			em_status *status)
+{
+	const tensor *found = safetensors_find(file, name);
+
+	if (found == NULL)
+	{
+		em_fail(status, EM_CORRUPT, "the model file has no tensor \"%s\"", name);
+		return NULL;
+	}
+	for (int i = 0; i < rank; i++)
+	{
+		if (found->rank != rank || found->shape[i] != shape[i])
+		{
+			em_fail(status, EM_CORRUPT,
+					"tensor \"%s\" of the model file has not the shape that its configuration, "
+					"labels and vocabulary ask for",
+					name);
+			return NULL;
+		}
+	}
+	if (found->type == TENSOR_OTHER)
+	{
+		em_fail(status, EM_CORRUPT, "tensor \"%s\" of the model file is not F32, F16 or BF16",
+				name);
+		return NULL;
+	}
+	return found;
+}
+
+#define LIMIT_BLOCK 256
+
+/* In blocks, so that the inner loop becomes vector code (see halves.c). */
+static bool
+within_limit(const float *numbers, size_t count)
+{
+	uint32_t over = 0, limit;
+	float limit_number = MODEL_MAX_WEIGHT;
+
+	memcpy(&limit, &limit_number, sizeof(limit));
+	while (count > 0)
+	{
+		uint32_t bits[LIMIT_BLOCK] = { 0 };
+		size_t n = count < LIMIT_BLOCK ? count : LIMIT_BLOCK;
+
+		memcpy(bits, numbers, n * sizeof(float));
+		for (int i = 0; i < LIMIT_BLOCK; i++)
+			over |= limit - (bits[i] & 0x7FFFFFFF);
+		numbers += n;
+		count -= n;
+	}
+	return over >> 31 == 0;
+}
+
+/* tensor_read into reals; doubles are widened from floats at the end of their place. */
+static em_code
+read_reals(const tensor *tensor, real *out, em_status *status)
+{
+	const size_t count = (size_t) tensor->elements;
+	float *floats = (float *) (void *) (out + count) - count;
+	em_code code = tensor_read(tensor, floats, status);
+
+	if (code != EM_OK)
+		return code;
+	/* halves end far below */
+	if (tensor->type != TENSOR_F16 && !within_limit(floats, count))
+		return em_fail(status, EM_CORRUPT,
+					   "tensor \"%.*s\" of the model file holds a number beyond %g",
+					   clip_length(tensor->name), tensor->name.bytes, (double) MODEL_MAX_WEIGHT);
+	for (size_t i = 0; sizeof(real) > sizeof(float) && i < count; i++)
+	{
+		float number;
+
+		memcpy(&number, floats + i, sizeof(number));
+		out[i] = number;
+	}
+	return EM_OK;
+}
+
+static em_code
+read_weights(model *model, const safetensors *file, em_status *status)
+{
+	const network_layout *layout = &model->layout;
+	const uint64_t embedding_shape[2] = { layout->vocabulary, layout->embedding };
+	const tensor *embedding, *found[NETWORK_MAX_TENSORS];
+	size_t end = 0;
+	em_code code;
+
+	/* all shapes before any memory: what is then allocated is at most twice what the file holds */
+	embedding = find_tensor(file, MODEL_EMBEDDING_NAME, 2, embedding_shape, status);
+	if (embedding == NULL)
+		return EM_CORRUPT;
+	for (size_t i = 0; i < layout->tensor_count; i++)
+	{
+		const network_tensor *wanted = &layout->tensors[i];
+
+		found[i] = find_tensor(file, wanted->name, wanted->rank, wanted->shape, status);
+		if (found[i] == NULL)
+			return EM_CORRUPT;
+	}
+	if (file->tensor_count != layout->tensor_count + 1)
+		return em_fail(status, EM_CORRUPT, "the model file has %zu tensors, not %zu",
+					   file->tensor_count, layout->tensor_count + 1);
+
+	model->embedding =
+		em_allocate_array(model->allocator, layout->vocabulary * layout->embedding, sizeof(real));
+	model->dense = em_allocate_array(model->allocator, layout->dense, sizeof(real));
+	if (model->embedding == NULL || model->dense == NULL)
+		return em_fail(status, EM_OUT_OF_MEMORY, "out of memory");
+	code = read_reals(embedding, model->embedding, status);
+	for (size_t i = 0; code == EM_OK && i < layout->tensor_count; i++)
+	{
+		const network_tensor *wanted = &layout->tensors[i];
+
+		memset(model->dense + end, 0, (wanted->offset - end) * sizeof(real));
+		code = read_reals(found[i], model->dense + wanted->offset, status);
+		end = wanted->offset + wanted->elements;
+	}
+	memset(model->dense + end, 0, (layout->dense - end) * sizeof(real));
+	return code;
+}
+
+em_code
+model_read(const em_allocator *allocator, const uint8_t *bytes, size_t size, model **out,
+		   em_status *status)
+{
+	safetensors file;
+	model *result;
+	em_code code;
+
+	*out = NULL;
+	code = safetensors_open(allocator, bytes, size, &file, status);
+	if (code != EM_OK)
+		return code;
+	result = em_allocate_zeroed(allocator, 1, sizeof(*result));
+	if (result == NULL)
+		code = em_fail(status, EM_OUT_OF_MEMORY, "out of memory");
+	else
+	{
+		result->allocator = allocator;
+		code = read_description(result, &file, status);
+		if (code == EM_OK)
+			code = read_weights(result, &file, status);
+	}
+	safetensors_close(&file);
+	if (code == EM_OK)
+		*out = result;
+	else
+		model_free(result);
+	return code;
+}
+
+void
+model_free(model *model)
+{
+	const em_allocator *allocator;
+
+	if (model == NULL)
+		return;
+	allocator = model->allocator;
+	em_release(allocator, model->labels);
+	em_release(allocator, model->thresholds);
+	if (model->vocabulary != NULL)
+		text_vocabulary_free(model->vocabulary);
+	em_release(allocator, model->embedding);
+	em_release(allocator, model->dense);
+	em_release(allocator, model);
+}

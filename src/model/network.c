@@ -1,0 +1,453 @@
+/*
+ * network.c
+ *	  Forward and backward of embedding -> Conv1D -> BiLSTM -> attention -> linear.
+ */
+#include "network.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "../nn/activation.h"
+#include "../nn/layers.h"
+#include "../nn/matmul.h"
+#include "../nn/random.h"
+
+/* The parameters of one kind by name instead of by index. */
+typedef struct named_tensors
+{
+	const network_tensor *conv_weight[OPTION_LIST_MAX];
+	const network_tensor *conv_bias[OPTION_LIST_MAX];
+	const network_tensor *lstm_input, *lstm_recurrent, *lstm_bias;
+	const network_tensor *attention_weight, *attention_bias, *attention_query;
+	const network_tensor *output_weight, *output_bias;
+} named_tensors;
+
+static named_tensors
+find_tensors(const network_layout *layout)
+{
+	named_tensors found;
+	int weights = 0;
+	int biases = 0;
+
+	memset(&found, 0, sizeof(found));
+	for (size_t i = 0; i < layout->tensor_count; i++)
+	{
+		const network_tensor *tensor = &layout->tensors[i];
+
+		switch (tensor->kind)
+		{
+			case TENSOR_CONV_WEIGHT:
+				found.conv_weight[weights++] = tensor;
+				break;
+			case TENSOR_CONV_BIAS:
+				found.conv_bias[biases++] = tensor;
+				break;
+			case TENSOR_LSTM_INPUT:
+				found.lstm_input = tensor;
+				break;
+			case TENSOR_LSTM_RECURRENT:
+				found.lstm_recurrent = tensor;
+				break;
+			case TENSOR_LSTM_BIAS:
+				found.lstm_bias = tensor;
+				break;
+			case TENSOR_ATTENTION_WEIGHT:
+				found.attention_weight = tensor;
+				break;
+			case TENSOR_ATTENTION_BIAS:
+				found.attention_bias = tensor;
+				break;
+			case TENSOR_ATTENTION_QUERY:
+				found.attention_query = tensor;
+				break;
+			case TENSOR_OUTPUT_WEIGHT:
+				found.output_weight = tensor;
+				break;
+			case TENSOR_OUTPUT_BIAS:
+				found.output_bias = tensor;
+				break;
+		}
+	}
+	return found;
+}
+
+static size_t
+widest_kernel(const network_layout *layout)
+{
+	int widest = 1;
+
+	for (int i = 0; i < layout->config.kernel_widths.count; i++)
+		if (layout->config.kernel_widths.values[i] > widest)
+			widest = layout->config.kernel_widths.values[i];
+	return (size_t) widest;
+}
+
+/* Where a narrower kernel's blocks begin among those of the widest one. */
+static size_t
+first_block(size_t widest, size_t width)
+{
+	return (widest - 1) / 2 - (width - 1) / 2;
+}
+
+static void
+fill_uniform(real *weight, size_t count, double bound, uint64_t seed, uint32_t tensor)
+{
+	nn_random_key key = { seed, NN_STREAM_INIT, 0, tensor };
+
+	for (size_t i = 0; i < count; i++)
+		weight[i] = (real) ((2 * (double) nn_random_uniform(&key, i) - 1) * bound);
+}
+
+static double
+glorot(double in, double out)
+{
+	return sqrt(6.0 / (in + out));
+}
+
+void
+network_init(const network_layout *layout, uint64_t seed, const double *prior, real *embedding,
+			 real *dense)
+{
+	size_t hidden = layout->hidden;
+
+	/* the embedding counts as tensor UINT32_MAX, so that layers never share its numbers */
+	fill_uniform(embedding, layout->vocabulary * layout->embedding, 0.1, seed, UINT32_MAX);
+	memset(embedding, 0, layout->embedding * sizeof(real));
+	memset(dense, 0, layout->dense * sizeof(real));
+
+	for (size_t i = 0; i < layout->tensor_count; i++)
+	{
+		const network_tensor *tensor = &layout->tensors[i];
+		real *weight = dense + tensor->offset;
+		double bound = 0;
+
+		switch (tensor->kind)
+		{
+			case TENSOR_CONV_WEIGHT:
+				bound = glorot((double) (tensor->shape[1] * tensor->shape[2]),
+							   (double) (tensor->shape[1] * tensor->shape[0]));
+				break;
+			case TENSOR_LSTM_INPUT:
+				bound = glorot((double) layout->conv, (double) hidden);
+				break;
+			case TENSOR_LSTM_RECURRENT:
+				bound = 1 / sqrt((double) hidden);
+				break;
+			case TENSOR_LSTM_BIAS:
+				for (size_t direction = 0; direction < 2; direction++)
+					for (size_t j = 0; j < hidden; j++)
+						weight[direction * 4 * hidden + hidden + j] = 1;
+				break;
+			case TENSOR_ATTENTION_WEIGHT:
+				bound = glorot(2 * (double) hidden, (double) layout->attention);
+				break;
+			case TENSOR_ATTENTION_QUERY:
+				bound = glorot((double) layout->attention, 1);
+				break;
+			case TENSOR_OUTPUT_WEIGHT:
+				bound = glorot(2 * (double) hidden, (double) layout->labels);
+				break;
+			case TENSOR_OUTPUT_BIAS:
+				for (size_t label = 0; prior != NULL && label < layout->labels; label++)
+				{
+					double share = fmin(fmax(prior[label], 1e-6), 1 - 1e-6);
+
+					weight[label] = (real) log(share / (1 - share));
+				}
+				break;
+			case TENSOR_CONV_BIAS:
+			case TENSOR_ATTENTION_BIAS:
+				break;
+		}
+		if (bound > 0)
+			fill_uniform(weight, tensor->elements, bound, seed, (uint32_t) i);
+	}
+}
+
+/*
+ * What a pass takes from its arena, in one place for counting and for taking:
+ * arena NULL counts. Returns the elements asked for.
+ */
+static size_t
+take_pass(const network_layout *layout, const nn_packed *batch, bool training, nn_arena *arena,
+		  network_pass *pass)
+{
+	const model_config *config = &layout->config;
+	size_t n = batch->rows;
+	size_t hidden = layout->hidden;
+	bool word = training && config->dropout_word > 0;
+	bool spatial = training && config->dropout_embedding > 0;
+	bool conv = training && config->dropout_conv > 0;
+	bool state = training && config->dropout_hidden > 0;
+	bool pooled = training && config->dropout_pooled > 0;
+	const struct
+	{
+		real **place;
+		bool wanted;
+		size_t elements;
+	} table[] = {
+		{ &pass->vectors, true, batch->distinct * layout->embedding },
+		{ &pass->spatial, spatial, batch->sequences * layout->embedding },
+		{ &pass->word, word, n },
+		{ &pass->columns, true, n * widest_kernel(layout) * layout->embedding },
+		{ &pass->conv, true, n * layout->conv },
+		{ &pass->conv_mask, conv, n * layout->conv },
+		{ &pass->gates, true, n * 8 * hidden },
+		{ &pass->c, true, n * 2 * hidden },
+		{ &pass->tanh_c, training, n * 2 * hidden },
+		{ &pass->h, true, n * 2 * hidden },
+		{ &pass->h_kept, state, n * 2 * hidden },
+		{ &pass->h_mask, state, n * 2 * hidden },
+		{ &pass->u, true, n * layout->attention },
+		{ &pass->attention, true, n },
+		{ &pass->pooled, true, batch->sequences * 2 * hidden },
+		{ &pass->pooled_mask, pooled, batch->sequences * 2 * hidden },
+	};
+	size_t bytes = 0;
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
+	{
+		*table[i].place = NULL;
+		if (!table[i].wanted)
+			continue;
+		bytes += nn_arena_room(table[i].elements, sizeof(real));
+		if (arena != NULL)
+			*table[i].place = nn_arena_take(arena, table[i].elements, sizeof(real));
+	}
+	return bytes;
+}
+
+/* What a backward pass takes besides. */
+typedef struct backward_scratch
+{
+	real *d_pooled; /* (B, 2H) */
+	real *d_h;      /* (N, 2H) */
+	real *lstm;     /* (N + B) H, or N for the attention */
+	real *d_conv;   /* (N, F) */
+} backward_scratch;
+
+static size_t
+take_backward(const network_layout *layout, const nn_packed *batch, nn_arena *arena,
+			  backward_scratch *scratch)
+{
+	size_t hidden = layout->hidden;
+	const struct
+	{
+		real **place;
+		size_t elements;
+	} table[] = {
+		{ &scratch->d_pooled, batch->sequences * 2 * hidden },
+		{ &scratch->d_h, batch->rows * 2 * hidden },
+		{ &scratch->lstm, (batch->rows + batch->sequences) * hidden },
+		{ &scratch->d_conv, batch->rows * layout->conv },
+	};
+	size_t bytes = 0;
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
+	{
+		bytes += nn_arena_room(table[i].elements, sizeof(real));
+		if (arena != NULL)
+			*table[i].place = nn_arena_take(arena, table[i].elements, sizeof(real));
+	}
+	return bytes;
+}
+
+size_t
+network_workspace(const network_layout *layout, const nn_packed *batch, bool training)
+{
+	network_pass pass;
+	backward_scratch scratch;
+	size_t bytes = take_pass(layout, batch, training, NULL, &pass);
+
+	if (training)
+		bytes += take_backward(layout, batch, NULL, &scratch);
+	return bytes;
+}
+
+/* One row of dropout factors per (text, position), from numbers named by sample and position alone. */
+static void
+mask_rows(const nn_packed *batch, const network_dropout *dropout, nn_stream stream, size_t dim,
+		  double rate, real *mask)
+{
+	for (size_t t = 0; t < batch->steps; t++)
+		for (size_t b = 0; b < batch->active[t]; b++)
+		{
+			nn_random_key key = { dropout->seed, stream, dropout->epoch, dropout->sample[b] };
+
+			nn_dropout_mask(&key, (uint64_t) t * dim, dim, (real) rate,
+							mask + (batch->offset[t] + b) * dim);
+		}
+}
+
+/* One row of dropout factors per text. */
+static void
+mask_sequences(const nn_packed *batch, const network_dropout *dropout, nn_stream stream, size_t dim,
+			   double rate, real *mask)
+{
+	for (size_t b = 0; b < batch->sequences; b++)
+	{
+		nn_random_key key = { dropout->seed, stream, dropout->epoch, dropout->sample[b] };
+
+		nn_dropout_mask(&key, 0, dim, (real) rate, mask + b * dim);
+	}
+}
+
+static void
+fill_masks(const network_layout *layout, const nn_packed *batch, const network_dropout *dropout,
+		   network_pass *pass)
+{
+	const model_config *config = &layout->config;
+
+	if (pass->word)
+		mask_rows(batch, dropout, NN_STREAM_WORD_DROPOUT, 1, config->dropout_word, pass->word);
+	if (pass->spatial)
+		mask_sequences(batch, dropout, NN_STREAM_SPATIAL_DROPOUT, layout->embedding,
+					   config->dropout_embedding, pass->spatial);
+	if (pass->conv_mask)
+		mask_rows(batch, dropout, NN_STREAM_CONV_DROPOUT, layout->conv, config->dropout_conv,
+				  pass->conv_mask);
+	if (pass->h_mask)
+		mask_rows(batch, dropout, NN_STREAM_HIDDEN_DROPOUT, 2 * layout->hidden,
+				  config->dropout_hidden, pass->h_mask);
+	if (pass->pooled_mask)
+		mask_sequences(batch, dropout, NN_STREAM_POOL_DROPOUT, 2 * layout->hidden,
+					   config->dropout_pooled, pass->pooled_mask);
+}
+
+void
+network_forward(const network_layout *layout, const network_weights *weights,
+				const nn_packed *batch, const network_dropout *dropout, nn_arena *arena,
+				network_pass *pass, real *logits)
+{
+	const named_tensors t = find_tensors(layout);
+	const real *dense = weights->dense;
+	size_t n = batch->rows;
+	size_t hidden = layout->hidden;
+	size_t widest = widest_kernel(layout);
+
+	take_pass(layout, batch, dropout != NULL, arena, pass);
+	if (dropout != NULL)
+		fill_masks(layout, batch, dropout, pass);
+
+	nn_embedding(batch->distinct, layout->embedding, batch->ids, weights->embedding, pass->vectors);
+	nn_windows(batch, widest, layout->embedding, pass->vectors, pass->spatial, pass->word,
+			   pass->columns);
+	for (int i = 0; i < layout->config.kernel_widths.count; i++)
+	{
+		size_t width = (size_t) layout->config.kernel_widths.values[i];
+		size_t filters = (size_t) layout->config.filters;
+		real *y = pass->conv + (size_t) i * filters;
+
+		/* ld of the columns is the widest kernel's, so nn_linear's weight stays contiguous */
+		nn_linear(n, width * layout->embedding, filters,
+				  pass->columns + first_block(widest, width) * layout->embedding,
+				  widest * layout->embedding, dense + t.conv_weight[i]->offset,
+				  dense + t.conv_bias[i]->offset, y, layout->conv);
+	}
+	nn_relu(n * layout->conv, pass->conv, pass->conv);
+	if (pass->conv_mask)
+		nn_multiply(n * layout->conv, pass->conv_mask, pass->conv);
+
+	nn_linear(n, layout->conv, 8 * hidden, pass->conv, layout->conv, dense + t.lstm_input->offset,
+			  dense + t.lstm_bias->offset, pass->gates, 8 * hidden);
+	if (!pass->h_kept)
+		pass->h_kept = pass->h;
+	for (size_t direction = 0; direction < 2; direction++)
+		nn_lstm(batch, hidden, direction == 1,
+				dense + t.lstm_recurrent->offset + direction * 4 * hidden * hidden,
+				pass->gates + direction * 4 * hidden, 8 * hidden, pass->c + direction * n * hidden,
+				pass->tanh_c ? pass->tanh_c + direction * n * hidden : NULL,
+				pass->h_kept + direction * hidden, 2 * hidden);
+	if (pass->h_mask)
+	{
+		memcpy(pass->h, pass->h_kept, n * 2 * hidden * sizeof(real));
+		nn_multiply(n * 2 * hidden, pass->h_mask, pass->h);
+	}
+
+	nn_attention(batch, 2 * hidden, layout->attention, pass->h, dense + t.attention_weight->offset,
+				 dense + t.attention_bias->offset, dense + t.attention_query->offset, pass->u,
+				 pass->attention, pass->pooled);
+	if (pass->pooled_mask)
+		nn_multiply(batch->sequences * 2 * hidden, pass->pooled_mask, pass->pooled);
+	nn_linear(batch->sequences, 2 * hidden, layout->labels, pass->pooled, 2 * hidden,
+			  dense + t.output_weight->offset, dense + t.output_bias->offset, logits,
+			  layout->labels);
+}
+
+void
+network_backward(const network_layout *layout, const network_weights *weights,
+				 const nn_packed *batch, network_pass *pass, const real *d_logits, nn_arena *arena,
+				 real *d_dense, real *d_embedding)
+{
+	const named_tensors t = find_tensors(layout);
+	const real *dense = weights->dense;
+	size_t n = batch->rows;
+	size_t hidden = layout->hidden;
+	size_t widest = widest_kernel(layout);
+	size_t filters = (size_t) layout->config.filters;
+	backward_scratch scratch;
+
+	take_backward(layout, batch, arena, &scratch);
+
+	nn_linear_backward(batch->sequences, 2 * hidden, layout->labels, pass->pooled, 2 * hidden,
+					   dense + t.output_weight->offset, d_logits, layout->labels,
+					   d_dense + t.output_weight->offset, d_dense + t.output_bias->offset,
+					   scratch.d_pooled, 2 * hidden, false);
+	if (pass->pooled_mask)
+		nn_multiply(batch->sequences * 2 * hidden, pass->pooled_mask, scratch.d_pooled);
+	nn_attention_backward(batch, 2 * hidden, layout->attention, pass->h,
+						  dense + t.attention_weight->offset, dense + t.attention_query->offset,
+						  pass->u, pass->attention, scratch.d_pooled, scratch.lstm, scratch.d_h,
+						  d_dense + t.attention_weight->offset, d_dense + t.attention_bias->offset,
+						  d_dense + t.attention_query->offset);
+	if (pass->h_mask)
+		nn_multiply(n * 2 * hidden, pass->h_mask, scratch.d_h);
+
+	for (size_t direction = 0; direction < 2; direction++)
+	{
+		size_t recurrent = t.lstm_recurrent->offset + direction * 4 * hidden * hidden;
+
+		nn_lstm_backward(batch, hidden, direction == 1, dense + recurrent,
+						 pass->gates + direction * 4 * hidden, 8 * hidden,
+						 pass->c + direction * n * hidden, pass->tanh_c + direction * n * hidden,
+						 pass->h_kept + direction * hidden, scratch.d_h + direction * hidden,
+						 2 * hidden, scratch.lstm, d_dense + recurrent);
+	}
+	nn_linear_backward(n, layout->conv, 8 * hidden, pass->conv, layout->conv,
+					   dense + t.lstm_input->offset, pass->gates, 8 * hidden,
+					   d_dense + t.lstm_input->offset, d_dense + t.lstm_bias->offset,
+					   scratch.d_conv, layout->conv, false);
+
+	/* a dropped unit is 0 after ReLU and dropout, so that one comparison serves both */
+	nn_relu_backward(n * layout->conv, pass->conv, scratch.d_conv, scratch.d_conv);
+	if (pass->conv_mask)
+		nn_multiply(n * layout->conv, pass->conv_mask, scratch.d_conv);
+	for (int i = 0; i < layout->config.kernel_widths.count; i++)
+	{
+		size_t width = (size_t) layout->config.kernel_widths.values[i];
+
+		nn_linear_backward(n, width * layout->embedding, filters,
+						   pass->columns + first_block(widest, width) * layout->embedding,
+						   widest * layout->embedding, dense + t.conv_weight[i]->offset,
+						   scratch.d_conv + (size_t) i * filters, layout->conv,
+						   d_dense + t.conv_weight[i]->offset, d_dense + t.conv_bias[i]->offset,
+						   NULL, 0, false);
+	}
+
+	if (d_embedding == NULL)
+		return;
+	/* the columns have served: their place takes their gradient */
+	memset(pass->columns, 0, n * widest * layout->embedding * sizeof(real));
+	for (int i = 0; i < layout->config.kernel_widths.count; i++)
+	{
+		size_t width = (size_t) layout->config.kernel_widths.values[i];
+
+		nn_gemm(false, false, n, width * layout->embedding, filters, 1,
+				scratch.d_conv + (size_t) i * filters, layout->conv,
+				dense + t.conv_weight[i]->offset, width * layout->embedding, 1,
+				pass->columns + first_block(widest, width) * layout->embedding,
+				widest * layout->embedding);
+	}
+	nn_windows_backward(batch, widest, layout->embedding, pass->columns, pass->spatial, pass->word,
+						d_embedding);
+}

@@ -1,0 +1,77 @@
+/*
+ * samples.h
+ *	  The texts and labels that a training reads over and over: token ids in
+ *	  blocks, in memory up to a limit and beyond it wherever the caller puts them.
+ *
+ * The order of the samples does not depend on the order in which they were
+ * added: samples_finish() sorts them by a hash of their content, so that the
+ * same rows train the same network whatever a table scan does.
+ */
+#ifndef EMOTION_MODEL_SAMPLES_H
+#define EMOTION_MODEL_SAMPLES_H
+
+#include "../base.h"
+#include "../nn/packed.h"
+#include "../nn/real.h"
+#include "../text/tokenizer.h"
+
+/* Blocks of this size are what spills. A text and its labels must fit in one. */
+#define SAMPLES_BLOCK_BYTES (1024 * 1024)
+
+/*
+ * Where blocks go beyond the memory limit: write stores one at the given number (0, 1, ... in
+ * order), read copies a piece of one back. false: it failed, and the caller knows why (either may
+ * also leave by longjmp; the samples hold nothing but memory of their allocator).
+ */
+typedef struct samples_spill
+{
+	bool (*write)(void *context, size_t block, const void *bytes);
+	bool (*read)(void *context, size_t block, size_t offset, void *bytes, size_t length);
+	void *context;
+} samples_spill;
+
+typedef struct samples samples;
+
+/* memory_limit: bytes of blocks kept in memory when there is a spill (NULL: all are). */
+em_code samples_create(const em_allocator *allocator, size_t labels, size_t memory_limit,
+					   const samples_spill *spill, samples **out, em_status *status);
+void samples_free(samples *samples);
+
+/* A hash of a text's tokens and labels (64 bits of FNV-1a over both, mixed). */
+uint64_t samples_hash(const text_tokens *tokens, const uint16_t *labels, size_t label_count);
+
+/*
+ * Add one: its token ids, the indices of its labels, its weight. EM_LIMIT when it does not fit
+ * in a block.
+ */
+em_code samples_add(samples *samples, const uint32_t *ids, size_t length, const uint16_t *labels,
+					size_t label_count, float weight, uint64_t hash, em_status *status);
+
+/*
+ * No more are added: settle the order. remap: NULL, or what each id given to samples_add
+ * is to be read as; copied by reference, it must outlive the samples.
+ */
+em_code samples_finish(samples *samples, const uint32_t *remap, em_status *status);
+
+size_t samples_count(const samples *samples);
+
+/* Tokens of sample i, in the settled order. */
+uint32_t samples_length(const samples *samples, size_t i);
+
+/* Tokens in all. */
+uint64_t samples_tokens(const samples *samples);
+
+/* How many samples bear each label: (L). */
+const uint64_t *samples_label_counts(const samples *samples);
+
+/* A hash of all samples in the settled order: what a resumed training compares. */
+uint64_t samples_fingerprint(const samples *samples);
+
+/*
+ * Read n samples by number. sequences: (n) out, valid until the next call;
+ * targets: (n, L) out, 0 or 1, or NULL; weights: (n) out or NULL.
+ */
+em_code samples_read(samples *samples, const uint32_t *numbers, size_t n, nn_sequence *sequences,
+					 real *targets, real *weights, em_status *status);
+
+#endif /* EMOTION_MODEL_SAMPLES_H */

@@ -1,0 +1,57 @@
+/*
+ * scorer.h
+ *	  Scoring texts with a model.
+ */
+#ifndef EMOTION_MODEL_SCORER_H
+#define EMOTION_MODEL_SCORER_H
+
+#include "../nn/pool.h"
+#include "model.h"
+
+/* A place to score in: grows with the largest batch, reused from call to call. */
+typedef struct scorer scorer;
+
+/* The model must outlive the scorer. One thread: the caller's. */
+em_code scorer_create(const em_allocator *allocator, const model *model, scorer **out,
+					  em_status *status);
+
+/*
+ * A scorer of bare weights on a pool's threads, for training: only scorer_run_ids
+ * works on it. pool may be NULL.
+ */
+em_code scorer_create_bare(const em_allocator *allocator, const network_layout *layout,
+						   network_weights weights, nn_pool *pool, scorer **out, em_status *status);
+
+/* NULL is allowed. */
+void scorer_free(scorer *scorer);
+
+/*
+ * Scores of n texts: (n, L) out, row-major, each in 0..1, in the order given.
+ * Texts are sorted by length and scored in batches of some thousand tokens.
+ * should_stop (may be NULL) is asked before each batch: EM_CANCELLED.
+ */
+em_code scorer_run(scorer *scorer, const em_slice *texts, size_t n, float *scores,
+				   em_should_stop should_stop, void *stop_context, em_status *status);
+
+/* The same from token ids, each below the vocabulary's size. */
+em_code scorer_run_ids(scorer *scorer, const nn_sequence *sequences, size_t n, float *scores,
+					   em_should_stop should_stop, void *stop_context, em_status *status);
+
+/* Tokens beyond this many are not asked for their influence (it is 0). */
+#define SCORER_MAX_INFLUENCE 256
+
+/* What the network looked at in one text; everything is valid until the scorer's next call. */
+typedef struct model_attention
+{
+	const text_tokens *tokens;
+	const float *weight;    /* (tokens->count) attention, summing to 1 */
+	const float *influence; /* (tokens->count) fall of the label's logit when the token is taken
+							 * for an unknown word; NULL unless asked for */
+} model_attention;
+
+/* Scores (L, or NULL) and attention of one text; label >= 0 asks for the influence on it. */
+em_code scorer_explain(scorer *scorer, em_slice text, int label, float *scores,
+					   model_attention *attention, em_should_stop should_stop, void *stop_context,
+					   em_status *status);
+
+#endif /* EMOTION_MODEL_SCORER_H */

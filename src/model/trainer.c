@@ -1,0 +1,604 @@
+/*
+ * trainer.c
+ *	  Options, life and epochs of a training.
+ */
+#include "trainer_internal.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "../data/metrics.h"
+#include "../data/thresholds.h"
+#include "../nn/random.h"
+
+/* Batches of about equal length are cut from this many batches' worth of shuffled texts. */
+#define POOL_BATCHES 64
+
+/* Weights per task of an update: enough to outweigh handing it out. */
+#define PIECE_ELEMENTS 16384
+
+/* Texts scored at once in an evaluation. */
+#define EVALUATION_TEXTS 4096
+
+static const char *const schedule_names[] = { "constant", "linear", "cosine", NULL };
+static const char *const loss_names[] = { "bce", "focal", "asymmetric", "class_balanced", NULL };
+static const char *const metric_names[] = { "macro_auc", "macro_ap", "macro_f1", "log_loss", NULL };
+
+#define FIELD(field) #field, OPTION_REAL, offsetof(trainer_options, field)
+#define INT_FIELD(field) #field, OPTION_INT, offsetof(trainer_options, field)
+#define CHOICE_FIELD(field) #field, OPTION_CHOICE, offsetof(trainer_options, field)
+
+const option_spec trainer_option_specs[] = {
+	{ INT_FIELD(epochs), 1, 10000, NULL, "passes over the training texts, at most" },
+	{ INT_FIELD(batch_size), 1, 65536, NULL, "texts per update" },
+	{ INT_FIELD(shard_size), 1, 65536, NULL, "texts of a batch that one thread takes at a time" },
+	{ FIELD(learning_rate), 0, 10, NULL, "step size of AdamW at its highest" },
+	{ FIELD(embedding_rate), 0, 100, NULL,
+	  "the word vectors' learning rate as a multiple of learning_rate; 0 freezes them" },
+	{ FIELD(weight_decay), 0, 10, NULL, "decoupled weight decay of the matrices" },
+	{ FIELD(clip_norm), 0, 1e6, NULL, "largest norm of a gradient; 0: no limit" },
+	{ FIELD(warmup), 0, 1, NULL, "share of the updates in which the learning rate rises" },
+	{ CHOICE_FIELD(schedule), 0, 0, schedule_names, "how the learning rate falls afterwards" },
+	{ CHOICE_FIELD(loss), 0, 0, loss_names, "what is minimised" },
+	{ FIELD(focal_gamma), 0, 20, NULL, "focusing of the focal loss" },
+	{ FIELD(focal_alpha), -1, 1, NULL, "weight of positives in the focal loss; negative: none" },
+	{ FIELD(gamma_positive), 0, 20, NULL, "focusing of positives in the asymmetric loss" },
+	{ FIELD(gamma_negative), 0, 20, NULL, "focusing of negatives in the asymmetric loss" },
+	{ FIELD(margin), 0, 0.99, NULL, "shift of negatives in the asymmetric loss" },
+	{ FIELD(class_balanced_beta), 0, 0.999999, NULL, "beta of the class-balanced weights" },
+	{ FIELD(positive_weight), 0, 1000, NULL, "weight of a label's presence in the loss" },
+	{ FIELD(label_smoothing), 0, 0.5, NULL, "how far targets move from 0 and 1 to one half" },
+	{ "seed", OPTION_UINT64, offsetof(trainer_options, seed), 0, 9223372036854775807.0, NULL,
+	  "what all random numbers depend on" },
+	{ CHOICE_FIELD(metric), 0, 0, metric_names, "what chooses the best epoch on held-out rows" },
+	{ INT_FIELD(patience), 0, 10000, NULL,
+	  "epochs without a better metric before training stops; 0: never" },
+	{ FIELD(threshold_shrinkage), 0, 1e9, NULL,
+	  "how many positives' worth the global threshold counts in a label's own" },
+	{ INT_FIELD(min_count), 1, 1000000, NULL, "words seen less often are unknown" },
+	{ INT_FIELD(max_words), 0, 10000000, NULL, "words known, at most; 0: no limit" },
+	{ NULL, OPTION_INT, 0, 0, 0, NULL, NULL },
+};
+
+void
+trainer_options_default(trainer_options *options)
+{
+	memset(options, 0, sizeof(*options));
+	options->epochs = 12;
+	options->batch_size = 128;
+	options->shard_size = 64;
+	options->learning_rate = 0.002;
+	options->embedding_rate = 1;
+	options->weight_decay = 0.01;
+	options->clip_norm = 1;
+	options->warmup = 0.05;
+	options->schedule = NN_SCHEDULE_LINEAR;
+	options->loss = TRAINER_BCE;
+	options->focal_gamma = 2;
+	options->focal_alpha = -1;
+	options->gamma_positive = 1;
+	options->gamma_negative = 4;
+	options->margin = 0.05;
+	options->class_balanced_beta = 0.999;
+	options->positive_weight = 1;
+	options->seed = 1;
+	options->metric = TRAINER_MACRO_AUC;
+	options->patience = 3;
+	options->threshold_shrinkage = 20;
+	options->min_count = 2;
+}
+
+static em_code
+out_of_memory(em_status *status)
+{
+	return em_fail(status, EM_OUT_OF_MEMORY, "out of memory");
+}
+
+uint64_t
+trainer_memory(const network_layout *layout, const trainer_options *options)
+{
+	uint64_t weights = (uint64_t) layout->vocabulary * layout->embedding + layout->dense;
+	uint64_t shards = ((uint64_t) options->batch_size + (uint64_t) options->shard_size - 1) /
+					  (uint64_t) options->shard_size;
+
+	return (weights * 4 + shards * layout->dense) * sizeof(real);
+}
+
+/* Cut the dense parameters into pieces of one tensor each. */
+static em_code
+make_pieces(trainer *trainer, em_status *status)
+{
+	const network_layout *layout = trainer->layout;
+	size_t count = 0;
+
+	for (size_t i = 0; i < layout->tensor_count; i++)
+		count += (layout->tensors[i].elements + PIECE_ELEMENTS - 1) / PIECE_ELEMENTS;
+	trainer->pieces = em_allocate_array(trainer->allocator, count, sizeof(dense_piece));
+	if (trainer->pieces == NULL)
+		return out_of_memory(status);
+	for (size_t i = 0; i < layout->tensor_count; i++)
+	{
+		const network_tensor *tensor = &layout->tensors[i];
+
+		for (size_t done = 0; done < tensor->elements; done += PIECE_ELEMENTS)
+		{
+			size_t left = tensor->elements - done;
+
+			trainer->pieces[trainer->piece_count++] =
+				(dense_piece){ tensor->offset + done, left < PIECE_ELEMENTS ? left : PIECE_ELEMENTS,
+							   tensor->decay };
+		}
+	}
+	return EM_OK;
+}
+
+static em_code
+make_weights(trainer *trainer, em_status *status)
+{
+	const network_layout *layout = trainer->layout;
+	size_t embedding = layout->vocabulary * layout->embedding;
+	const uint64_t *count = samples_label_counts(trainer->train);
+	double *prior;
+	real *at;
+
+	trainer->embedding_count = embedding;
+	trainer->block =
+		em_allocate_zeroed(trainer->allocator, 4 * (embedding + layout->dense), sizeof(real));
+	prior = em_allocate_array(trainer->allocator, layout->labels, sizeof(double));
+	if (trainer->block == NULL || prior == NULL)
+	{
+		em_release(trainer->allocator, prior);
+		return out_of_memory(status);
+	}
+	at = trainer->block;
+	trainer->dense = at;
+	trainer->dense_m = (at += layout->dense);
+	trainer->dense_v = (at += layout->dense);
+	trainer->best_dense = (at += layout->dense);
+	trainer->embedding = (at += layout->dense);
+	trainer->embedding_m = (at += embedding);
+	trainer->embedding_v = (at += embedding);
+	trainer->best_embedding = at + embedding;
+
+	for (size_t label = 0; label < layout->labels; label++)
+		prior[label] = (double) count[label] / (double) samples_count(trainer->train);
+	network_init(layout, trainer->options.seed, prior, trainer->embedding, trainer->dense);
+	em_release(trainer->allocator, prior);
+	return EM_OK;
+}
+
+static em_code
+make_loss(trainer *trainer, em_status *status)
+{
+	const trainer_options *options = &trainer->options;
+	size_t labels = trainer->layout->labels;
+	nn_loss *loss = &trainer->loss;
+
+	loss->kind = options->loss == TRAINER_FOCAL        ? NN_LOSS_FOCAL
+				 : options->loss == TRAINER_ASYMMETRIC ? NN_LOSS_ASYMMETRIC
+													   : NN_LOSS_BCE;
+	loss->gamma_positive =
+		options->loss == TRAINER_FOCAL ? options->focal_gamma : options->gamma_positive;
+	loss->gamma_negative = options->gamma_negative;
+	loss->margin = options->margin;
+	loss->alpha = options->focal_alpha;
+	if (options->loss == TRAINER_CLASS_BALANCED)
+	{
+		trainer->label_weight = em_allocate_array(trainer->allocator, labels, sizeof(real));
+		if (trainer->label_weight == NULL)
+			return out_of_memory(status);
+		nn_class_balanced_weights(labels, samples_label_counts(trainer->train),
+								  options->class_balanced_beta, trainer->label_weight);
+		loss->label_weight = trainer->label_weight;
+	}
+	if (options->positive_weight != 1)
+	{
+		trainer->positive_weight = em_allocate_array(trainer->allocator, labels, sizeof(real));
+		if (trainer->positive_weight == NULL)
+			return out_of_memory(status);
+		for (size_t label = 0; label < labels; label++)
+			trainer->positive_weight[label] = (real) options->positive_weight;
+		loss->positive_weight = trainer->positive_weight;
+	}
+	return EM_OK;
+}
+
+static em_code
+make_batch_memory(trainer *trainer, em_status *status)
+{
+	const em_allocator *allocator = trainer->allocator;
+	const network_layout *layout = trainer->layout;
+	size_t batch = (size_t) trainer->options.batch_size;
+	size_t count = samples_count(trainer->train);
+	em_code code = EM_OK;
+
+	trainer->batches = (count + batch - 1) / batch;
+	trainer->order = em_allocate_array(allocator, count, sizeof(uint32_t));
+	trainer->batch_order = em_allocate_array(allocator, trainer->batches, sizeof(uint32_t));
+	trainer->pooled = em_allocate_array(allocator, batch * POOL_BATCHES, sizeof(uint32_t));
+	trainer->history =
+		em_allocate_zeroed(allocator, (size_t) trainer->options.epochs, sizeof(trainer_epoch));
+	trainer->shard_count =
+		(batch + (size_t) trainer->options.shard_size - 1) / (size_t) trainer->options.shard_size;
+	trainer->shards = em_allocate_zeroed(allocator, trainer->shard_count, sizeof(shard));
+	trainer->sequences = em_allocate_array(allocator, batch, sizeof(nn_sequence));
+	trainer->chosen = em_allocate_array(allocator, batch, sizeof(nn_sequence));
+	trainer->targets = em_allocate_array(allocator, batch * layout->labels, sizeof(real));
+	trainer->weights = em_allocate_array(allocator, batch, sizeof(real));
+	trainer->slot = em_allocate_zeroed(allocator, layout->vocabulary, sizeof(uint32_t));
+	if (!trainer->order || !trainer->batch_order || !trainer->pooled || !trainer->history ||
+		!trainer->shards || !trainer->sequences || !trainer->chosen || !trainer->targets ||
+		!trainer->weights || !trainer->slot)
+		return out_of_memory(status);
+	for (size_t i = 0; code == EM_OK && i < trainer->shard_count; i++)
+	{
+		code = lane_init(&trainer->shards[i].lane, allocator, layout->vocabulary, status);
+		trainer->shards[i].d_dense = em_allocate_array(allocator, layout->dense, sizeof(real));
+		if (code == EM_OK && trainer->shards[i].d_dense == NULL)
+			code = out_of_memory(status);
+	}
+	return code;
+}
+
+static em_code
+make_evaluation(trainer *trainer, em_status *status)
+{
+	const em_allocator *allocator = trainer->allocator;
+	const network_layout *layout = trainer->layout;
+	size_t labels = layout->labels;
+	network_weights weights = { trainer->embedding, trainer->dense };
+	size_t cells;
+
+	trainer->thresholds = em_allocate_array(allocator, labels, sizeof(float));
+	trainer->best_thresholds = em_allocate_array(allocator, labels, sizeof(float));
+	if (!trainer->thresholds || !trainer->best_thresholds)
+		return out_of_memory(status);
+	for (size_t label = 0; label < labels; label++)
+		trainer->thresholds[label] = trainer->best_thresholds[label] = 0.5F;
+	if (trainer->dev == NULL)
+		return EM_OK;
+	cells = samples_count(trainer->dev) * labels;
+	trainer->dev_scores = em_allocate_zeroed(allocator, cells, sizeof(float));
+	trainer->dev_truth = em_allocate_zeroed(allocator, cells, 1);
+	if (!trainer->dev_scores || !trainer->dev_truth)
+		return out_of_memory(status);
+	return scorer_create_bare(allocator, layout, weights, trainer->pool, &trainer->scorer, status);
+}
+
+em_code
+trainer_create(const em_allocator *allocator, const network_layout *layout,
+			   const trainer_options *options, samples *train, samples *dev, nn_pool *pool,
+			   trainer **out, em_status *status)
+{
+	trainer *made;
+	em_code code;
+
+	if (samples_count(train) == 0)
+		return em_fail(status, EM_INVALID_DATA, "there is nothing to train on");
+	made = em_allocate_zeroed(allocator, 1, sizeof(trainer));
+	if (made == NULL)
+		return out_of_memory(status);
+	made->allocator = allocator;
+	made->layout = layout;
+	made->options = *options;
+	made->train = train;
+	made->dev = dev != NULL && samples_count(dev) > 0 ? dev : NULL;
+	made->pool = pool;
+	made->best_epoch = -1;
+	code = make_pieces(made, status);
+	if (code == EM_OK)
+		code = make_weights(made, status);
+	if (code == EM_OK)
+		code = make_loss(made, status);
+	if (code == EM_OK)
+		code = make_batch_memory(made, status);
+	if (code == EM_OK)
+		code = make_evaluation(made, status);
+	if (code == EM_OK && made->dev != NULL)
+		code = trainer_load_truth(made, status);
+	if (code != EM_OK)
+	{
+		trainer_free(made);
+		return code;
+	}
+	*out = made;
+	return EM_OK;
+}
+
+void
+trainer_free(trainer *trainer)
+{
+	const em_allocator *allocator;
+
+	if (trainer == NULL)
+		return;
+	allocator = trainer->allocator;
+	for (size_t i = 0; trainer->shards != NULL && i < trainer->shard_count; i++)
+	{
+		lane_free(&trainer->shards[i].lane);
+		em_release(allocator, trainer->shards[i].d_dense);
+	}
+	scorer_free(trainer->scorer);
+	em_release(allocator, trainer->block);
+	em_release(allocator, trainer->label_weight);
+	em_release(allocator, trainer->positive_weight);
+	em_release(allocator, trainer->pieces);
+	em_release(allocator, trainer->history);
+	em_release(allocator, trainer->order);
+	em_release(allocator, trainer->batch_order);
+	em_release(allocator, trainer->pooled);
+	em_release(allocator, trainer->shards);
+	em_release(allocator, trainer->sequences);
+	em_release(allocator, trainer->chosen);
+	em_release(allocator, trainer->targets);
+	em_release(allocator, trainer->weights);
+	em_release(allocator, trainer->slot);
+	em_release(allocator, trainer->merged_ids);
+	em_release(allocator, trainer->sources);
+	em_release(allocator, trainer->d_rows);
+	em_release(allocator, trainer->partial);
+	em_release(allocator, trainer->dev_scores);
+	em_release(allocator, trainer->dev_truth);
+	em_release(allocator, trainer->thresholds);
+	em_release(allocator, trainer->best_thresholds);
+	em_release(allocator, trainer);
+}
+
+/*
+ * Settle the order of an epoch's texts: shuffle all, sort each pool of
+ * POOL_BATCHES batches by length so that a batch is of one length, shuffle the batches.
+ */
+em_code
+trainer_begin_epoch(trainer *trainer, em_status *status)
+{
+	const samples *train = trainer->train;
+	size_t count = samples_count(train);
+	size_t pool = (size_t) trainer->options.batch_size * POOL_BATCHES;
+	nn_random_key key = { trainer->options.seed, NN_STREAM_SHUFFLE, (uint32_t) trainer->epochs_done,
+						  0 };
+	uint32_t longest = 0;
+	uint32_t *places;
+
+	for (size_t i = 0; i < count; i++)
+		if (samples_length(train, i) > longest)
+			longest = samples_length(train, i);
+	places = em_allocate_array(trainer->allocator, (size_t) longest + 1, sizeof(uint32_t));
+	if (places == NULL)
+		return out_of_memory(status);
+
+	nn_random_permutation(&key, count, trainer->order);
+	for (size_t first = 0; first < count; first += pool)
+	{
+		size_t size = count - first < pool ? count - first : pool;
+		uint32_t *order = trainer->order + first;
+		uint32_t place = 0;
+
+		memcpy(trainer->pooled, order, size * sizeof(uint32_t));
+		memset(places, 0, ((size_t) longest + 1) * sizeof(uint32_t));
+		for (size_t i = 0; i < size; i++)
+			places[samples_length(train, order[i])]++;
+		for (size_t length = 0; length <= longest; length++)
+		{
+			uint32_t texts = places[length];
+
+			places[length] = place;
+			place += texts;
+		}
+		for (size_t i = 0; i < size; i++)
+			order[places[samples_length(train, trainer->pooled[i])]++] = trainer->pooled[i];
+	}
+	em_release(trainer->allocator, places);
+
+	key.item = 1;
+	nn_random_permutation(&key, trainer->batches, trainer->batch_order);
+	trainer->next_batch = 0;
+	trainer->texts_done = 0;
+	trainer->loss_sum = 0;
+	return EM_OK;
+}
+
+em_code
+trainer_load_truth(trainer *trainer, em_status *status)
+{
+	size_t labels = trainer->layout->labels;
+	real *targets = em_allocate_array(trainer->allocator, labels, sizeof(real));
+	em_code code = EM_OK;
+
+	if (targets == NULL)
+		return out_of_memory(status);
+	for (size_t i = 0; code == EM_OK && i < samples_count(trainer->dev); i++)
+	{
+		uint32_t number = (uint32_t) i;
+		nn_sequence sequence;
+
+		code = samples_read(trainer->dev, &number, 1, &sequence, targets, NULL, status);
+		for (size_t label = 0; code == EM_OK && label < labels; label++)
+			trainer->dev_truth[i * labels + label] = targets[label] > 0;
+	}
+	em_release(trainer->allocator, targets);
+	return code;
+}
+
+/* Scores of the development set, some thousand texts at a time. */
+static em_code
+score_dev(trainer *trainer, float *scores, em_should_stop should_stop, void *stop_context,
+		  em_status *status)
+{
+	size_t count = samples_count(trainer->dev);
+	uint32_t *numbers = em_allocate_array(trainer->allocator, EVALUATION_TEXTS, sizeof(uint32_t));
+	nn_sequence *sequences =
+		em_allocate_array(trainer->allocator, EVALUATION_TEXTS, sizeof(nn_sequence));
+	em_code code = numbers && sequences ? EM_OK : out_of_memory(status);
+
+	for (size_t first = 0; code == EM_OK && first < count; first += EVALUATION_TEXTS)
+	{
+		size_t size = count - first < EVALUATION_TEXTS ? count - first : EVALUATION_TEXTS;
+
+		for (size_t i = 0; i < size; i++)
+			numbers[i] = (uint32_t) (first + i);
+		code = samples_read(trainer->dev, numbers, size, sequences, NULL, NULL, status);
+		if (code == EM_OK)
+			code = scorer_run_ids(trainer->scorer, sequences, size,
+								  scores + first * trainer->layout->labels, should_stop,
+								  stop_context, status);
+	}
+	em_release(trainer->allocator, numbers);
+	em_release(trainer->allocator, sequences);
+	return code;
+}
+
+/* Figures and thresholds from the scores of the development set. */
+static em_code
+measure_dev(trainer *trainer, const float *scores, float *thresholds, trainer_epoch *figures,
+			em_status *status)
+{
+	const em_allocator *allocator = trainer->allocator;
+	uint64_t count = samples_count(trainer->dev);
+	uint32_t labels = (uint32_t) trainer->layout->labels;
+	data_metrics metrics;
+	em_code code =
+		data_tune_thresholds(allocator, count, labels, scores, trainer->dev_truth,
+							 trainer->options.threshold_shrinkage, thresholds, NULL, status);
+
+	if (code != EM_OK)
+		return code;
+	memset(&metrics, 0, sizeof(metrics));
+	metrics.label = em_allocate_zeroed(allocator, labels, sizeof(data_label_metrics));
+	if (metrics.label == NULL)
+		return out_of_memory(status);
+	code = data_metrics_compute(allocator, count, labels, scores, trainer->dev_truth, thresholds,
+								&metrics, status);
+	em_release(allocator, metrics.label);
+	if (code != EM_OK)
+		return code;
+	figures->log_loss = metrics.log_loss;
+	figures->macro_auc = metrics.macro_roc_auc;
+	figures->macro_ap = metrics.macro_average_precision;
+	figures->macro_f1 = metrics.macro.f1;
+	switch ((trainer_metric) trainer->options.metric)
+	{
+		case TRAINER_MACRO_AUC:
+			figures->selected = metrics.macro_roc_auc;
+			break;
+		case TRAINER_MACRO_AP:
+			figures->selected = metrics.macro_average_precision;
+			break;
+		case TRAINER_MACRO_F1:
+			figures->selected = metrics.macro.f1;
+			break;
+		case TRAINER_LOG_LOSS:
+			figures->selected = -metrics.log_loss;
+			break;
+	}
+	return EM_OK;
+}
+
+em_code
+trainer_end_epoch(trainer *trainer, em_should_stop should_stop, void *stop_context,
+				  em_status *status)
+{
+	const network_layout *layout = trainer->layout;
+	trainer_epoch figures = { 0, NAN, NAN, NAN, NAN, 0 };
+	bool best;
+
+	figures.train_loss = trainer->loss_sum / (double) samples_count(trainer->train);
+	figures.selected = trainer->epochs_done; /* without a development set the last is the best */
+	if (trainer->dev != NULL)
+	{
+		em_code code = score_dev(trainer, trainer->dev_scores, should_stop, stop_context, status);
+
+		if (code == EM_OK)
+			code = measure_dev(trainer, trainer->dev_scores, trainer->thresholds, &figures, status);
+		if (code != EM_OK)
+			return code;
+	}
+	/* an undefined metric (NaN) is never better, but the first epoch must be kept */
+	best = trainer->best_epoch < 0 ||
+		   figures.selected > trainer->history[trainer->best_epoch].selected;
+	trainer->history[trainer->epochs_done] = figures;
+	if (best)
+	{
+		trainer->best_epoch = trainer->epochs_done;
+		memcpy(trainer->best_dense, trainer->dense, layout->dense * sizeof(real));
+		memcpy(trainer->best_embedding, trainer->embedding,
+			   trainer->embedding_count * sizeof(real));
+		memcpy(trainer->best_thresholds, trainer->thresholds, layout->labels * sizeof(float));
+	}
+	trainer->epochs_done++;
+	return EM_OK;
+}
+
+int
+trainer_epochs_done(const trainer *trainer)
+{
+	return trainer->epochs_done;
+}
+
+bool
+trainer_finished(const trainer *trainer)
+{
+	const trainer_options *options = &trainer->options;
+
+	if (trainer->epochs_done >= options->epochs)
+		return true;
+	return options->patience > 0 && trainer->best_epoch >= 0 &&
+		   trainer->epochs_done - 1 - trainer->best_epoch >= options->patience;
+}
+
+size_t
+trainer_steps_done(const trainer *trainer)
+{
+	return trainer->next_batch;
+}
+
+size_t
+trainer_steps_in_epoch(const trainer *trainer)
+{
+	return trainer->batches;
+}
+
+size_t
+trainer_texts_done(const trainer *trainer)
+{
+	return trainer->texts_done;
+}
+
+const trainer_epoch *
+trainer_history(const trainer *trainer)
+{
+	return trainer->history;
+}
+
+int
+trainer_best_epoch(const trainer *trainer)
+{
+	return trainer->best_epoch;
+}
+
+network_weights
+trainer_best(const trainer *trainer)
+{
+	network_weights weights = { trainer->best_embedding, trainer->best_dense };
+
+	return weights;
+}
+
+network_weights
+trainer_weights(const trainer *trainer)
+{
+	network_weights weights = { trainer->embedding, trainer->dense };
+
+	return weights;
+}
+
+const float *
+trainer_thresholds(const trainer *trainer)
+{
+	return trainer->best_thresholds;
+}
+
+double
+trainer_last_loss(const trainer *trainer)
+{
+	return trainer->last_loss;
+}

@@ -1,0 +1,150 @@
+/*
+ * trainer.h
+ *	  The training loop, a step at a time: the caller turns the crank, so that it
+ *	  can look after interrupts, progress and commits between two steps.
+ *
+ *	  trainer_create (or trainer_restore)
+ *	  while (!trainer_finished(t))
+ *	      trainer_begin_epoch; while (trainer_step(...), more); trainer_end_epoch; trainer_checkpoint
+ *	  trainer_best
+ *
+ * What is computed depends on data, options and seed, not on the number of
+ * threads: a batch is cut into shards of fixed size, and the shards' gradients are
+ * added in a fixed order.
+ */
+#ifndef EMOTION_MODEL_TRAINER_H
+#define EMOTION_MODEL_TRAINER_H
+
+#include "../nn/loss.h"
+#include "../nn/pool.h"
+#include "../nn/schedule.h"
+#include "model.h"
+#include "options.h"
+#include "samples.h"
+
+typedef enum trainer_loss
+{
+	TRAINER_BCE,
+	TRAINER_FOCAL,
+	TRAINER_ASYMMETRIC,
+	TRAINER_CLASS_BALANCED, /* bce with class-balanced label weights */
+} trainer_loss;
+
+/* What selects the best epoch and stops early, measured on the development set. */
+typedef enum trainer_metric
+{
+	TRAINER_MACRO_AUC,
+	TRAINER_MACRO_AP,
+	TRAINER_MACRO_F1, /* with thresholds tuned on the same rows */
+	TRAINER_LOG_LOSS, /* the lower the better; kept negated in trainer_epoch.selected */
+} trainer_metric;
+
+typedef struct trainer_options
+{
+	int epochs;
+	int batch_size;
+	int shard_size; /* texts of a batch that one thread takes; part of what makes the result */
+	double learning_rate;
+	double embedding_rate; /* times learning_rate; 0 freezes the embedding */
+	double weight_decay;
+	double clip_norm; /* 0: none */
+	double warmup;    /* share of all steps */
+	int schedule;     /* nn_schedule_kind */
+	int loss;         /* trainer_loss */
+	double focal_gamma;
+	double focal_alpha; /* negative: none */
+	double gamma_positive;
+	double gamma_negative;
+	double margin;
+	double class_balanced_beta;
+	double positive_weight; /* on every label's positives */
+	double label_smoothing; /* targets become y (1 - s) + s / 2 */
+	uint64_t seed;
+	int metric;                 /* trainer_metric */
+	int patience;               /* epochs without a better metric before stopping; 0: never stop */
+	double threshold_shrinkage; /* positives' worth of the global threshold */
+	int min_count;              /* words seen less often are unknown */
+	int max_words;              /* 0: no limit */
+} trainer_options;
+
+extern const option_spec trainer_option_specs[];
+
+void trainer_options_default(trainer_options *options);
+
+/* One finished epoch. Figures of the development set are NaN without one. */
+typedef struct trainer_epoch
+{
+	double train_loss; /* mean per text and label, dropout on */
+	double log_loss;
+	double macro_auc;
+	double macro_ap;
+	double macro_f1;
+	double selected; /* the metric that selects; higher is better */
+} trainer_epoch;
+
+typedef struct trainer trainer;
+
+/*
+ * train and dev (NULL: none) are finished samples, ids below layout->vocabulary;
+ * they, layout and pool (NULL: one thread) must outlive the trainer.
+ * EM_INVALID_DATA when there is nothing to train on.
+ */
+em_code trainer_create(const em_allocator *allocator, const network_layout *layout,
+					   const trainer_options *options, samples *train, samples *dev, nn_pool *pool,
+					   trainer **out, em_status *status);
+void trainer_free(trainer *trainer);
+
+/* Epochs done, and whether there are no more to do (all done, or none better for `patience`). */
+int trainer_epochs_done(const trainer *trainer);
+bool trainer_finished(const trainer *trainer);
+
+/* Steps of the running epoch done and to be done; texts seen in it. */
+size_t trainer_steps_done(const trainer *trainer);
+size_t trainer_steps_in_epoch(const trainer *trainer);
+size_t trainer_texts_done(const trainer *trainer);
+
+em_code trainer_begin_epoch(trainer *trainer, em_status *status);
+
+/*
+ * One batch: forward, backward, update. EM_CORRUPT ("the loss is not finite")
+ * when training diverged.
+ */
+em_code trainer_step(trainer *trainer, em_status *status);
+
+/* Evaluate on the development set, keep the weights if they are the best so far. */
+em_code trainer_end_epoch(trainer *trainer, em_should_stop should_stop, void *stop_context,
+						  em_status *status);
+
+/* Finished epochs' figures: (trainer_epochs_done). */
+const trainer_epoch *trainer_history(const trainer *trainer);
+
+/* Number, from 0, of the epoch whose weights are kept; -1 before the first. */
+int trainer_best_epoch(const trainer *trainer);
+
+/*
+ * The best epoch's weights, valid until the trainer's next call, and thresholds (L)
+ * tuned on the development set at that epoch (0.5 without one).
+ */
+network_weights trainer_best(const trainer *trainer);
+const float *trainer_thresholds(const trainer *trainer);
+
+/* The state between two epochs as bytes (a safetensors file), from `allocator`. */
+em_code trainer_checkpoint(const trainer *trainer, const em_allocator *allocator, uint8_t **bytes,
+						   size_t *size, em_status *status);
+
+/*
+ * Continue from a checkpoint of a trainer made with the same layout, options
+ * and samples: to be called on a fresh trainer. EM_CORRUPT otherwise.
+ */
+em_code trainer_restore(trainer *trainer, const uint8_t *bytes, size_t size, em_status *status);
+
+/* The weights as they are after the last step, for tests. */
+network_weights trainer_weights(const trainer *trainer);
+
+/* Loss of the last step, mean per text and label. */
+double trainer_last_loss(const trainer *trainer);
+
+/* Bytes that a trainer will take for such a network, besides samples and batches. */
+uint64_t trainer_memory(const network_layout *layout, const trainer_options *options);
+
+#endif /* EMOTION_MODEL_TRAINER_H */

@@ -1,0 +1,112 @@
+/*
+ * trainer_internal.h
+ *	  What the trainer's three files share: trainer.c (epochs), trainer_step.c
+ *	  (one batch), trainer_checkpoint.c.
+ */
+#ifndef EMOTION_MODEL_TRAINER_INTERNAL_H
+#define EMOTION_MODEL_TRAINER_INTERNAL_H
+
+#include "../nn/activation.h"
+#include "lane.h"
+#include "scorer.h"
+#include "trainer.h"
+
+/* Weights that share one fate in an update: a piece of one dense tensor. */
+typedef struct dense_piece
+{
+	size_t offset;
+	size_t elements;
+	bool decay;
+} dense_piece;
+
+/* What one shard of a batch computes with and leaves behind. */
+typedef struct shard
+{
+	lane lane;
+	real *d_dense;     /* (dense) */
+	real *d_embedding; /* (U, E), in the lane's arena; NULL when the embedding is frozen */
+	real *logits;      /* (B, L) in the lane's arena, as all below */
+	real *d_logits;    /* (B, L) */
+	real *targets;     /* (B, L) in packed order */
+	real *weights;     /* (B) */
+	uint32_t *sample;  /* (B) */
+	network_pass pass;
+	double loss;
+} shard;
+
+struct trainer
+{
+	const em_allocator *allocator;
+	const network_layout *layout;
+	trainer_options options;
+	samples *train;
+	samples *dev;
+	nn_pool *pool;
+
+	/* weights and their moments; *_count elements each, one block */
+	size_t embedding_count;
+	real *block;
+	real *embedding, *embedding_m, *embedding_v, *best_embedding;
+	real *dense, *dense_m, *dense_v, *best_dense;
+
+	nn_loss loss;
+	real *label_weight;    /* (L) */
+	real *positive_weight; /* (L) */
+
+	dense_piece *pieces;
+	size_t piece_count;
+
+	/* where we are */
+	uint64_t step; /* updates made */
+	int epochs_done;
+	int best_epoch;
+	trainer_epoch *history; /* (epochs) */
+	double last_loss;
+
+	/* the running epoch */
+	uint32_t *order;       /* (n) samples as they will be seen */
+	uint32_t *batch_order; /* batches of `order` as they will be seen */
+	uint32_t *pooled;      /* scratch: the samples of one pool */
+	size_t batches;
+	size_t next_batch;
+	size_t texts_done;
+	double loss_sum; /* over texts seen, mean per label */
+
+	/* one batch */
+	size_t shard_count; /* at most, per batch */
+	shard *shards;
+	size_t shards_used;
+	nn_sequence *sequences; /* (batch_size) */
+	nn_sequence *chosen;    /* (batch_size): one shard's */
+	real *targets;          /* (batch_size, L) */
+	real *weights;          /* (batch_size) */
+	double loss_scale;
+	uint32_t *slot;       /* (V): row among the merged ones + 1 while merging, 0 between */
+	uint32_t *merged_ids; /* (distinct of the batch) */
+	size_t merged_ids_capacity;
+	uint32_t *sources; /* (merged, shard_count): row + 1 in that shard's d_embedding, or 0 */
+	size_t sources_capacity;
+	real *d_rows; /* (merged, E) */
+	size_t d_rows_capacity;
+	size_t merged;
+	double *partial; /* sums of squares by task */
+	size_t partial_capacity;
+	nn_adamw_step update;
+
+	/* the development set */
+	scorer *scorer;
+	float *dev_scores;      /* (n, L) of the last evaluation */
+	uint8_t *dev_truth;     /* (n, L) */
+	float *thresholds;      /* (L) of the last evaluation */
+	float *best_thresholds; /* (L) */
+};
+
+/* dev_truth from dev's samples. */
+em_code trainer_load_truth(trainer *trainer, em_status *status);
+
+/* Scores, figures and thresholds of the development set with the weights given. */
+em_code trainer_evaluate(trainer *trainer, network_weights weights, float *scores,
+						 float *thresholds, trainer_epoch *figures, em_should_stop should_stop,
+						 void *stop_context, em_status *status);
+
+#endif /* EMOTION_MODEL_TRAINER_INTERNAL_H */

@@ -1,0 +1,289 @@
+/*
+ * trainer_step.c
+ *	  One batch: its shards forward and backward on the pool, their gradients
+ *	  merged in a fixed order, one AdamW update.
+ */
+#include "trainer_internal.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Rows of the embedding per task of an update. */
+#define ROWS_PER_TASK 64
+
+#define ADAM_BETA1 0.9
+#define ADAM_BETA2 0.999
+#define ADAM_EPSILON 1e-8
+
+static em_code
+out_of_memory(em_status *status)
+{
+	return em_fail(status, EM_OUT_OF_MEMORY, "out of memory");
+}
+
+/* Each shard takes every shards_used-th text, so that all have about as many tokens. */
+static em_code
+prepare_shard(trainer *trainer, size_t index, const uint32_t *numbers, size_t size,
+			  em_status *status)
+{
+	const network_layout *layout = trainer->layout;
+	shard *shard = &trainer->shards[index];
+	size_t labels = layout->labels;
+	size_t stride = trainer->shards_used;
+	size_t texts = (size - index + stride - 1) / stride;
+	real smoothing = (real) trainer->options.label_smoothing;
+	nn_packed *batch = &shard->lane.packer.batch;
+	size_t dim = layout->embedding;
+	em_code code;
+
+	for (size_t i = 0; i < texts; i++)
+		trainer->chosen[i] = trainer->sequences[index + i * stride];
+	code = nn_pack(&shard->lane.packer, trainer->chosen, texts, status);
+	if (code != EM_OK)
+		return code;
+
+	code = lane_reserve(
+		&shard->lane,
+		network_workspace(layout, batch, true) + 3 * nn_arena_room(texts * labels, sizeof(real)) +
+			nn_arena_room(texts, sizeof(real)) + nn_arena_room(texts, sizeof(uint32_t)) +
+			nn_arena_room(batch->distinct * dim, sizeof(real)),
+		status);
+	if (code != EM_OK)
+		return code;
+	shard->logits = nn_arena_take(&shard->lane.arena, texts * labels, sizeof(real));
+	shard->d_logits = nn_arena_take(&shard->lane.arena, texts * labels, sizeof(real));
+	shard->targets = nn_arena_take(&shard->lane.arena, texts * labels, sizeof(real));
+	shard->weights = nn_arena_take(&shard->lane.arena, texts, sizeof(real));
+	shard->sample = nn_arena_take(&shard->lane.arena, texts, sizeof(uint32_t));
+	shard->d_embedding =
+		trainer->options.embedding_rate > 0
+			? nn_arena_take(&shard->lane.arena, batch->distinct * dim, sizeof(real))
+			: NULL;
+	for (size_t b = 0; b < texts; b++)
+	{
+		size_t at = index + batch->order[b] * stride;
+
+		shard->weights[b] = trainer->weights[at];
+		shard->sample[b] = numbers[at];
+		for (size_t label = 0; label < labels; label++)
+			shard->targets[b * labels + label] =
+				trainer->targets[at * labels + label] * (1 - smoothing) + smoothing / 2;
+	}
+	return EM_OK;
+}
+
+/* Worker thread: forward, loss, backward of one shard. */
+static void
+compute_shard(void *context, size_t index)
+{
+	trainer *trainer = context;
+	const network_layout *layout = trainer->layout;
+	shard *shard = &trainer->shards[index];
+	const nn_packed *batch = &shard->lane.packer.batch;
+	network_weights weights = { trainer->embedding, trainer->dense };
+	network_dropout dropout = { trainer->options.seed, (uint32_t) trainer->epochs_done,
+								shard->sample };
+
+	memset(shard->d_dense, 0, layout->dense * sizeof(real));
+	if (shard->d_embedding != NULL)
+		memset(shard->d_embedding, 0, batch->distinct * layout->embedding * sizeof(real));
+	network_forward(layout, &weights, batch, &dropout, &shard->lane.arena, &shard->pass,
+					shard->logits);
+	shard->loss = nn_loss_forward_backward(&trainer->loss, batch->sequences, layout->labels,
+										   shard->logits, shard->targets, shard->weights,
+										   trainer->loss_scale, shard->d_logits);
+	network_backward(layout, &weights, batch, &shard->pass, shard->d_logits, &shard->lane.arena,
+					 shard->d_dense, shard->d_embedding);
+}
+
+/* Number the distinct tokens of the whole batch and note which shard has which. */
+static em_code
+merge_tokens(trainer *trainer, em_status *status)
+{
+	const em_allocator *allocator = trainer->allocator;
+	size_t used = trainer->shards_used;
+	size_t total = 0;
+
+	trainer->merged = 0;
+	if (trainer->options.embedding_rate == 0)
+		return EM_OK;
+	for (size_t s = 0; s < used; s++)
+		total += trainer->shards[s].lane.packer.batch.distinct;
+	if (!em_grow(allocator, (void **) &trainer->merged_ids, &trainer->merged_ids_capacity,
+				 total + 1, sizeof(uint32_t)) ||
+		!em_grow(allocator, (void **) &trainer->sources, &trainer->sources_capacity,
+				 total * used + 1, sizeof(uint32_t)) ||
+		!em_grow(allocator, (void **) &trainer->d_rows, &trainer->d_rows_capacity,
+				 total * trainer->layout->embedding + 1, sizeof(real)))
+		return out_of_memory(status);
+	memset(trainer->sources, 0, total * used * sizeof(uint32_t));
+	for (size_t s = 0; s < used; s++)
+	{
+		const nn_packed *batch = &trainer->shards[s].lane.packer.batch;
+
+		for (size_t u = 0; u < batch->distinct; u++)
+		{
+			uint32_t *slot = &trainer->slot[batch->ids[u]];
+
+			if (*slot == 0)
+			{
+				trainer->merged_ids[trainer->merged++] = batch->ids[u];
+				*slot = (uint32_t) trainer->merged;
+			}
+			trainer->sources[(*slot - 1) * used + s] = (uint32_t) u + 1;
+		}
+	}
+	for (size_t row = 0; row < trainer->merged; row++)
+		trainer->slot[trainer->merged_ids[row]] = 0;
+	return EM_OK;
+}
+
+/* The rows of the embedding that task `index` looks after, counted from the first such task. */
+static void
+rows_of_task(const trainer *trainer, size_t index, size_t *first, size_t *end)
+{
+	*first = (index - trainer->piece_count) * ROWS_PER_TASK;
+	*end = *first + ROWS_PER_TASK;
+	if (*end > trainer->merged)
+		*end = trainer->merged;
+}
+
+/* Worker thread: add the shards' gradients of one piece, in the order of the shards. */
+static void
+merge_gradients(void *context, size_t index)
+{
+	trainer *trainer = context;
+	size_t used = trainer->shards_used;
+	size_t dim = trainer->layout->embedding;
+	size_t first, end;
+
+	if (index < trainer->piece_count)
+	{
+		const dense_piece *piece = &trainer->pieces[index];
+		real *sum = trainer->shards[0].d_dense + piece->offset;
+
+		for (size_t s = 1; s < used; s++)
+			nn_axpy(piece->elements, 1, trainer->shards[s].d_dense + piece->offset, sum);
+		trainer->partial[index] = nn_sum_of_squares(piece->elements, sum);
+		return;
+	}
+	rows_of_task(trainer, index, &first, &end);
+	memset(trainer->d_rows + first * dim, 0, (end - first) * dim * sizeof(real));
+	for (size_t row = first; row < end; row++)
+		for (size_t s = 0; s < used; s++)
+		{
+			uint32_t source = trainer->sources[row * used + s];
+
+			if (source > 0)
+				nn_axpy(dim, 1, trainer->shards[s].d_embedding + (source - 1) * dim,
+						trainer->d_rows + row * dim);
+		}
+	trainer->partial[index] = nn_sum_of_squares((end - first) * dim, trainer->d_rows + first * dim);
+}
+
+/* Worker thread: AdamW on one piece; rows of the embedding that the batch did not touch stay. */
+static void
+update_weights(void *context, size_t index)
+{
+	trainer *trainer = context;
+	size_t dim = trainer->layout->embedding;
+	nn_adamw_step update = trainer->update;
+	size_t first, end;
+
+	if (index < trainer->piece_count)
+	{
+		const dense_piece *piece = &trainer->pieces[index];
+
+		if (!piece->decay)
+			update.weight_decay = 0;
+		nn_adamw(piece->elements, &update, trainer->dense + piece->offset,
+				 trainer->shards[0].d_dense + piece->offset, trainer->dense_m + piece->offset,
+				 trainer->dense_v + piece->offset);
+		return;
+	}
+	update.weight_decay = 0;
+	update.learning_rate *= (real) trainer->options.embedding_rate;
+	rows_of_task(trainer, index, &first, &end);
+	for (size_t row = first; row < end; row++)
+	{
+		size_t at = trainer->merged_ids[row] * dim;
+
+		nn_adamw(dim, &update, trainer->embedding + at, trainer->d_rows + row * dim,
+				 trainer->embedding_m + at, trainer->embedding_v + at);
+	}
+}
+
+static void
+set_update(trainer *trainer, double norm)
+{
+	const trainer_options *options = &trainer->options;
+	uint64_t total = (uint64_t) trainer->batches * (uint64_t) options->epochs;
+	uint64_t warmup = (uint64_t) llround(options->warmup * (double) total);
+	double rate = options->learning_rate *
+				  nn_schedule((nn_schedule_kind) options->schedule, trainer->step, warmup, total);
+	double clip = options->clip_norm;
+
+	trainer->update = (nn_adamw_step){
+		.learning_rate = (real) rate,
+		.beta1 = (real) ADAM_BETA1,
+		.beta2 = (real) ADAM_BETA2,
+		.epsilon = (real) ADAM_EPSILON,
+		.weight_decay = (real) options->weight_decay,
+		.gradient_scale = (real) (clip > 0 && norm > clip ? clip / norm : 1),
+		.correction1 = (real) (1 - pow(ADAM_BETA1, (double) trainer->step)),
+		.correction2 = (real) (1 - pow(ADAM_BETA2, (double) trainer->step)),
+	};
+}
+
+em_code
+trainer_step(trainer *trainer, em_status *status)
+{
+	size_t batch = (size_t) trainer->options.batch_size;
+	size_t first = trainer->batch_order[trainer->next_batch] * batch;
+	size_t left = samples_count(trainer->train) - first;
+	size_t size = left < batch ? left : batch;
+	const uint32_t *numbers = trainer->order + first;
+	size_t shard_size = (size_t) trainer->options.shard_size;
+	size_t tasks;
+	double loss = 0;
+	double norm = 0;
+	em_code code = samples_read(trainer->train, numbers, size, trainer->sequences, trainer->targets,
+								trainer->weights, status);
+
+	trainer->shards_used = (size + shard_size - 1) / shard_size;
+	trainer->loss_scale = 1 / ((double) size * (double) trainer->layout->labels);
+	for (size_t s = 0; code == EM_OK && s < trainer->shards_used; s++)
+		code = prepare_shard(trainer, s, numbers, size, status);
+	if (code == EM_OK)
+		code = merge_tokens(trainer, status);
+	if (code != EM_OK)
+		return code;
+	nn_pool_run(trainer->pool, trainer->shards_used, compute_shard, trainer);
+	for (size_t s = 0; s < trainer->shards_used; s++)
+		loss += trainer->shards[s].loss;
+
+	tasks = trainer->piece_count + (trainer->merged + ROWS_PER_TASK - 1) / ROWS_PER_TASK;
+	if (!em_grow(trainer->allocator, (void **) &trainer->partial, &trainer->partial_capacity, tasks,
+				 sizeof(double)))
+		return out_of_memory(status);
+	nn_pool_run(trainer->pool, tasks, merge_gradients, trainer);
+	for (size_t i = 0; i < tasks; i++)
+		norm += trainer->partial[i];
+	norm = sqrt(norm);
+	if (!isfinite(loss) || !isfinite(norm))
+	{
+		em_fail(status, EM_INVALID_DATA, "training diverged in epoch %d: the loss is not finite",
+				trainer->epochs_done + 1);
+		em_hint(status, "Lower learning_rate or clip_norm.");
+		return EM_INVALID_DATA;
+	}
+
+	trainer->step++;
+	set_update(trainer, norm);
+	nn_pool_run(trainer->pool, tasks, update_weights, trainer);
+	trainer->last_loss = loss;
+	trainer->loss_sum += loss * (double) size;
+	trainer->texts_done += size;
+	trainer->next_batch++;
+	return EM_OK;
+}

@@ -1,0 +1,85 @@
+/*
+ * fuzz_model.c
+ *	  Any bytes as a model file: refused with a message, or a model that can be
+ *	  written and read again.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../src/model/model.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void *
+allocate(void *context, size_t size)
+{
+	(void) context;
+	return malloc(size);
+}
+
+static void
+release(void *context, void *pointer)
+{
+	(void) context;
+	free(pointer);
+}
+
+static const em_allocator allocator = { allocate, release, NULL };
+
+static void
+require(bool condition)
+{
+	if (!condition)
+		abort();
+}
+
+static void
+check_model(const model *model)
+{
+	const network_layout *layout = &model->layout;
+	size_t embedding = layout->vocabulary * layout->embedding;
+
+	for (size_t i = 0; i < embedding; i++)
+		require(fabsf(model->embedding[i]) <= MODEL_MAX_WEIGHT);
+	for (size_t i = 0; i < layout->dense; i++)
+		require(fabsf(model->dense[i]) <= MODEL_MAX_WEIGHT);
+	for (size_t i = 0; i < layout->labels; i++)
+	{
+		require(model->thresholds[i] >= 0 && model->thresholds[i] <= 1);
+		require(model_find_label(model, model->labels[i], strlen(model->labels[i])) == (int) i);
+	}
+	require(text_vocabulary_size(model->vocabulary) == layout->vocabulary);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	model *model, *again;
+	em_status status = { EM_OK, "", "" };
+	em_code code = model_read(&allocator, data, size, &model, &status);
+	uint8_t *bytes, *changed;
+	size_t length, changed_length;
+
+	if (code != EM_OK)
+	{
+		require(model == NULL && status.code == code && status.message[0] != '\0');
+		return 0;
+	}
+	check_model(model);
+	require(model_write(&allocator, model, MODEL_F32, &bytes, &length, &status) == EM_OK);
+	require(model_read(&allocator, bytes, length, &again, &status) == EM_OK);
+	require(again->layout.labels == model->layout.labels);
+	require(memcmp(again->dense, model->dense, model->layout.dense * sizeof(real)) == 0);
+	require(model_rewrite_thresholds(&allocator, data, size, model->thresholds, &changed,
+									 &changed_length, &status) == EM_OK);
+	model_free(again);
+	require(model_read(&allocator, changed, changed_length, &again, &status) == EM_OK);
+	require(memcmp(again->thresholds, model->thresholds, again->layout.labels * sizeof(float)) ==
+			0);
+	model_free(again);
+	model_free(model);
+	free(bytes);
+	free(changed);
+	return 0;
+}
