@@ -144,7 +144,8 @@ next_block(samples *samples, em_status *status)
 	char *block;
 
 	if (samples->may_spill && number > samples->blocks_in_memory &&
-		!samples->spill.write(samples->spill.context, number - 1, samples->current))
+		!samples->spill.write(samples->spill.context, number - 1 - samples->blocks_in_memory,
+							  samples->current))
 		return em_fail(status, EM_SYSTEM, "could not write training samples out of memory");
 	if (samples->may_spill && number >= samples->blocks_in_memory)
 	{
@@ -181,8 +182,8 @@ samples_add(samples *samples, const uint32_t *ids, size_t length, const uint16_t
 	if (length > SAMPLES_BLOCK_BYTES / sizeof(uint32_t) || size > SAMPLES_BLOCK_BYTES)
 		return em_fail(status, EM_LIMIT, "a text of %zu tokens is too long to train on", length);
 	if (label_count > samples->labels)
-		return em_fail(status, EM_INVALID_DATA, "%zu labels on one text, of %zu there are", label_count,
-					   samples->labels);
+		return em_fail(status, EM_INVALID_DATA, "%zu labels on one text, of %zu there are",
+					   label_count, samples->labels);
 	if (samples->count >= UINT32_MAX)
 		return em_fail(status, EM_LIMIT, "more than %u training texts", UINT32_MAX);
 	if (!em_grow(samples->allocator, (void **) &samples->entries, &samples->entries_capacity,
@@ -201,7 +202,7 @@ samples_add(samples *samples, const uint32_t *ids, size_t length, const uint16_t
 	entry->block = (uint32_t) (samples->block_count - 1);
 	entry->offset = (uint32_t) samples->used;
 	entry->length = (uint32_t) length;
-	entry->weight = weight;
+	entry->weight = weight + 0.0F; /* -0 as 0: they compare equal, so they must be the same bits */
 	entry->label_count = (uint16_t) label_count;
 	if (length > 0)
 		memcpy(samples->current + samples->used, ids, length * sizeof(uint32_t));
@@ -233,7 +234,9 @@ em_code
 samples_finish(samples *samples, const uint32_t *remap, em_status *status)
 {
 	if (samples->may_spill && samples->block_count > samples->blocks_in_memory &&
-		!samples->spill.write(samples->spill.context, samples->block_count - 1, samples->current))
+		!samples->spill.write(samples->spill.context,
+							  samples->block_count - 1 - samples->blocks_in_memory,
+							  samples->current))
 		return em_fail(status, EM_SYSTEM, "could not write training samples out of memory");
 	samples->remap = remap;
 	if (samples->count > 1)
@@ -289,13 +292,12 @@ read_record(samples *samples, const sample_entry *entry, uint32_t *ids, em_statu
 
 	if (samples->may_spill && entry->block >= samples->blocks_in_memory)
 	{
-		samples_spill *spill = &samples->spill;
+		const samples_spill *spill = &samples->spill;
+		size_t block = entry->block - samples->blocks_in_memory;
 
-		if ((ids_bytes > 0 &&
-			 !spill->read(spill->context, entry->block, entry->offset, ids, ids_bytes)) ||
-			(labels_bytes > 0 &&
-			 !spill->read(spill->context, entry->block, entry->offset + ids_bytes,
-						  samples->read_labels, labels_bytes)))
+		if ((ids_bytes > 0 && !spill->read(spill->context, block, entry->offset, ids, ids_bytes)) ||
+			(labels_bytes > 0 && !spill->read(spill->context, block, entry->offset + ids_bytes,
+											  samples->read_labels, labels_bytes)))
 			return em_fail(status, EM_SYSTEM, "could not read training samples back");
 		return EM_OK;
 	}

@@ -501,6 +501,9 @@ trainer_end_epoch(trainer *trainer, em_should_stop should_stop, void *stop_conte
 	trainer_epoch figures = { 0, NAN, NAN, NAN, NAN, 0 };
 	bool best;
 
+	if (!isfinite((double) nn_sum_of_squares(layout->dense, trainer->dense)) ||
+		!isfinite((double) nn_sum_of_squares(trainer->embedding_count, trainer->embedding)))
+		return trainer_diverged(trainer, "the weights are", status);
 	figures.train_loss = trainer->loss_sum / (double) samples_count(trainer->train);
 	figures.selected = trainer->epochs_done; /* without a development set the last is the best */
 	if (trainer->dev != NULL)

@@ -106,12 +106,17 @@ size_t trainer_texts_done(const trainer *trainer);
 em_code trainer_begin_epoch(trainer *trainer, em_status *status);
 
 /*
- * One batch: forward, backward, update. EM_CORRUPT ("the loss is not finite")
- * when training diverged.
+ * One batch: forward, backward, update. EM_INVALID_DATA ("training diverged") when the loss or the
+ * gradient is not finite; the weights are then as before the step. should_stop (may be NULL) is
+ * asked every few shards of a large batch: EM_CANCELLED.
  */
-em_code trainer_step(trainer *trainer, em_status *status);
+em_code trainer_step(trainer *trainer, em_should_stop should_stop, void *stop_context,
+					 em_status *status);
 
-/* Evaluate on the development set, keep the weights if they are the best so far. */
+/*
+ * Evaluate on the development set, keep the weights if they are the best so far. EM_INVALID_DATA
+ * when the last step left weights that are not finite.
+ */
 em_code trainer_end_epoch(trainer *trainer, em_should_stop should_stop, void *stop_context,
 						  em_status *status);
 
@@ -134,7 +139,8 @@ em_code trainer_checkpoint(const trainer *trainer, const em_allocator *allocator
 
 /*
  * Continue from a checkpoint of a trainer made with the same layout, options
- * and samples: to be called on a fresh trainer. EM_CORRUPT otherwise.
+ * and samples: to be called on a fresh trainer. EM_CORRUPT otherwise, and for bytes that changed;
+ * the trainer is of no use then.
  */
 em_code trainer_restore(trainer *trainer, const uint8_t *bytes, size_t size, em_status *status);
 

@@ -73,14 +73,55 @@ print_history(const trainer *trainer, char *out)
 	return used;
 }
 
+static uint64_t
+add_to_sum(uint64_t sum, uint64_t word)
+{
+	return (sum ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+}
+
+static uint64_t
+add_floats_to_sum(uint64_t sum, const float *numbers, uint64_t count)
+{
+	for (uint64_t i = 0; i < count; i++)
+	{
+		uint32_t bits;
+
+		memcpy(&bits, &numbers[i], sizeof(bits));
+		sum = add_to_sum(sum, bits);
+	}
+	return sum;
+}
+
+/* A checksum of all that a checkpoint holds: each step is a bijection, so one change shows. */
+static uint64_t
+state_sum(const trainer *trainer)
+{
+	kept list[MAX_TENSORS];
+	size_t count = list_tensors(trainer, list);
+	uint64_t sum = add_to_sum(trainer->step, (uint64_t) trainer->epochs_done);
+
+	sum = add_to_sum(sum, (uint64_t) trainer->best_epoch);
+	for (size_t i = 0; i < (size_t) trainer->epochs_done * FIGURES; i++)
+	{
+		uint64_t bits;
+
+		memcpy(&bits, (const char *) trainer->history + i * sizeof(double), sizeof(bits));
+		sum = add_to_sum(sum, bits);
+	}
+	for (size_t i = 0; i < count; i++)
+		sum = add_floats_to_sum(sum, (const float *) (const void *) list[i].data, list[i].elements);
+	sum = add_floats_to_sum(sum, trainer->best_thresholds, trainer->layout->labels);
+	return sum ^ sum >> 32;
+}
+
 em_code
 trainer_checkpoint(const trainer *trainer, const em_allocator *allocator, uint8_t **bytes,
 				   size_t *size, em_status *status)
 {
 	kept list[MAX_TENSORS];
 	tensor_out tensors[MAX_TENSORS];
-	metadata_entry metadata[4];
-	char numbers[3][32];
+	metadata_entry metadata[5];
+	char numbers[4][32];
 	size_t count = list_tensors(trainer, list);
 	char *history =
 		em_allocate_array(trainer->allocator, (size_t) trainer->epochs_done * FIGURES * 16 + 1, 1);
@@ -106,16 +147,18 @@ trainer_checkpoint(const trainer *trainer, const em_allocator *allocator, uint8_
 	snprintf(numbers[0], sizeof(numbers[0]), "%" PRIu64, trainer->step);
 	snprintf(numbers[1], sizeof(numbers[1]), "%d", trainer->epochs_done);
 	snprintf(numbers[2], sizeof(numbers[2]), "%d", trainer->best_epoch);
+	snprintf(numbers[3], sizeof(numbers[3]), "%016" PRIx64, state_sum(trainer));
 	metadata[0] = (metadata_entry){ { "step", 4 }, { numbers[0], strlen(numbers[0]) } };
 	metadata[1] = (metadata_entry){ { "epochs_done", 11 }, { numbers[1], strlen(numbers[1]) } };
 	metadata[2] = (metadata_entry){ { "best_epoch", 10 }, { numbers[2], strlen(numbers[2]) } };
 	metadata[3] =
 		(metadata_entry){ { "history", 7 }, { history, print_history(trainer, history) } };
+	metadata[4] = (metadata_entry){ { "sum", 3 }, { numbers[3], strlen(numbers[3]) } };
 
-	*size = safetensors_size(tensors, count, metadata, 4);
+	*size = safetensors_size(tensors, count, metadata, 5);
 	*bytes = *size == 0 ? NULL : em_allocate_array(allocator, *size, 1);
 	if (*bytes != NULL)
-		safetensors_write(tensors, count, metadata, 4, *bytes);
+		safetensors_write(tensors, count, metadata, 5, *bytes);
 	em_release(trainer->allocator, history);
 	return *bytes == NULL ? out_of_memory(status) : EM_OK;
 }
@@ -186,6 +229,8 @@ restore_from(trainer *trainer, const safetensors *file, em_status *status)
 	kept list[MAX_TENSORS];
 	size_t count = list_tensors(trainer, list);
 	uint64_t epochs, best;
+	char sum[32];
+	em_slice given;
 	em_code code;
 
 	if (!read_number(safetensors_metadata(file, "epochs_done"), (uint64_t) trainer->options.epochs,
@@ -212,6 +257,11 @@ restore_from(trainer *trainer, const safetensors *file, em_status *status)
 		return code;
 	trainer->epochs_done = (int) epochs;
 	trainer->best_epoch = (int) best;
+	snprintf(sum, sizeof(sum), "%016" PRIx64, state_sum(trainer));
+	given = safetensors_metadata(file, "sum");
+	if (given.bytes == NULL || given.length != strlen(sum) ||
+		memcmp(given.bytes, sum, given.length) != 0)
+		return unfit(status, "sum");
 	return EM_OK;
 }
 

@@ -76,6 +76,7 @@ struct trainer
 	size_t shard_count; /* at most, per batch */
 	shard *shards;
 	size_t shards_used;
+	size_t wave;            /* number of the first shard being computed */
 	nn_sequence *sequences; /* (batch_size) */
 	nn_sequence *chosen;    /* (batch_size): one shard's */
 	real *targets;          /* (batch_size, L) */
@@ -101,12 +102,10 @@ struct trainer
 	float *best_thresholds; /* (L) */
 };
 
+/* Report that the loss, the gradient or the weights (what) are not finite. */
+em_code trainer_diverged(const trainer *trainer, const char *what, em_status *status);
+
 /* dev_truth from dev's samples. */
 em_code trainer_load_truth(trainer *trainer, em_status *status);
-
-/* Scores, figures and thresholds of the development set with the weights given. */
-em_code trainer_evaluate(trainer *trainer, network_weights weights, float *scores,
-						 float *thresholds, trainer_epoch *figures, em_should_stop should_stop,
-						 void *stop_context, em_status *status);
 
 #endif /* EMOTION_MODEL_TRAINER_INTERNAL_H */

@@ -8,6 +8,9 @@
 #include <math.h>
 #include <string.h>
 
+/* Shards computed before the caller is asked whether to stop; more if there are more threads. */
+#define WAVE_SHARDS 8
+
 /* Rows of the embedding per task of an update. */
 #define ROWS_PER_TASK 64
 
@@ -78,7 +81,7 @@ compute_shard(void *context, size_t index)
 {
 	trainer *trainer = context;
 	const network_layout *layout = trainer->layout;
-	shard *shard = &trainer->shards[index];
+	shard *shard = &trainer->shards[trainer->wave + index];
 	const nn_packed *batch = &shard->lane.packer.batch;
 	network_weights weights = { trainer->embedding, trainer->dense };
 	network_dropout dropout = { trainer->options.seed, (uint32_t) trainer->epochs_done,
@@ -235,8 +238,35 @@ set_update(trainer *trainer, double norm)
 	};
 }
 
+/* All shards forward and backward, some at a time, so that a large batch answers a cancel. */
+static em_code
+compute_shards(trainer *trainer, em_should_stop should_stop, void *stop_context, em_status *status)
+{
+	size_t threads = trainer->pool ? (size_t) nn_pool_threads(trainer->pool) : 1;
+	size_t at_once = threads > WAVE_SHARDS ? threads : WAVE_SHARDS;
+
+	for (trainer->wave = 0; trainer->wave < trainer->shards_used; trainer->wave += at_once)
+	{
+		size_t left = trainer->shards_used - trainer->wave;
+
+		if (trainer->wave > 0 && should_stop != NULL && should_stop(stop_context))
+			return em_fail(status, EM_CANCELLED, "training was cancelled");
+		nn_pool_run(trainer->pool, left < at_once ? left : at_once, compute_shard, trainer);
+	}
+	return EM_OK;
+}
+
 em_code
-trainer_step(trainer *trainer, em_status *status)
+trainer_diverged(const trainer *trainer, const char *what, em_status *status)
+{
+	em_fail(status, EM_INVALID_DATA, "training diverged in epoch %d: %s not finite",
+			trainer->epochs_done + 1, what);
+	em_hint(status, "Lower learning_rate, weight_decay or clip_norm.");
+	return EM_INVALID_DATA;
+}
+
+em_code
+trainer_step(trainer *trainer, em_should_stop should_stop, void *stop_context, em_status *status)
 {
 	size_t batch = (size_t) trainer->options.batch_size;
 	size_t first = trainer->batch_order[trainer->next_batch] * batch;
@@ -256,9 +286,10 @@ trainer_step(trainer *trainer, em_status *status)
 		code = prepare_shard(trainer, s, numbers, size, status);
 	if (code == EM_OK)
 		code = merge_tokens(trainer, status);
+	if (code == EM_OK)
+		code = compute_shards(trainer, should_stop, stop_context, status);
 	if (code != EM_OK)
 		return code;
-	nn_pool_run(trainer->pool, trainer->shards_used, compute_shard, trainer);
 	for (size_t s = 0; s < trainer->shards_used; s++)
 		loss += trainer->shards[s].loss;
 
@@ -271,12 +302,8 @@ trainer_step(trainer *trainer, em_status *status)
 		norm += trainer->partial[i];
 	norm = sqrt(norm);
 	if (!isfinite(loss) || !isfinite(norm))
-	{
-		em_fail(status, EM_INVALID_DATA, "training diverged in epoch %d: the loss is not finite",
-				trainer->epochs_done + 1);
-		em_hint(status, "Lower learning_rate or clip_norm.");
-		return EM_INVALID_DATA;
-	}
+		return trainer_diverged(trainer, isfinite(loss) ? "the gradient is" : "the loss is",
+								status);
 
 	trainer->step++;
 	set_update(trainer, norm);

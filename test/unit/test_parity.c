@@ -452,7 +452,7 @@ test_training(const fixture *f, int shard_size, int threads)
 			made->batch_order[i] = (uint32_t) i;
 		for (size_t i = 0; i < trainer_steps_in_epoch(made); i++, step++)
 		{
-			if (trainer_step(made, &status) != EM_OK || step >= STEPS)
+			if (trainer_step(made, NULL, NULL, &status) != EM_OK || step >= STEPS)
 				bail_out(step >= STEPS ? "more steps than expected" : status.message);
 			largest = fmax(largest, fabs(trainer_last_loss(made) - losses[step]));
 			printf("# step %zu: loss %.6f, PyTorch %.6f\n", step + 1, trainer_last_loss(made),

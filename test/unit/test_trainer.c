@@ -1,0 +1,608 @@
+/*
+ * test_trainer.c
+ *	  Training a small network on a set that can be learnt: what it reaches, that it is the same
+ *	  whatever the threads and wherever it was interrupted, and how it fails.
+ */
+#include "check.h"
+
+#include <math.h>
+
+#include "../../src/model/safetensors.h"
+#include "../../src/model/trainer.h"
+#include "../../src/nn/matmul.h"
+
+#define LABELS 4
+#define VOCABULARY 60
+#define TEXTS 300
+#define HELD_OUT 60
+#define LEARNING_EPOCHS 40
+
+static uint64_t random_state = 1;
+
+static uint32_t
+random_number(uint32_t below)
+{
+	random_state = random_state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+	return (uint32_t) (random_state >> 33) % below;
+}
+
+/* Words 1..LABELS each mean a label, the others nothing. noise: labels are drawn instead. */
+static samples *
+make_samples(size_t count, bool noise)
+{
+	samples *made;
+	em_status status;
+
+	if (samples_create(&check_allocator, LABELS, 0, NULL, &made, &status) != EM_OK)
+		exit(1);
+	for (size_t i = 0; i < count; i++)
+	{
+		uint32_t ids[12];
+		uint16_t labels[LABELS];
+		size_t length = 1 + random_number(11), label_count = 0;
+		bool has[LABELS] = { false };
+		uint64_t hash = i;
+
+		for (size_t j = 0; j < length; j++)
+		{
+			ids[j] = random_number(3) == 0 ? 1 + random_number(LABELS)
+										   : 1 + LABELS + random_number(VOCABULARY - 1 - LABELS);
+			if (ids[j] <= LABELS)
+				has[ids[j] - 1] = true;
+			hash = (hash ^ ids[j]) * UINT64_C(0x9e3779b97f4a7c15);
+		}
+		for (uint16_t label = 0; label < LABELS; label++)
+			if (noise ? random_number(3) == 0 : has[label])
+				labels[label_count++] = label;
+		if (samples_add(made, ids, length, labels, label_count, 1, hash ^ hash >> 32, &status) !=
+			EM_OK)
+			exit(1);
+	}
+	if (samples_finish(made, NULL, &status) != EM_OK)
+		exit(1);
+	return made;
+}
+
+static network_layout layout;
+static samples *train, *dev;
+
+static trainer_options
+small_options(void)
+{
+	trainer_options options;
+
+	trainer_options_default(&options);
+	options.epochs = 4;
+	options.batch_size = 32;
+	options.shard_size = 8;
+	options.learning_rate = 0.02;
+	options.patience = 0;
+	return options;
+}
+
+static trainer *
+make_trainer(const trainer_options *options, samples *dev_samples, nn_pool *pool)
+{
+	trainer *made;
+	em_status status;
+
+	if (trainer_create(&check_allocator, &layout, options, train, dev_samples, pool, &made,
+					   &status) != EM_OK)
+	{
+		printf("Bail out! %s\n", status.message);
+		exit(1);
+	}
+	return made;
+}
+
+/* One whole epoch. */
+static em_code
+turn(trainer *trainer, em_status *status)
+{
+	em_code code = trainer_begin_epoch(trainer, status);
+
+	while (code == EM_OK && trainer_steps_done(trainer) < trainer_steps_in_epoch(trainer))
+		code = trainer_step(trainer, NULL, NULL, status);
+	return code == EM_OK ? trainer_end_epoch(trainer, NULL, NULL, status) : code;
+}
+
+static em_code
+finish(trainer *trainer, em_status *status)
+{
+	em_code code = EM_OK;
+
+	while (code == EM_OK && !trainer_finished(trainer))
+		code = turn(trainer, status);
+	return code;
+}
+
+static bool
+same_weights(network_weights a, network_weights b)
+{
+	return memcmp(a.dense, b.dense, layout.dense * sizeof(real)) == 0 &&
+		   memcmp(a.embedding, b.embedding, layout.vocabulary * layout.embedding * sizeof(real)) ==
+			   0;
+}
+
+static bool
+finite_weights(network_weights weights)
+{
+	bool finite = true;
+
+	for (size_t i = 0; i < layout.dense; i++)
+		finite = finite && isfinite(weights.dense[i]);
+	for (size_t i = 0; i < layout.vocabulary * layout.embedding; i++)
+		finite = finite && isfinite(weights.embedding[i]);
+	return finite;
+}
+
+/* Everything that users are given: weights, thresholds, figures. */
+static bool
+same_result(const trainer *a, const trainer *b)
+{
+	int epochs = trainer_epochs_done(a);
+
+	return same_weights(trainer_best(a), trainer_best(b)) &&
+		   same_weights(trainer_weights(a), trainer_weights(b)) &&
+		   memcmp(trainer_thresholds(a), trainer_thresholds(b), LABELS * sizeof(float)) == 0 &&
+		   trainer_epochs_done(b) == epochs && trainer_best_epoch(a) == trainer_best_epoch(b) &&
+		   memcmp(trainer_history(a), trainer_history(b),
+				  (size_t) epochs * sizeof(trainer_epoch)) == 0;
+}
+
+static void
+test_learns(void)
+{
+	trainer_options options = small_options();
+	trainer *made;
+	const trainer_epoch *history, *last;
+	em_status status;
+	size_t texts = 0;
+
+	options.epochs = LEARNING_EPOCHS;
+	made = make_trainer(&options, dev, NULL);
+	CHECK(trainer_best_epoch(made) == -1 && trainer_epochs_done(made) == 0, "training begins");
+	CHECK(trainer_begin_epoch(made, &status) == EM_OK &&
+			  trainer_steps_in_epoch(made) == (TEXTS + 31) / 32,
+		  "an epoch has as many steps as batches");
+	while (trainer_steps_done(made) < trainer_steps_in_epoch(made))
+	{
+		if (trainer_step(made, NULL, NULL, &status) != EM_OK)
+			exit(1);
+		texts = trainer_texts_done(made);
+	}
+	CHECK(texts == TEXTS, "which see every text");
+	CHECK(trainer_end_epoch(made, NULL, NULL, &status) == EM_OK && finish(made, &status) == EM_OK &&
+			  trainer_epochs_done(made) == LEARNING_EPOCHS,
+		  "all epochs are done");
+	history = trainer_history(made);
+	last = &history[LEARNING_EPOCHS - 1];
+	CHECK(last->train_loss < history[0].train_loss / 3, "the loss falls: %.3f to %.3f",
+		  history[0].train_loss, last->train_loss);
+	CHECK(last->macro_auc > 0.99 && last->macro_f1 > 0.95 && last->log_loss < 0.2,
+		  "held-out texts are told apart: AUC %.3f, F1 %.3f, log loss %.3f", last->macro_auc,
+		  last->macro_f1, last->log_loss);
+	trainer_free(made);
+	trainer_free(NULL);
+}
+
+static void
+test_threads_and_seeds(void)
+{
+	trainer_options options = small_options();
+	trainer *alone = make_trainer(&options, dev, NULL);
+	trainer *other;
+	em_status status;
+
+	if (finish(alone, &status) != EM_OK)
+		exit(1);
+	for (int threads = 1; threads <= 3; threads++)
+	{
+		nn_pool *pool;
+
+		if (nn_pool_create(&check_allocator, threads, &pool, &status) != EM_OK)
+			exit(1);
+		other = make_trainer(&options, dev, pool);
+		CHECK(finish(other, &status) == EM_OK && same_result(alone, other),
+			  "%d threads make the same weights, bit for bit", threads);
+		trainer_free(other);
+		nn_pool_destroy(pool);
+	}
+	other = make_trainer(&options, NULL, NULL);
+	CHECK(finish(other, &status) == EM_OK &&
+			  same_weights(trainer_weights(alone), trainer_weights(other)),
+		  "held-out texts do not change the weights");
+	CHECK(trainer_best_epoch(other) == 3 &&
+			  same_weights(trainer_best(other), trainer_weights(other)) &&
+			  trainer_thresholds(other)[0] == 0.5F && isnan(trainer_history(other)[3].macro_auc),
+		  "without any, the last epoch is kept, and thresholds of 0.5");
+	trainer_free(other);
+	options.seed = 2;
+	other = make_trainer(&options, dev, NULL);
+	CHECK(finish(other, &status) == EM_OK &&
+			  !same_weights(trainer_weights(alone), trainer_weights(other)),
+		  "another seed makes others");
+	trainer_free(other);
+	trainer_free(alone);
+}
+
+static void
+test_checkpoints(void)
+{
+	trainer_options options = small_options();
+	trainer *whole = make_trainer(&options, dev, NULL);
+	trainer *other;
+	em_status status;
+	uint8_t *bytes[5] = { NULL };
+	size_t size[5];
+
+	for (int epoch = 1; epoch <= 4; epoch++)
+		if (turn(whole, &status) != EM_OK ||
+			trainer_checkpoint(whole, &check_allocator, &bytes[epoch], &size[epoch], &status) !=
+				EM_OK)
+			exit(1);
+	for (int epoch = 1; epoch <= 4; epoch++)
+	{
+		uint8_t *again = NULL;
+		size_t again_size = 0;
+
+		other = make_trainer(&options, dev, NULL);
+		CHECK(trainer_restore(other, bytes[epoch], size[epoch], &status) == EM_OK &&
+				  trainer_epochs_done(other) == epoch,
+			  "a training is restored after epoch %d", epoch);
+		CHECK(trainer_checkpoint(other, &check_allocator, &again, &again_size, &status) == EM_OK &&
+				  again_size == size[epoch] && memcmp(again, bytes[epoch], again_size) == 0,
+			  "it is what it was");
+		em_release(&check_allocator, again);
+		CHECK(finish(other, &status) == EM_OK && same_result(whole, other),
+			  "and ends as the one that was not interrupted, bit for bit");
+		trainer_free(other);
+	}
+
+	/* what is refused */
+	{
+		size_t refused = 0, tried = 0, harmless = 0;
+		uint8_t *changed = malloc(size[2] + 1);
+
+		for (size_t at = 0; at < size[2]; at += at < 4096 ? 1 : 997)
+		{
+			uint8_t *again = NULL;
+			size_t again_size;
+			em_code code;
+
+			memcpy(changed, bytes[2], size[2]);
+			changed[at] ^= (uint8_t) (1 << at % 8);
+			other = make_trainer(&options, dev, NULL);
+			code = trainer_restore(other, changed, size[2], &status);
+			tried++;
+			refused += code != EM_OK;
+			/* a blank of the header may become another blank; the state is what it was */
+			if (code == EM_OK &&
+				trainer_checkpoint(other, &check_allocator, &again, &again_size, &status) == EM_OK)
+			{
+				harmless += memcmp(again, bytes[2], size[2]) == 0;
+				em_release(&check_allocator, again);
+			}
+			trainer_free(other);
+		}
+		CHECK(tried > 1000 && refused > tried * 9 / 10 && refused + harmless == tried,
+			  "of %zu checkpoints with one bit changed, all that differ are refused", tried);
+		refused = tried = 0;
+		for (size_t length = 0; length < size[2]; length += 1 + length / 2)
+		{
+			other = make_trainer(&options, dev, NULL);
+			memcpy(changed, bytes[2], length);
+			refused += trainer_restore(other, changed, length, &status) == EM_CORRUPT;
+			tried++;
+			trainer_free(other);
+		}
+		CHECK(refused == tried, "so are pieces of one");
+		free(changed);
+	}
+	{
+		trainer_options fewer = options;
+
+		fewer.epochs = 2;
+		other = make_trainer(&fewer, dev, NULL);
+		CHECK(trainer_restore(other, bytes[3], size[3], &status) == EM_CORRUPT &&
+				  status.hint[0] != '\0',
+			  "so is one of more epochs than there are to do: %s", status.message);
+		trainer_free(other);
+		fewer = options;
+		fewer.batch_size = 64;
+		other = make_trainer(&fewer, dev, NULL);
+		CHECK(trainer_restore(other, bytes[3], size[3], &status) == EM_CORRUPT,
+			  "and one of other batches: %s", status.message);
+		trainer_free(other);
+	}
+	for (int epoch = 1; epoch <= 4; epoch++)
+		check_release(NULL, bytes[epoch]);
+	trainer_free(whole);
+}
+
+/* On labels that mean nothing, held-out figures get worse while the loss falls. */
+static void
+test_patience(void)
+{
+	trainer_options options = small_options();
+	samples *learnable = train, *noise_dev;
+	const trainer_epoch *history;
+	trainer *made, *short_one;
+	em_status status;
+	int best;
+
+	train = make_samples(TEXTS, true);
+	noise_dev = make_samples(HELD_OUT, true);
+	options.epochs = 30;
+	options.patience = 2;
+	options.metric = TRAINER_LOG_LOSS;
+	options.schedule = NN_SCHEDULE_CONSTANT;
+	made = make_trainer(&options, noise_dev, NULL);
+	CHECK(finish(made, &status) == EM_OK && trainer_epochs_done(made) < 30, "patience ends");
+	best = trainer_best_epoch(made);
+	history = trainer_history(made);
+	CHECK(trainer_epochs_done(made) == best + 3, "two epochs after the best one");
+	for (int i = 0; i < trainer_epochs_done(made); i++)
+		if (i != best && history[i].log_loss <= history[best].log_loss)
+			best = -1;
+	CHECK(best >= 0 && history[best].selected == -history[best].log_loss,
+		  "which is that of the lowest log loss");
+	CHECK(!same_weights(trainer_best(made), trainer_weights(made)), "not the last one's weights");
+
+	/* with a constant rate, what epochs are left does not matter */
+	options.warmup = 0;
+	options.patience = 0;
+	options.epochs = 8;
+	trainer_free(made);
+	made = make_trainer(&options, noise_dev, NULL);
+	if (finish(made, &status) != EM_OK)
+		exit(1);
+	options.epochs = trainer_best_epoch(made) + 1;
+	short_one = make_trainer(&options, noise_dev, NULL);
+	CHECK(finish(short_one, &status) == EM_OK && options.epochs < 8 &&
+			  same_weights(trainer_best(made), trainer_weights(short_one)) &&
+			  memcmp(trainer_thresholds(made), trainer_thresholds(short_one),
+					 LABELS * sizeof(float)) == 0,
+		  "weights and thresholds are those of the best epoch (%d of 8)", options.epochs);
+	trainer_free(short_one);
+	trainer_free(made);
+	samples_free(train);
+	samples_free(noise_dev);
+	train = learnable;
+}
+
+static void
+test_frozen(void)
+{
+	trainer_options options = small_options();
+	size_t count = layout.vocabulary * layout.embedding;
+	real *before = malloc(count * sizeof(real));
+	trainer *made;
+	em_status status;
+
+	options.embedding_rate = 0;
+	made = make_trainer(&options, dev, NULL);
+	memcpy(before, trainer_weights(made).embedding, count * sizeof(real));
+	CHECK(finish(made, &status) == EM_OK &&
+			  memcmp(before, trainer_weights(made).embedding, count * sizeof(real)) == 0 &&
+			  memcmp(before, trainer_best(made).embedding, count * sizeof(real)) == 0,
+		  "a frozen embedding stays as it is");
+	CHECK(trainer_history(made)[3].train_loss < trainer_history(made)[0].train_loss,
+		  "while the rest learns");
+	trainer_free(made);
+	free(before);
+}
+
+static void
+test_losses(void)
+{
+	static const int losses[] = { TRAINER_FOCAL, TRAINER_ASYMMETRIC, TRAINER_CLASS_BALANCED,
+								  TRAINER_BCE };
+	static const char *const names[] = { "focal", "asymmetric", "class-balanced",
+										 "weighted and smoothed" };
+
+	for (int i = 0; i < 4; i++)
+	{
+		trainer_options options = small_options();
+		const trainer_epoch *history, *last;
+		trainer *made;
+		em_status status;
+
+		options.loss = losses[i];
+		options.focal_alpha = i == 0 ? 0.5 : -1;
+		options.positive_weight = i == 3 ? 2 : 1;
+		options.label_smoothing = i == 3 ? 0.1 : 0;
+		options.metric = i;
+		options.epochs = LEARNING_EPOCHS;
+		made = make_trainer(&options, dev, NULL);
+		if (finish(made, &status) != EM_OK)
+			printf("# %s\n", status.message);
+		history = trainer_history(made);
+		last = &history[LEARNING_EPOCHS - 1];
+		CHECK(trainer_epochs_done(made) == LEARNING_EPOCHS &&
+				  last->train_loss < history[0].train_loss && last->macro_auc > 0.95,
+			  "the %s loss learns: AUC %.3f", names[i], last->macro_auc);
+		trainer_free(made);
+	}
+}
+
+static void
+test_divergence(void)
+{
+	trainer_options options = small_options();
+	trainer *made;
+	em_status status = { 0 };
+	em_code code;
+
+	options.epochs = 30;
+	options.learning_rate = 10;
+	options.weight_decay = 10; /* each step multiplies weights by -99 */
+	options.clip_norm = 0;
+	options.schedule = NN_SCHEDULE_CONSTANT;
+	options.warmup = 0;
+	for (int held_out = 0; held_out < 2; held_out++)
+	{
+		made = make_trainer(&options, held_out ? dev : NULL, NULL);
+		code = finish(made, &status);
+		CHECK(code == EM_INVALID_DATA && strstr(status.message, "diverged") != NULL &&
+				  status.hint[0] != '\0',
+			  "divergence is reported: %s", status.message);
+		CHECK(trainer_best_epoch(made) < 0 || finite_weights(trainer_best(made)),
+			  "and no such weights are kept");
+		trainer_free(made);
+	}
+
+	/* in the last step, which no other one checks */
+	options.epochs = 1;
+	for (int steps = 1; steps <= 40; steps++)
+	{
+		made = make_trainer(&options, NULL, NULL);
+		code = trainer_begin_epoch(made, &status);
+		for (int i = 0;
+			 code == EM_OK && i < steps && trainer_steps_done(made) < trainer_steps_in_epoch(made);
+			 i++)
+			code = trainer_step(made, NULL, NULL, &status);
+		if (code == EM_OK)
+			code = trainer_end_epoch(made, NULL, NULL, &status);
+		if (code == EM_OK && !finite_weights(trainer_best(made)))
+			CHECK(false, "%d steps end in weights that are not finite", steps);
+		trainer_free(made);
+	}
+
+	options = small_options();
+	options.learning_rate = 10;
+	made = make_trainer(&options, dev, NULL);
+	code = finish(made, &status);
+	CHECK((code == EM_OK && finite_weights(trainer_best(made))) || code == EM_INVALID_DATA,
+		  "a learning rate far too high ends in numbers or an error");
+	trainer_free(made);
+}
+
+static bool
+stop_at_once(void *context)
+{
+	(*(int *) context)++;
+	return true;
+}
+
+static void
+test_cancel(void)
+{
+	trainer_options options = small_options();
+	trainer *made, *other;
+	em_status status;
+	int asked = 0;
+
+	options.batch_size = TEXTS;
+	options.shard_size = 2;
+	made = make_trainer(&options, dev, NULL);
+	if (trainer_begin_epoch(made, &status) != EM_OK)
+		exit(1);
+	CHECK(trainer_step(made, stop_at_once, &asked, &status) == EM_CANCELLED && asked == 1 &&
+			  trainer_steps_done(made) == 0,
+		  "a large batch is given up on the way");
+	asked = 0;
+	CHECK(trainer_end_epoch(made, stop_at_once, &asked, &status) == EM_CANCELLED && asked == 1 &&
+			  trainer_epochs_done(made) == 0,
+		  "and so is an evaluation");
+	other = make_trainer(&options, dev, NULL);
+	CHECK(finish(made, &status) == EM_OK && finish(other, &status) == EM_OK &&
+			  same_result(made, other),
+		  "which leaves no trace");
+	trainer_free(made);
+	trainer_free(other);
+}
+
+static void
+test_memory(void)
+{
+	trainer_options options = small_options();
+	em_code code = EM_OUT_OF_MEMORY;
+	uint64_t most = 0;
+	bool good = true;
+	long n = 0, live = check_live;
+
+	options.loss = TRAINER_CLASS_BALANCED;
+	options.positive_weight = 2;
+	while (good && code != EM_OK)
+	{
+		em_status status = { 0 };
+		uint8_t *bytes = NULL;
+		size_t size;
+		trainer *made = NULL;
+		samples *none;
+		samples *own;
+
+		/* what samples_read keeps for itself must be fresh each time, too */
+		random_state = 5;
+		own = make_samples(50, false);
+		none = make_samples(0, false);
+		check_fail_at = ++n;
+		code = trainer_create(&check_allocator, &layout, &options, own, own, NULL, &made, &status);
+		if (code == EM_OK)
+			code = turn(made, &status);
+		if (code == EM_OK)
+			code = trainer_checkpoint(made, &check_allocator, &bytes, &size, &status);
+		if (code == EM_OK)
+			code = trainer_restore(made, bytes, size, &status);
+		check_fail_at = 0;
+		em_release(&check_allocator, bytes);
+		trainer_free(made);
+		if (n == 1)
+		{
+			CHECK(trainer_create(&check_allocator, &layout, &options, none, NULL, NULL, &made,
+								 &status) == EM_INVALID_DATA,
+				  "without texts there is no training: %s", status.message);
+			code = EM_OUT_OF_MEMORY;
+			em_fail(&status, EM_OUT_OF_MEMORY, "out of memory");
+		}
+		samples_free(own);
+		samples_free(none);
+		good = check_live == live &&
+			   (code == EM_OK ||
+				(code == EM_OUT_OF_MEMORY && strcmp(status.message, "out of memory") == 0));
+		if (!good)
+			printf("# allocation %ld: %s, %ld blocks left\n", n, status.message, check_live - live);
+	}
+	CHECK(good && n > 20, "each of %ld allocations may fail", n - 1);
+	most = trainer_memory(&layout, &options);
+	CHECK(most >= 4 * sizeof(real) * (layout.dense + layout.vocabulary * layout.embedding),
+		  "the memory foretold holds weights, moments and the best weights");
+}
+
+int
+main(void)
+{
+	model_config config;
+	em_status status;
+
+	if (nn_blas_load(&status) != EM_OK)
+	{
+		printf("1..0 # SKIP %s\n", status.message);
+		return 0;
+	}
+	model_config_default(&config);
+	config.embedding_dim = 8;
+	config.filters = 8;
+	config.hidden = 6;
+	config.attention = 5;
+	config.dropout_word = 0.05;
+	config.dropout_hidden = 0.1;
+	if (network_layout_init(&layout, &config, VOCABULARY, LABELS, &status) != EM_OK)
+		return 1;
+	train = make_samples(TEXTS, false);
+	dev = make_samples(HELD_OUT, false);
+	test_learns();
+	test_threads_and_seeds();
+	test_checkpoints();
+	test_patience();
+	test_frozen();
+	test_losses();
+	test_divergence();
+	test_cancel();
+	test_memory();
+	samples_free(train);
+	samples_free(dev);
+	CHECK(check_live == 0, "nothing is left");
+	return check_done();
+}
