@@ -1,0 +1,241 @@
+-- The registry: every version of every model, in tables that the role which
+-- creates the extension owns. Anyone may read and score; writing is the owner's.
+
+CREATE SCHEMA emotion;
+COMMENT ON SCHEMA emotion IS 'tables of the extension emotion';
+GRANT USAGE ON SCHEMA emotion TO PUBLIC;
+
+CREATE TABLE emotion.model (
+	name pg_catalog.text COLLATE "C" NOT NULL
+		CONSTRAINT model_name_form CHECK (name OPERATOR(pg_catalog.~) '^[a-z_][a-z0-9_-]{0,62}$'),
+	version pg_catalog.int4 NOT NULL
+		CONSTRAINT model_version_range CHECK (version OPERATOR(pg_catalog.>=) 1
+			AND version OPERATOR(pg_catalog.<=) 999999999),
+	sha256 pg_catalog.bytea NOT NULL
+		CONSTRAINT model_sha256_size CHECK (pg_catalog.octet_length(sha256) OPERATOR(pg_catalog.=) 32),
+	size pg_catalog.int8 NOT NULL
+		CONSTRAINT model_size_positive CHECK (size OPERATOR(pg_catalog.>) 0),
+	parts pg_catalog.int4 NOT NULL
+		CONSTRAINT model_parts_positive CHECK (parts OPERATOR(pg_catalog.>) 0),
+	bundled pg_catalog.bool NOT NULL DEFAULT false,
+	architecture pg_catalog.text NOT NULL,
+	configuration pg_catalog.jsonb NOT NULL,
+	labels pg_catalog.text[] NOT NULL,
+	thresholds pg_catalog.float4[] NOT NULL,
+	parameters pg_catalog.int8 NOT NULL,
+	metrics pg_catalog.jsonb,
+	lineage pg_catalog.jsonb,
+	description pg_catalog.text,
+	created_at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.now(),
+	created_by pg_catalog.text NOT NULL DEFAULT CURRENT_USER,
+	CONSTRAINT model_pkey PRIMARY KEY (name, version)
+);
+COMMENT ON TABLE emotion.model IS 'published versions of models; a row never changes';
+COMMENT ON COLUMN emotion.model.name IS 'lower-case letters, digits, _ and -; at most 63 bytes';
+COMMENT ON COLUMN emotion.model.version IS 'counts from 1 within the name';
+COMMENT ON COLUMN emotion.model.sha256 IS 'SHA-256 of the model file';
+COMMENT ON COLUMN emotion.model.size IS 'bytes of the model file';
+COMMENT ON COLUMN emotion.model.parts IS 'rows of emotion.model_part that hold the file, numbered from 1';
+COMMENT ON COLUMN emotion.model.bundled IS 'came with the extension, and is left out of dumps';
+COMMENT ON COLUMN emotion.model.architecture IS 'kind of network';
+COMMENT ON COLUMN emotion.model.configuration IS 'sizes of the network and options of the tokeniser';
+COMMENT ON COLUMN emotion.model.labels IS 'what it tells apart, in the order of its scores';
+COMMENT ON COLUMN emotion.model.thresholds IS 'score from which a label is given, in the order of labels';
+COMMENT ON COLUMN emotion.model.parameters IS 'numbers that were learned';
+COMMENT ON COLUMN emotion.model.metrics IS 'quality measured when it was published';
+COMMENT ON COLUMN emotion.model.lineage IS 'where it comes from: source, options, seed, parent';
+COMMENT ON COLUMN emotion.model.description IS 'for people';
+COMMENT ON COLUMN emotion.model.created_at IS 'when it was published';
+COMMENT ON COLUMN emotion.model.created_by IS 'role that published it';
+
+CREATE TABLE emotion.model_part (
+	name pg_catalog.text COLLATE "C" NOT NULL,
+	version pg_catalog.int4 NOT NULL,
+	part pg_catalog.int4 NOT NULL
+		CONSTRAINT model_part_positive CHECK (part OPERATOR(pg_catalog.>) 0),
+	data pg_catalog.bytea NOT NULL
+		CONSTRAINT model_part_size CHECK (pg_catalog.octet_length(data) OPERATOR(pg_catalog.<=) 16777216),
+	CONSTRAINT model_part_pkey PRIMARY KEY (name, version, part),
+	CONSTRAINT model_part_of_model FOREIGN KEY (name, version)
+		REFERENCES emotion.model (name, version) ON DELETE CASCADE
+);
+-- Weights do not compress; out of line, a row can be read without its data.
+ALTER TABLE emotion.model_part ALTER COLUMN data SET STORAGE EXTERNAL;
+COMMENT ON TABLE emotion.model_part IS 'the model files (safetensors), in parts';
+COMMENT ON COLUMN emotion.model_part.name IS 'emotion.model.name';
+COMMENT ON COLUMN emotion.model_part.version IS 'emotion.model.version';
+COMMENT ON COLUMN emotion.model_part.part IS 'place within the file, from 1';
+COMMENT ON COLUMN emotion.model_part.data IS 'at most 16 MB of the file';
+
+-- A log. The deployed model is that of the highest id that was not withdrawn.
+-- Bundled models are deployed under ids below 1, so what users deploy comes
+-- before what a package brings, on restore and upgrade too.
+CREATE TABLE emotion.deployment (
+	id pg_catalog.int8 NOT NULL,
+	name pg_catalog.text COLLATE "C" NOT NULL,
+	version pg_catalog.int4 NOT NULL,
+	bundled pg_catalog.bool NOT NULL DEFAULT false,
+	withdrawn_at pg_catalog.timestamptz,
+	deployed_at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.now(),
+	deployed_by pg_catalog.text NOT NULL DEFAULT CURRENT_USER,
+	CONSTRAINT deployment_pkey PRIMARY KEY (id),
+	CONSTRAINT deployment_bundled_below CHECK (bundled OPERATOR(pg_catalog.=) (id OPERATOR(pg_catalog.<) 1))
+);
+COMMENT ON TABLE emotion.deployment IS 'which model was deployed when; see emotion_deploy and emotion_rollback';
+COMMENT ON COLUMN emotion.deployment.id IS 'order of deployments; below 1 for bundled models';
+COMMENT ON COLUMN emotion.deployment.name IS 'emotion.model.name';
+COMMENT ON COLUMN emotion.deployment.version IS 'emotion.model.version';
+COMMENT ON COLUMN emotion.deployment.bundled IS 'deployed by the extension''s own script, and left out of dumps';
+COMMENT ON COLUMN emotion.deployment.withdrawn_at IS 'when it was rolled back';
+COMMENT ON COLUMN emotion.deployment.deployed_at IS 'when it was deployed';
+COMMENT ON COLUMN emotion.deployment.deployed_by IS 'role that deployed it';
+
+-- Where a model file is put piece by piece before emotion_import_upload().
+CREATE TABLE emotion.import_part (
+	upload pg_catalog.text COLLATE "C" NOT NULL,
+	part pg_catalog.int4 NOT NULL,
+	data pg_catalog.bytea NOT NULL,
+	CONSTRAINT import_part_pkey PRIMARY KEY (upload, part)
+);
+ALTER TABLE emotion.import_part ALTER COLUMN data SET STORAGE EXTERNAL;
+COMMENT ON TABLE emotion.import_part IS 'pieces of model files on their way in; see emotion_import_upload';
+COMMENT ON COLUMN emotion.import_part.upload IS 'any name that the client chose for the file';
+COMMENT ON COLUMN emotion.import_part.part IS 'order of the pieces; any numbers';
+COMMENT ON COLUMN emotion.import_part.data IS 'a piece of the file';
+
+-- Write-once, whoever asks: superusers and replication included.
+CREATE FUNCTION emotion.refuse_change() RETURNS pg_catalog.trigger
+	LANGUAGE c AS 'MODULE_PATHNAME', 'emotion_refuse_change';
+COMMENT ON FUNCTION emotion.refuse_change() IS 'trigger: published models do not change';
+
+CREATE FUNCTION emotion.check_delete() RETURNS pg_catalog.trigger
+	LANGUAGE c AS 'MODULE_PATHNAME', 'emotion_check_delete';
+COMMENT ON FUNCTION emotion.check_delete() IS 'trigger: neither deployed nor bundled models are deleted, nor parts of a model alone';
+
+CREATE FUNCTION emotion.registry_changed() RETURNS pg_catalog.trigger
+	LANGUAGE c AS 'MODULE_PATHNAME', 'emotion_registry_changed';
+COMMENT ON FUNCTION emotion.registry_changed() IS 'trigger: tells every session to look again';
+
+CREATE TRIGGER model_write_once BEFORE UPDATE ON emotion.model
+	FOR EACH ROW EXECUTE FUNCTION emotion.refuse_change();
+CREATE TRIGGER model_no_truncate BEFORE TRUNCATE ON emotion.model
+	FOR EACH STATEMENT EXECUTE FUNCTION emotion.refuse_change();
+CREATE TRIGGER model_delete BEFORE DELETE ON emotion.model
+	FOR EACH ROW EXECUTE FUNCTION emotion.check_delete();
+CREATE TRIGGER model_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON emotion.model
+	FOR EACH STATEMENT EXECUTE FUNCTION emotion.registry_changed();
+CREATE TRIGGER model_part_write_once BEFORE UPDATE ON emotion.model_part
+	FOR EACH ROW EXECUTE FUNCTION emotion.refuse_change();
+CREATE TRIGGER model_part_no_truncate BEFORE TRUNCATE ON emotion.model_part
+	FOR EACH STATEMENT EXECUTE FUNCTION emotion.refuse_change();
+CREATE TRIGGER model_part_delete BEFORE DELETE ON emotion.model_part
+	FOR EACH ROW EXECUTE FUNCTION emotion.check_delete();
+CREATE TRIGGER deployment_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON emotion.deployment
+	FOR EACH STATEMENT EXECUTE FUNCTION emotion.registry_changed();
+ALTER TABLE emotion.model ENABLE ALWAYS TRIGGER model_write_once;
+ALTER TABLE emotion.model ENABLE ALWAYS TRIGGER model_no_truncate;
+ALTER TABLE emotion.model ENABLE ALWAYS TRIGGER model_delete;
+ALTER TABLE emotion.model ENABLE ALWAYS TRIGGER model_changed;
+ALTER TABLE emotion.model_part ENABLE ALWAYS TRIGGER model_part_write_once;
+ALTER TABLE emotion.model_part ENABLE ALWAYS TRIGGER model_part_no_truncate;
+ALTER TABLE emotion.model_part ENABLE ALWAYS TRIGGER model_part_delete;
+ALTER TABLE emotion.deployment ENABLE ALWAYS TRIGGER deployment_changed;
+COMMENT ON TRIGGER model_write_once ON emotion.model IS 'published models do not change';
+COMMENT ON TRIGGER model_no_truncate ON emotion.model IS 'use emotion_drop_model';
+COMMENT ON TRIGGER model_delete ON emotion.model IS 'neither deployed nor bundled models are deleted';
+COMMENT ON TRIGGER model_changed ON emotion.model IS 'tells every session to look again';
+COMMENT ON TRIGGER model_part_write_once ON emotion.model_part IS 'published models do not change';
+COMMENT ON TRIGGER model_part_no_truncate ON emotion.model_part IS 'use emotion_drop_model';
+COMMENT ON TRIGGER model_part_delete ON emotion.model_part IS 'parts go with their model only';
+COMMENT ON TRIGGER deployment_changed ON emotion.deployment IS 'tells every session to look again';
+
+CREATE VIEW emotion_models AS
+	SELECT m.name,
+		m.version,
+		m.name OPERATOR(pg_catalog.||) '@' OPERATOR(pg_catalog.||) m.version::pg_catalog.text AS model,
+		(d.name IS NOT NULL) AS deployed,
+		m.bundled,
+		m.architecture,
+		pg_catalog.cardinality(m.labels) AS labels,
+		m.parameters,
+		m.size,
+		m.created_at,
+		m.created_by,
+		m.metrics,
+		m.lineage,
+		m.description,
+		pg_catalog.encode(m.sha256, 'hex') AS sha256
+	FROM emotion.model AS m
+	LEFT JOIN (SELECT e.name, e.version FROM emotion.deployment AS e WHERE e.withdrawn_at IS NULL
+			ORDER BY e.id DESC LIMIT 1) AS d
+		ON d.name OPERATOR(pg_catalog.=) m.name AND d.version OPERATOR(pg_catalog.=) m.version;
+COMMENT ON VIEW emotion_models IS 'the models in this database, and which of them is deployed';
+COMMENT ON COLUMN emotion_models.model IS 'how functions take it: name@version';
+COMMENT ON COLUMN emotion_models.deployed IS 'used by scoring functions when no model is named';
+COMMENT ON COLUMN emotion_models.labels IS 'number of labels; their names: emotion_label_names(model)';
+
+-- Changing the registry. Table privileges decide who may.
+CREATE FUNCTION emotion_deploy(model pg_catalog.text) RETURNS pg_catalog.text
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION emotion_deploy(pg_catalog.text) IS
+	'deploy a model, name@version or the latest version of a name; every session uses it from its next statement';
+
+CREATE FUNCTION emotion_rollback(name pg_catalog.text) RETURNS pg_catalog.text
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION emotion_rollback(pg_catalog.text) IS
+	'withdraw the deployment of a model of that name; returns what is deployed again';
+
+CREATE FUNCTION emotion_drop_model(model pg_catalog.text) RETURNS pg_catalog.void
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION emotion_drop_model(pg_catalog.text) IS
+	'delete a version, name@version, that is neither deployed nor bundled';
+
+CREATE FUNCTION emotion_model_hash() RETURNS pg_catalog.text
+	LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'emotion_model_hash';
+COMMENT ON FUNCTION emotion_model_hash() IS 'SHA-256 of the deployed model''s file: equal hashes, equal models';
+
+CREATE FUNCTION emotion_model_hash(model pg_catalog.text) RETURNS pg_catalog.text
+	LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'emotion_model_hash';
+COMMENT ON FUNCTION emotion_model_hash(pg_catalog.text) IS 'SHA-256 of a model''s file: equal hashes, equal models';
+
+CREATE FUNCTION emotion_export(model pg_catalog.text, OUT part pg_catalog.int4, OUT data pg_catalog.bytea)
+	RETURNS SETOF pg_catalog.record
+	LANGUAGE c STABLE STRICT PARALLEL SAFE ROWS 16 AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION emotion_export(pg_catalog.text) IS
+	'a model''s file (safetensors) in parts of 1 MB; joined in order they are the file';
+
+CREATE FUNCTION emotion_import(name pg_catalog.text, data pg_catalog.bytea,
+		version pg_catalog.int4 DEFAULT NULL, description pg_catalog.text DEFAULT NULL)
+	RETURNS pg_catalog.text
+	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION emotion_import(pg_catalog.text, pg_catalog.bytea, pg_catalog.int4, pg_catalog.text) IS
+	'publish a model file as the next version of a name, or as the version given; returns name@version';
+
+CREATE FUNCTION emotion_import_upload(name pg_catalog.text, upload pg_catalog.text,
+		version pg_catalog.int4 DEFAULT NULL, description pg_catalog.text DEFAULT NULL)
+	RETURNS pg_catalog.text
+	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION emotion_import_upload(pg_catalog.text, pg_catalog.text, pg_catalog.int4, pg_catalog.text) IS
+	'publish the file whose pieces stand in emotion.import_part under that upload, and delete the pieces; returns name@version';
+
+CREATE FUNCTION emotion.load_bundled(name pg_catalog.text, version pg_catalog.int4, description pg_catalog.text)
+	RETURNS pg_catalog.void
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'emotion_load_bundled';
+COMMENT ON FUNCTION emotion.load_bundled(pg_catalog.text, pg_catalog.int4, pg_catalog.text) IS
+	'publish and deploy a model that came with the package; only for the extension''s own scripts';
+REVOKE ALL ON FUNCTION emotion.load_bundled(pg_catalog.text, pg_catalog.int4, pg_catalog.text) FROM PUBLIC;
+
+-- Dumps hold what users made; CREATE EXTENSION brings the rest.
+SELECT pg_catalog.pg_extension_config_dump('emotion.model', 'WHERE NOT bundled');
+SELECT pg_catalog.pg_extension_config_dump('emotion.model_part',
+	'WHERE NOT EXISTS (SELECT FROM emotion.model AS m WHERE m.bundled'
+	' AND m.name OPERATOR(pg_catalog.=) model_part.name AND m.version OPERATOR(pg_catalog.=) model_part.version)');
+SELECT pg_catalog.pg_extension_config_dump('emotion.deployment', 'WHERE NOT bundled');
+
+GRANT SELECT ON emotion.model, emotion.model_part, emotion.deployment, emotion_models TO PUBLIC;
+
+ALTER TABLE emotion.model OWNER TO @extowner@;
+ALTER TABLE emotion.model_part OWNER TO @extowner@;
+ALTER TABLE emotion.deployment OWNER TO @extowner@;
+ALTER TABLE emotion.import_part OWNER TO @extowner@;
+ALTER VIEW emotion_models OWNER TO @extowner@;

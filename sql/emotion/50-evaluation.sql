@@ -1,0 +1,19 @@
+-- How well a model does on labelled rows.
+
+CREATE FUNCTION @extschema@.emotion_evaluate(model pg_catalog.text, source pg_catalog.text,
+		options pg_catalog.jsonb DEFAULT '{}', OUT scope pg_catalog.text, OUT label pg_catalog.text,
+		OUT metric pg_catalog.text, OUT value pg_catalog.float8, OUT low pg_catalog.float8,
+		OUT high pg_catalog.float8)
+	RETURNS SETOF pg_catalog.record
+	LANGUAGE c AS 'MODULE_PATHNAME', 'emotion_evaluate' VOLATILE STRICT PARALLEL UNSAFE COST 1000000 ROWS 200;
+COMMENT ON FUNCTION @extschema@.emotion_evaluate(pg_catalog.text, pg_catalog.text, pg_catalog.jsonb) IS
+	'figures of a model on a table or query of texts and labels: scope is overall, macro, micro, weighted, samples or label; low and high with option "bootstrap"; "folds" cross-validates thresholds on these rows';
+
+CREATE FUNCTION @extschema@.emotion_tune_thresholds(model pg_catalog.text, source pg_catalog.text,
+		options pg_catalog.jsonb DEFAULT '{}', OUT label pg_catalog.text, OUT positives pg_catalog.int8,
+		OUT old_threshold pg_catalog.float4, OUT threshold pg_catalog.float4,
+		OUT old_f1 pg_catalog.float8, OUT f1 pg_catalog.float8)
+	RETURNS SETOF pg_catalog.record
+	LANGUAGE c AS 'MODULE_PATHNAME', 'emotion_tune_thresholds' VOLATILE STRICT PARALLEL UNSAFE COST 1000000 ROWS 28;
+COMMENT ON FUNCTION @extschema@.emotion_tune_thresholds(pg_catalog.text, pg_catalog.text, pg_catalog.jsonb) IS
+	'publish a new version whose thresholds give the best F1 on a table or query of texts and labels, shrunk toward one global threshold where positives are few';

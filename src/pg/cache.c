@@ -1,0 +1,249 @@
+/*
+ * cache.c
+ *	  The models that this backend has parsed.
+ *
+ * A published version never changes, but it may be dropped and its name@version
+ * published anew, so what is cached is checked against emotion.model: once for
+ * each snapshot that has not been seen before, and after each change of the table. The deployed
+ * model is looked up in the same way. Both cost one short index scan in a statement,
+ * write nothing, and so do in parallel workers and on standbys.
+ */
+#include "postgres.h"
+
+#include "cache.h"
+#include "glue.h"
+
+#include "../nn/matmul.h"
+
+#include "lib/ilist.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/inval.h"
+#include "utils/snapmgr.h"
+
+#include <string.h>
+
+int ModelCacheSize = 256;
+
+/*
+ * Who reads what. Two MVCC snapshots that agree in these see the same
+ * transactions: those running between xmin and xmax only ever become fewer.
+ */
+typedef struct Reading
+{
+	Oid user;
+	TransactionId xmin;
+	TransactionId xmax;
+	uint32 xcnt;
+	int32 subxcnt;
+	CommandId curcid;
+} Reading;
+
+typedef struct CacheEntry
+{
+	dlist_node node; /* most recently used first */
+	CachedModel cached;
+	MemoryContext context;
+	Reading reading; /* for which the row was last found to be the same */
+	bool checked;    /* reading is set and the table has not changed since */
+} CacheEntry;
+
+static dlist_head entries = DLIST_STATIC_INIT(entries);
+
+static struct
+{
+	bool known;
+	Reading reading;
+	ModelReference reference;
+} deployed;
+
+/* ---- what was read before ----------------------------------------------------------- */
+
+static Reading
+CurrentReading(Snapshot snapshot)
+{
+	Reading reading;
+
+	StaticAssertStmt(sizeof(Reading) == 24, "compared as bytes: no padding");
+	reading.user = GetUserId();
+	reading.xmin = snapshot->xmin;
+	reading.xmax = snapshot->xmax;
+	reading.xcnt = snapshot->xcnt;
+	reading.subxcnt = snapshot->subxcnt;
+	reading.curcid = snapshot->curcid;
+	return reading;
+}
+
+static bool
+SameReading(const Reading *a, const Reading *b)
+{
+	return memcmp(a, b, sizeof(*a)) == 0;
+}
+
+/* A table changed, here or in another session, or a change of ours was rolled back. */
+static void
+ForgetReadings(Datum argument, Oid relation)
+{
+	dlist_iter iter;
+
+	(void) argument;
+	(void) relation;
+	deployed.known = false;
+	dlist_foreach(iter, &entries)
+	{
+		dlist_container(CacheEntry, node, iter.cur)->checked = false;
+	}
+}
+
+void
+InitModelCache(void)
+{
+	CacheRegisterRelcacheCallback(ForgetReadings, (Datum) 0);
+}
+
+/* ---- entries ------------------------------------------------------------------------ */
+
+static void
+DropEntry(CacheEntry *entry)
+{
+	dlist_delete(&entry->node);
+	MemoryContextDelete(entry->context); /* the entry too */
+}
+
+/* Drop the least recently used models until the others fit; never the first. */
+static void
+ShrinkCache(void)
+{
+	uint64 limit = (uint64) ModelCacheSize * 1024 * 1024;
+	uint64 used = 0;
+	dlist_mutable_iter iter;
+	bool first = true;
+
+	dlist_foreach_modify(iter, &entries)
+	{
+		CacheEntry *entry = dlist_container(CacheEntry, node, iter.cur);
+
+		used += MemoryContextMemAllocated(entry->context, true);
+		if (used > limit && !first)
+			DropEntry(entry);
+		first = false;
+	}
+}
+
+static CacheEntry *
+LoadEntry(const ModelRow *row, Snapshot snapshot)
+{
+	em_status status = { EM_OK, "", "" };
+	MemoryContext caller = CurrentMemoryContext;
+	MemoryContext reading;
+	MemoryContext context;
+	const em_allocator *allocator;
+	CacheEntry *entry;
+	uint8 *bytes;
+
+	if (nn_blas_load(&status) != EM_OK)
+		ReportStatus(&status);
+
+	/* Both go with the caller's context if anything below fails. */
+	reading = AllocSetContextCreate(caller, "emotion model file", ALLOCSET_DEFAULT_SIZES);
+	context = AllocSetContextCreate(caller, "emotion model", ALLOCSET_DEFAULT_SIZES);
+	MemoryContextSwitchTo(reading);
+	bytes = ReadModelBytes(row, snapshot);
+
+	MemoryContextSwitchTo(context);
+	entry = palloc0(sizeof(CacheEntry));
+	entry->context = context;
+	entry->cached.row = *row;
+	allocator = ContextAllocator(context);
+	if (model_read(allocator, bytes, (size_t) row->size, &entry->cached.model, &status) != EM_OK ||
+		scorer_create(allocator, entry->cached.model, &entry->cached.scorer, &status) != EM_OK)
+		ReportStatus(&status);
+
+	entry->cached.label_count = (int) entry->cached.model->layout.labels;
+	entry->cached.labels = palloc(sizeof(char *) * (Size) entry->cached.label_count);
+	for (int i = 0; i < entry->cached.label_count; i++)
+	{
+		const char *label = entry->cached.model->labels[i];
+
+		entry->cached.labels[i] = CStringFromUtf8(label, strlen(label));
+	}
+	MemoryContextSwitchTo(caller);
+	MemoryContextDelete(reading);
+	MemoryContextSetParent(context, CacheMemoryContext);
+	dlist_push_head(&entries, &entry->node);
+	return entry;
+}
+
+/* ---- what others call ---------------------------------------------------------------- */
+
+ModelReference
+DeployedModel(void)
+{
+	Snapshot snapshot = RegistrySnapshot();
+	Reading reading = CurrentReading(snapshot);
+	ModelReference reference;
+
+	if (deployed.known && SameReading(&deployed.reading, &reading))
+		return deployed.reference;
+	if (!FindDeployed(snapshot, &reference))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errmsg("no model is deployed"),
+				 errhint("emotion_models lists the models; emotion_deploy deploys one.")));
+
+	/* Set only now: opening the table may have called ForgetReadings(). */
+	deployed.reference = reference;
+	deployed.reading = reading;
+	deployed.known = true;
+	return reference;
+}
+
+CachedModel *
+UseModel(const ModelReference *reference)
+{
+	Snapshot snapshot = RegistrySnapshot();
+	Reading reading = CurrentReading(snapshot);
+	CacheEntry *entry = NULL;
+	dlist_iter iter;
+
+	dlist_foreach(iter, &entries)
+	{
+		CacheEntry *candidate = dlist_container(CacheEntry, node, iter.cur);
+
+		if (candidate->cached.row.reference.version == reference->version &&
+			strcmp(candidate->cached.row.reference.name, reference->name) == 0)
+		{
+			entry = candidate;
+			break;
+		}
+	}
+
+	if (entry == NULL || !entry->checked || !SameReading(&entry->reading, &reading))
+	{
+		ModelRow row = GetModel(reference);
+
+		if (entry != NULL && memcmp(entry->cached.row.sha256, row.sha256, SHA256_BYTES) != 0)
+		{
+			DropEntry(entry);
+			entry = NULL;
+		}
+		if (entry == NULL)
+		{
+			entry = LoadEntry(&row, snapshot);
+			dlist_move_head(&entries, &entry->node);
+			ShrinkCache();
+		}
+		entry->reading = reading;
+		entry->checked = true;
+	}
+	dlist_move_head(&entries, &entry->node);
+	return &entry->cached;
+}
+
+CachedModel *
+UseModelNamed(const text *reference)
+{
+	ModelReference named =
+		reference != NULL ? ParseModelReferenceText(reference, false) : DeployedModel();
+
+	return UseModel(&named);
+}

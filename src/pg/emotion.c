@@ -1,0 +1,43 @@
+/*
+ * emotion.c
+ *	  Where the server finds the module: its magic block and its settings.
+ *
+ * Nothing is opened or started here, so that the library may be preloaded:
+ * OpenBLAS comes with the first scoring (src/nn/matmul.h).
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "utils/guc.h"
+
+#include <limits.h>
+
+#include "cache.h"
+
+#ifndef EMOTION_VERSION
+#define EMOTION_VERSION ""
+#endif
+
+#if PG_VERSION_NUM >= 180000
+PG_MODULE_MAGIC_EXT(.name = "emotion", .version = EMOTION_VERSION);
+#else
+PG_MODULE_MAGIC;
+#endif
+
+#if PG_VERSION_NUM < 150000
+#define MarkGUCPrefixReserved(prefix) EmitWarningsOnPlaceholders(prefix)
+#endif
+
+extern PGDLLEXPORT void _PG_init(void);
+
+void
+_PG_init(void)
+{
+	DefineCustomIntVariable(
+		"emotion.model_cache_size", "Memory that a session keeps parsed models in.",
+		"The model in use is kept whatever its size; the least recently used "
+		"others are dropped beyond this.",
+		&ModelCacheSize, 256, 0, MAX_KILOBYTES / 1024, PGC_USERSET, GUC_UNIT_MB, NULL, NULL, NULL);
+	MarkGUCPrefixReserved("emotion");
+	InitModelCache();
+}

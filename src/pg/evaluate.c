@@ -1,0 +1,483 @@
+/*
+ * evaluate.c
+ *	  How well a model does on labelled rows, and thresholds chosen on them:
+ *	  emotion_evaluate() and emotion_tune_thresholds().
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/json.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/tuplestore.h"
+
+#include "../data/metrics.h"
+#include "../data/thresholds.h"
+#include "../model/scorer.h"
+#include "../nn/matmul.h"
+#include "../nn/random.h"
+#include "glue.h"
+#include "options.h"
+#include "registry.h"
+#include "source.h"
+
+/* Texts scored at once. */
+#define BATCH_TEXTS 2048
+
+typedef struct EvaluateOptions
+{
+	char *text_column;
+	char *label_column;
+	char *split_column;
+	char *split;
+	int bootstrap; /* resamples; 0: no intervals */
+	double confidence;
+	uint64_t seed;
+	int folds; /* 0: the model's thresholds */
+	double shrinkage;
+	bool publish;
+} EvaluateOptions;
+
+static const option_spec evaluate_specs[] = {
+	{ "bootstrap", OPTION_INT, offsetof(EvaluateOptions, bootstrap), 0, 100000, NULL,
+	  "resamples for intervals" },
+	{ "confidence", OPTION_REAL, offsetof(EvaluateOptions, confidence), 0.5, 0.9999, NULL,
+	  "of the intervals" },
+	{ "seed", OPTION_UINT64, offsetof(EvaluateOptions, seed), 0, 9223372036854775807.0, NULL,
+	  "of resamples and folds" },
+	{ "folds", OPTION_INT, offsetof(EvaluateOptions, folds), 0, 256, NULL,
+	  "cross-validate thresholds on these rows instead of using the model's" },
+	{ "threshold_shrinkage", OPTION_REAL, offsetof(EvaluateOptions, shrinkage), 0, 1e9, NULL,
+	  "how many positives' worth the global threshold counts in a label's own" },
+	{ "publish", OPTION_BOOL, offsetof(EvaluateOptions, publish), 0, 1, NULL,
+	  "make the tuned thresholds a new version" },
+	{ NULL, OPTION_INT, 0, 0, 0, NULL, NULL },
+};
+
+/* Rows with their scores, and what scored them. */
+typedef struct Evaluation
+{
+	EvaluateOptions options;
+	const em_allocator *allocator;
+	ModelRow row;
+	uint8 *bytes; /* the model's file */
+	model *model;
+	scorer *scorer;
+	uint32 labels; /* L */
+	Source source;
+	LabelIndex *index;
+	uint16 *indices; /* a row's labels */
+
+	uint64 count;
+	float *scores; /* (n, L) */
+	size_t scores_capacity;
+	uint8 *truth; /* (n, L) */
+	size_t truth_capacity;
+
+	/* texts read and not scored yet */
+	MemoryContext batch_context;
+	em_slice *batch; /* (BATCH_TEXTS) */
+	size_t batch_count;
+} Evaluation;
+
+static void
+Check(em_code code, const em_status *status)
+{
+	if (code != EM_OK)
+		ReportStatus(status);
+}
+
+static void
+VisitOption(em_slice name, const option_value *value, const JsonbValue *json, void *context)
+{
+	EvaluateOptions *options = context;
+	const option_spec *spec = option_find(evaluate_specs, name.bytes, name.length);
+	const struct
+	{
+		const char *name;
+		char **place;
+	} strings[] = { { "text_column", &options->text_column },
+					{ "label_column", &options->label_column },
+					{ "split_column", &options->split_column },
+					{ "split", &options->split } };
+
+	(void) json;
+	if (spec != NULL)
+	{
+		SetOption(spec, options, value);
+		return;
+	}
+	for (size_t i = 0; i < lengthof(strings); i++)
+		if (strlen(strings[i].name) == name.length &&
+			memcmp(strings[i].name, name.bytes, name.length) == 0)
+		{
+			*strings[i].place = StringOption(name, value);
+			return;
+		}
+	UnknownOption(name, "Options are text_column, label_column, split_column, split, bootstrap, "
+						"confidence, seed, folds, threshold_shrinkage and publish.");
+}
+
+static void
+ParseEvaluateOptions(const Jsonb *json, EvaluateOptions *options)
+{
+	memset(options, 0, sizeof(*options));
+	options->text_column = "text";
+	options->label_column = "labels";
+	options->split = "dev";
+	options->confidence = 0.95;
+	options->seed = 1;
+	options->shrinkage = 20;
+	options->publish = true;
+	VisitOptions(json, VisitOption, options);
+	if (options->folds == 1)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("option \"folds\" is 1, not 0 or 2 and more"),
+						errhint("0 uses the model's thresholds.")));
+}
+
+static void
+ScoreBatch(Evaluation *evaluation)
+{
+	em_status status;
+
+	Check(scorer_run(evaluation->scorer, evaluation->batch, evaluation->batch_count,
+					 evaluation->scores +
+						 (evaluation->count - evaluation->batch_count) * evaluation->labels,
+					 InterruptWanted, NULL, &status),
+		  &status);
+	evaluation->batch_count = 0;
+	MemoryContextReset(evaluation->batch_context);
+}
+
+static void
+VisitRow(const SourceRow *row, void *context)
+{
+	Evaluation *evaluation = context;
+	uint32 labels = evaluation->labels;
+	uint8 *truth;
+	char *copy;
+	int count;
+
+	if (evaluation->options.split_column &&
+		(row->split == NULL || strcmp(row->split, evaluation->options.split) != 0))
+		return;
+	if (row->label_count > MODEL_MAX_LABELS)
+		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+						errmsg("%d labels in row " UINT64_FORMAT " of source \"%s\"",
+							   row->label_count, row->number, evaluation->source.source)));
+	count = FindLabels(evaluation->index, &evaluation->source, row, evaluation->indices);
+	if (!em_grow(evaluation->allocator, (void **) &evaluation->scores, &evaluation->scores_capacity,
+				 (evaluation->count + 1) * labels, sizeof(float)) ||
+		!em_grow(evaluation->allocator, (void **) &evaluation->truth, &evaluation->truth_capacity,
+				 (evaluation->count + 1) * labels, 1))
+		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+	truth = evaluation->truth + evaluation->count * labels;
+	memset(truth, 0, labels);
+	for (int i = 0; i < count; i++)
+		truth[evaluation->indices[i]] = 1;
+
+	copy = MemoryContextAllocHuge(evaluation->batch_context, row->text.length + 1);
+	memcpy(copy, row->text.bytes, row->text.length);
+	evaluation->batch[evaluation->batch_count++] = (em_slice){ copy, row->text.length };
+	evaluation->count++;
+	if (evaluation->batch_count == BATCH_TEXTS)
+		ScoreBatch(evaluation);
+}
+
+/* Read the model and score every row of the source. SPI is connected here. */
+static void
+Evaluate(Evaluation *evaluation, const char *model_name, const char *source, const Jsonb *options)
+{
+	ModelReference reference = ParseModelReference(model_name, true);
+	em_slice *labels;
+	em_status status;
+
+	ParseEvaluateOptions(options, &evaluation->options);
+	evaluation->allocator = ContextAllocator(CurrentMemoryContext);
+	evaluation->row = GetModel(&reference);
+	evaluation->bytes = ReadModelBytes(&evaluation->row, RegistrySnapshot());
+	Check(nn_blas_load(&status), &status);
+	Check(model_read(evaluation->allocator, evaluation->bytes, (size_t) evaluation->row.size,
+					 &evaluation->model, &status),
+		  &status);
+	Check(scorer_create(evaluation->allocator, evaluation->model, &evaluation->scorer, &status),
+		  &status);
+	evaluation->labels = (uint32) evaluation->model->layout.labels;
+	labels = palloc(sizeof(em_slice) * evaluation->labels);
+	for (uint32 i = 0; i < evaluation->labels; i++)
+		labels[i] =
+			(em_slice){ evaluation->model->labels[i], strlen(evaluation->model->labels[i]) };
+	evaluation->index = MakeLabelIndex(labels, (int) evaluation->labels);
+	evaluation->indices = palloc(sizeof(uint16) * MODEL_MAX_LABELS);
+	evaluation->batch = palloc(sizeof(em_slice) * BATCH_TEXTS);
+	evaluation->batch_context = AllocSetContextCreate(
+		CurrentMemoryContext, "emotion texts to evaluate", ALLOCSET_DEFAULT_SIZES);
+
+	evaluation->source.source = source;
+	evaluation->source.text_column = evaluation->options.text_column;
+	evaluation->source.label_column = evaluation->options.label_column;
+	evaluation->source.split_column = evaluation->options.split_column;
+	OpenSource(&evaluation->source);
+	ScanSource(&evaluation->source, VisitRow, evaluation);
+	if (evaluation->batch_count > 0)
+		ScoreBatch(evaluation);
+	if (evaluation->count == 0)
+		ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND),
+						errmsg("source \"%s\" has no rows to evaluate on", source),
+						evaluation->options.split_column
+							? errhint("Only rows whose column %s is \"%s\" are read.",
+									  quote_identifier(evaluation->options.split_column),
+									  evaluation->options.split)
+							: 0));
+}
+
+/* ---- emotion_evaluate ---------------------------------------------------------------- */
+
+/*
+ * Predictions by thresholds that other rows chose, as scores of 0 and 1 for thresholds
+ * of one half: what F1 and its kin are computed on when there are folds.
+ */
+static float *
+CrossValidate(const Evaluation *evaluation, float *thresholds)
+{
+	const EvaluateOptions *options = &evaluation->options;
+	uint64 cells = evaluation->count * evaluation->labels;
+	nn_random_key key = { options->seed, NN_STREAM_SPLIT, 0, 0 };
+	uint32 *order =
+		MemoryContextAllocHuge(CurrentMemoryContext, sizeof(uint32) * evaluation->count);
+	uint8 *folds = MemoryContextAllocHuge(CurrentMemoryContext, evaluation->count);
+	uint8 *predicted = MemoryContextAllocHuge(CurrentMemoryContext, cells);
+	float *scores = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(float) * cells);
+	double macro_f1;
+	em_status status;
+
+	nn_random_permutation(&key, evaluation->count, order);
+	for (uint64 i = 0; i < evaluation->count; i++)
+		folds[order[i]] = (uint8) (i % (uint64) options->folds);
+	Check(data_cross_validate_thresholds(evaluation->allocator, evaluation->count,
+										 evaluation->labels, evaluation->scores, evaluation->truth,
+										 folds, (uint32) options->folds, options->shrinkage,
+										 predicted, &macro_f1, &status),
+		  &status);
+	for (uint64 i = 0; i < cells; i++)
+		scores[i] = predicted[i];
+	for (uint32 label = 0; label < evaluation->labels; label++)
+		thresholds[label] = 0.5F;
+	return scores;
+}
+
+/* Figures of these rows by scores and thresholds, with intervals when asked for. */
+typedef struct Figures
+{
+	data_metrics metrics;
+	data_metrics_intervals intervals;
+} Figures;
+
+static void
+Measure(const Evaluation *evaluation, const float *scores, const float *thresholds,
+		Figures *figures)
+{
+	const EvaluateOptions *options = &evaluation->options;
+	em_status status;
+
+	memset(figures, 0, sizeof(*figures));
+	figures->metrics.label = palloc0(sizeof(data_label_metrics) * evaluation->labels);
+	Check(data_metrics_compute(evaluation->allocator, evaluation->count, evaluation->labels, scores,
+							   evaluation->truth, thresholds, &figures->metrics, &status),
+		  &status);
+	if (options->bootstrap == 0)
+		return;
+	figures->intervals.label_f1 = palloc0(sizeof(data_interval) * evaluation->labels);
+	figures->intervals.label_roc_auc = palloc0(sizeof(data_interval) * evaluation->labels);
+	Check(data_metrics_bootstrap(evaluation->allocator, evaluation->count, evaluation->labels,
+								 scores, evaluation->truth, thresholds, (uint32) options->bootstrap,
+								 options->confidence, options->seed, InterruptWanted, NULL,
+								 &figures->intervals, &status),
+		  &status);
+}
+
+/* One row of the result; NaN is null, and so is an interval that was not computed. */
+static void
+Put(ReturnSetInfo *set, const char *scope, const char *label, const char *metric, double value,
+	const data_interval *interval)
+{
+	Datum values[6] = { CStringGetTextDatum(scope), (Datum) 0, CStringGetTextDatum(metric),
+						Float8GetDatum(value),      (Datum) 0, (Datum) 0 };
+	bool nulls[6] = { false, label == NULL, false, isnan(value), true, true };
+
+	if (label != NULL)
+		values[1] = PointerGetDatum(TextFromUtf8(label, strlen(label)));
+	if (interval != NULL && !isnan(interval->low) && !isnan(interval->high))
+	{
+		values[4] = Float8GetDatum(interval->low);
+		values[5] = Float8GetDatum(interval->high);
+		nulls[4] = nulls[5] = false;
+	}
+	tuplestore_putvalues(set->setResult, set->setDesc, values, nulls);
+}
+
+static void
+PutAverage(ReturnSetInfo *set, const char *scope, const data_average *average,
+		   const data_interval *f1)
+{
+	Put(set, scope, NULL, "precision", average->precision, NULL);
+	Put(set, scope, NULL, "recall", average->recall, NULL);
+	Put(set, scope, NULL, "f1", average->f1, f1);
+}
+
+PG_FUNCTION_INFO_V1(emotion_evaluate);
+
+/* emotion_evaluate(model text, source text, options jsonb): (scope, label, metric, value, low, high) */
+Datum
+emotion_evaluate(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *set = BeginSet(fcinfo);
+	char *model_name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	char *source = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	Evaluation evaluation = { 0 };
+	Figures ranked, decided;
+	const float *scores;
+	float *thresholds;
+	bool intervals;
+
+	SPI_connect();
+	Evaluate(&evaluation, model_name, source, PG_GETARG_JSONB_P(2));
+	intervals = evaluation.options.bootstrap > 0;
+	thresholds = palloc(sizeof(float) * evaluation.labels);
+	memcpy(thresholds, evaluation.model->thresholds, sizeof(float) * evaluation.labels);
+	scores = evaluation.scores;
+	Measure(&evaluation, scores, thresholds, &ranked);
+	decided = ranked;
+	if (evaluation.options.folds > 0)
+	{
+		scores = CrossValidate(&evaluation, thresholds);
+		Measure(&evaluation, scores, thresholds, &decided);
+	}
+
+#define INTERVAL(figures, field) (intervals ? &(figures).intervals.field : NULL)
+	Put(set, "overall", NULL, "rows", (double) evaluation.count, NULL);
+	Put(set, "overall", NULL, "hamming_loss", decided.metrics.hamming_loss,
+		INTERVAL(decided, hamming_loss));
+	Put(set, "overall", NULL, "subset_accuracy", decided.metrics.subset_accuracy,
+		INTERVAL(decided, subset_accuracy));
+	Put(set, "overall", NULL, "log_loss", ranked.metrics.log_loss, NULL);
+	Put(set, "overall", NULL, "calibration_error", ranked.metrics.calibration_error, NULL);
+	PutAverage(set, "macro", &decided.metrics.macro, INTERVAL(decided, macro_f1));
+	Put(set, "macro", NULL, "roc_auc", ranked.metrics.macro_roc_auc,
+		INTERVAL(ranked, macro_roc_auc));
+	Put(set, "macro", NULL, "average_precision", ranked.metrics.macro_average_precision,
+		INTERVAL(ranked, macro_average_precision));
+	Put(set, "macro", NULL, "labels_with_roc_auc", ranked.metrics.labels_with_auc, NULL);
+	PutAverage(set, "micro", &decided.metrics.micro, INTERVAL(decided, micro_f1));
+	PutAverage(set, "weighted", &decided.metrics.weighted, INTERVAL(decided, weighted_f1));
+	PutAverage(set, "samples", &decided.metrics.samples, INTERVAL(decided, samples_f1));
+	for (uint32 label = 0; label < evaluation.labels; label++)
+	{
+		const char *name = evaluation.model->labels[label];
+		const data_label_metrics *d = &decided.metrics.label[label];
+		const data_label_metrics *r = &ranked.metrics.label[label];
+
+		Put(set, "label", name, "support", (double) d->support, NULL);
+		Put(set, "label", name, "precision", d->precision, NULL);
+		Put(set, "label", name, "recall", d->recall, NULL);
+		Put(set, "label", name, "f1", d->f1, INTERVAL(decided, label_f1[label]));
+		Put(set, "label", name, "accuracy", d->accuracy, NULL);
+		Put(set, "label", name, "roc_auc", r->roc_auc, INTERVAL(ranked, label_roc_auc[label]));
+		Put(set, "label", name, "average_precision", r->average_precision, NULL);
+	}
+#undef INTERVAL
+	SPI_finish();
+	return (Datum) 0;
+}
+
+/* ---- emotion_tune_thresholds --------------------------------------------------------- */
+
+static int32
+PublishThresholds(const Evaluation *evaluation, const float *thresholds, double macro_f1)
+{
+	ModelPublication publication = { 0 };
+	StringInfoData metrics, lineage, source;
+	em_status status;
+	uint8_t *bytes;
+	size_t size;
+
+	Check(model_rewrite_thresholds(evaluation->allocator, evaluation->bytes,
+								   (size_t) evaluation->row.size, thresholds, &bytes, &size,
+								   &status),
+		  &status);
+	initStringInfo(&metrics);
+	appendStringInfo(&metrics,
+					 "{\"macro_f1\": %.6f, \"thresholds_tuned_on\": \"" UINT64_FORMAT " rows\"}",
+					 macro_f1, evaluation->count);
+	initStringInfo(&source);
+	escape_json(&source, evaluation->source.source);
+	initStringInfo(&lineage);
+	appendStringInfo(&lineage, "{\"parent\": \"%s\", \"thresholds_from\": %s}",
+					 ModelReferenceString(&evaluation->row.reference), source.data);
+	publication.name = evaluation->row.reference.name;
+	publication.bytes = bytes;
+	publication.size = size;
+	publication.metrics = DatumGetJsonbP(JsonbFromCString(metrics.data));
+	publication.lineage = DatumGetJsonbP(JsonbFromCString(lineage.data));
+	return PublishModel(&publication);
+}
+
+PG_FUNCTION_INFO_V1(emotion_tune_thresholds);
+
+/* emotion_tune_thresholds(model, source, options): (label, positives, old_threshold, threshold, old_f1, f1) */
+Datum
+emotion_tune_thresholds(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *set = BeginSet(fcinfo);
+	char *model_name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	char *source = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	Evaluation evaluation = { 0 };
+	Figures before, after;
+	float *thresholds;
+	float global;
+	em_status status;
+
+	SPI_connect();
+	Evaluate(&evaluation, model_name, source, PG_GETARG_JSONB_P(2));
+	if (evaluation.options.publish)
+		PreventCommandIfReadOnly("emotion_tune_thresholds()");
+	thresholds = palloc(sizeof(float) * evaluation.labels);
+	Check(data_tune_thresholds(evaluation.allocator, evaluation.count, evaluation.labels,
+							   evaluation.scores, evaluation.truth, evaluation.options.shrinkage,
+							   thresholds, &global, &status),
+		  &status);
+	evaluation.options.bootstrap = 0;
+	Measure(&evaluation, evaluation.scores, evaluation.model->thresholds, &before);
+	Measure(&evaluation, evaluation.scores, thresholds, &after);
+	for (uint32 label = 0; label < evaluation.labels; label++)
+	{
+		const char *name = evaluation.model->labels[label];
+		Datum values[6] = { PointerGetDatum(TextFromUtf8(name, strlen(name))),
+							Int64GetDatum((int64) before.metrics.label[label].support),
+							Float4GetDatum(evaluation.model->thresholds[label]),
+							Float4GetDatum(thresholds[label]),
+							Float8GetDatum(before.metrics.label[label].f1),
+							Float8GetDatum(after.metrics.label[label].f1) };
+		bool nulls[6] = { false };
+
+		tuplestore_putvalues(set->setResult, set->setDesc, values, nulls);
+	}
+	if (evaluation.options.publish)
+	{
+		ModelReference published = evaluation.row.reference;
+
+		published.version = PublishThresholds(&evaluation, thresholds, after.metrics.macro.f1);
+		ereport(NOTICE, (errmsg("published \"%s\": macro F1 on these rows %.4f, before %.4f",
+								ModelReferenceString(&published), after.metrics.macro.f1,
+								before.metrics.macro.f1),
+						 errhint("emotion_evaluate with option \"folds\" says what such thresholds "
+								 "are worth on rows that did not choose them.")));
+	}
+	SPI_finish();
+	return (Datum) 0;
+}

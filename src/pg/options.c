@@ -1,0 +1,139 @@
+/*
+ * options.c
+ *	  Options that users give as one jsonb object.
+ */
+#include "postgres.h"
+
+#include "options.h"
+
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/numeric.h"
+
+#include "glue.h"
+
+/* A piece of jsonb text, which is in the database's encoding, as UTF-8. */
+static em_slice
+Utf8Slice(const char *bytes, int length)
+{
+	return TextAsUtf8(cstring_to_text_with_len(bytes, length));
+}
+
+static double
+NumberOf(Numeric number)
+{
+	return DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow, NumericGetDatum(number)));
+}
+
+static void
+ConvertArray(const JsonbContainer *array, option_value *value)
+{
+	JsonbIterator *iterator = JsonbIteratorInit(unconstify(JsonbContainer *, array));
+	JsonbIteratorToken token;
+	JsonbValue element;
+
+	value->type = OPTION_VALUE_NUMBERS;
+	while ((token = JsonbIteratorNext(&iterator, &element, true)) != WJB_DONE)
+	{
+		if (token != WJB_ELEM)
+			continue;
+		if (element.type != jbvNumeric)
+			value->type = OPTION_VALUE_OTHER;
+		else if (value->count++ < OPTION_LIST_MAX)
+			value->numbers[value->count - 1] = NumberOf(element.val.numeric);
+	}
+}
+
+static option_value
+ConvertValue(const JsonbValue *json)
+{
+	option_value value;
+
+	memset(&value, 0, sizeof(value));
+	switch (json->type)
+	{
+		case jbvNull:
+			value.type = OPTION_VALUE_NULL;
+			break;
+		case jbvBool:
+			value.type = OPTION_VALUE_BOOL;
+			value.boolean = json->val.boolean;
+			break;
+		case jbvNumeric:
+			value.type = OPTION_VALUE_NUMBER;
+			value.number = NumberOf(json->val.numeric);
+			break;
+		case jbvString:
+			value.type = OPTION_VALUE_STRING;
+			value.string = Utf8Slice(json->val.string.val, json->val.string.len);
+			break;
+		case jbvBinary:
+			if (JsonContainerIsArray(json->val.binary.data))
+				ConvertArray(json->val.binary.data, &value);
+			else
+				value.type = OPTION_VALUE_OTHER;
+			break;
+		default:
+			value.type = OPTION_VALUE_OTHER;
+			break;
+	}
+	return value;
+}
+
+void
+VisitOptions(const Jsonb *options,
+			 void (*visit)(em_slice name, const option_value *value, const JsonbValue *json,
+						   void *context),
+			 void *context)
+{
+	JsonbIterator *iterator;
+	JsonbIteratorToken token;
+	JsonbValue json;
+	em_slice name = { NULL, 0 };
+
+	if (options == NULL)
+		return;
+	if (!JB_ROOT_IS_OBJECT(options))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("options must be a JSON object"),
+				 errhint("Write them as in '{\"seed\": 7}'.")));
+	iterator = JsonbIteratorInit(unconstify(JsonbContainer *, &options->root));
+	while ((token = JsonbIteratorNext(&iterator, &json, true)) != WJB_DONE)
+	{
+		if (token == WJB_KEY)
+			name = Utf8Slice(json.val.string.val, json.val.string.len);
+		else if (token == WJB_VALUE)
+		{
+			option_value value = ConvertValue(&json);
+
+			visit(name, &value, &json, context);
+		}
+	}
+}
+
+void
+UnknownOption(em_slice name, const char *where_listed)
+{
+	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					errmsg("unknown option \"%s\"", CStringFromUtf8(name.bytes, name.length)),
+					errhint("%s", where_listed)));
+}
+
+char *
+StringOption(em_slice name, const option_value *value)
+{
+	if (value->type != OPTION_VALUE_STRING || value->string.length == 0)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("option \"%s\" must be a string that is not empty",
+							   CStringFromUtf8(name.bytes, name.length))));
+	return CStringFromUtf8(value->string.bytes, value->string.length);
+}
+
+void
+SetOption(const option_spec *spec, void *target, const option_value *value)
+{
+	em_status status;
+
+	if (option_set(spec, target, value, &status) != EM_OK)
+		ReportStatus(&status);
+}

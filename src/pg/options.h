@@ -1,0 +1,33 @@
+/*
+ * options.h
+ *	  Options that users give as one jsonb object.
+ */
+#ifndef EMOTION_PG_OPTIONS_H
+#define EMOTION_PG_OPTIONS_H
+
+#include "postgres.h"
+
+#include "utils/jsonb.h"
+
+#include "../model/options.h"
+
+/*
+ * Call visit for every member of an object, name and value as the options of
+ * the rooms below take them (UTF-8); json: the value as it stands. An error for what is not an
+ * object. Nothing for NULL.
+ */
+extern void VisitOptions(const Jsonb *options,
+						 void (*visit)(em_slice name, const option_value *value,
+									   const JsonbValue *json, void *context),
+						 void *context);
+
+/* Report an option that nobody knows, with a hint where they are listed. */
+extern void UnknownOption(em_slice name, const char *where_listed) pg_attribute_noreturn();
+
+/* A string option's value as a C string in the database's encoding; an error for other types. */
+extern char *StringOption(em_slice name, const option_value *value);
+
+/* Apply option_set and report what it says. */
+extern void SetOption(const option_spec *spec, void *target, const option_value *value);
+
+#endif /* EMOTION_PG_OPTIONS_H */

@@ -1,0 +1,382 @@
+/*
+ * publish.c
+ *	  Writing the registry: publish, deploy, roll back, drop.
+ *
+ * By queries, with the privileges of the caller and every name qualified.
+ * Publishers wait for one another on emotion.model, deployments on emotion.deployment;
+ * readers wait for nobody.
+ */
+#include "postgres.h"
+
+#include "cache.h"
+#include "glue.h"
+#include "registry.h"
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/snapmgr.h"
+
+#include <string.h>
+
+PG_FUNCTION_INFO_V1(emotion_deploy);
+PG_FUNCTION_INFO_V1(emotion_rollback);
+PG_FUNCTION_INFO_V1(emotion_drop_model);
+
+/* Bundled models are deployed from this id on: below 1, which is where users begin. */
+#define FIRST_BUNDLED_DEPLOYMENT (-1000000)
+
+/* Keep other writers of the table out until the transaction ends; only for those who may write. */
+static void
+LockForWriting(const char *table, AclMode mode)
+{
+	Oid oid = RegistryRelation(table);
+	AclResult acl;
+
+	if (!OidIsValid(oid))
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
+						errmsg("relation \"emotion.%s\" does not exist", table)));
+	acl = pg_class_aclcheck(oid, GetUserId(), mode);
+	if (acl != ACLCHECK_OK)
+		aclcheck_error(acl, OBJECT_TABLE, table);
+	LockRelationOid(oid, ShareRowExclusiveLock);
+}
+
+/* Run one command of `count` parameters; a space in `nulls` marks a value, as SPI has it. */
+static void
+Execute(const char *command, int count, Oid *types, Datum *values, const char *nulls, int expected)
+{
+	int result = SPI_execute_with_args(command, count, types, values, nulls, false, 0);
+
+	if (result != expected)
+		elog(ERROR, "registry: %s returned %s", command, SPI_result_code_string(result));
+}
+
+/* ---- publishing ---------------------------------------------------------------------- */
+
+static Datum
+LabelArray(const model *model)
+{
+	int count = (int) model->layout.labels;
+	Datum *labels = palloc(sizeof(Datum) * (Size) count);
+
+	for (int i = 0; i < count; i++)
+		labels[i] = PointerGetDatum(TextFromUtf8(model->labels[i], strlen(model->labels[i])));
+	return PointerGetDatum(construct_array(labels, count, TEXTOID, -1, false, TYPALIGN_INT));
+}
+
+static Datum
+ThresholdArray(const model *model)
+{
+	int count = (int) model->layout.labels;
+	Datum *thresholds = palloc(sizeof(Datum) * (Size) count);
+
+	for (int i = 0; i < count; i++)
+		thresholds[i] = Float4GetDatum(model->thresholds[i]);
+	return PointerGetDatum(
+		construct_array(thresholds, count, FLOAT4OID, sizeof(float4), true, TYPALIGN_INT));
+}
+
+static void
+InsertModel(const ModelPublication *publication, int32 version, int32 parts, const model *model)
+{
+	enum
+	{
+		COLUMNS = 14
+	};
+	Oid types[COLUMNS] = { TEXTOID, INT4OID,  BYTEAOID, INT8OID,      INT4OID,
+						   BOOLOID, TEXTOID,  JSONBOID, TEXTARRAYOID, FLOAT4ARRAYOID,
+						   INT8OID, JSONBOID, JSONBOID, TEXTOID };
+	Datum values[COLUMNS];
+	char nulls[COLUMNS + 1];
+	bytea *digest = palloc(VARHDRSZ + SHA256_BYTES);
+	char configuration[8192];
+	uint64 parameters =
+		(uint64) model->layout.vocabulary * model->layout.embedding + (uint64) model->layout.dense;
+
+	SET_VARSIZE(digest, VARHDRSZ + SHA256_BYTES);
+	Sha256(publication->bytes, publication->size, (uint8 *) VARDATA(digest));
+	(void) model_config_to_json(&model->layout.config, configuration, sizeof(configuration));
+
+	memset(nulls, ' ', COLUMNS);
+	nulls[COLUMNS] = '\0';
+	values[0] = CStringGetTextDatum(publication->name);
+	values[1] = Int32GetDatum(version);
+	values[2] = PointerGetDatum(digest);
+	values[3] = Int64GetDatum((int64) publication->size);
+	values[4] = Int32GetDatum(parts);
+	values[5] = BoolGetDatum(publication->bundled);
+	values[6] = CStringGetTextDatum(MODEL_ARCHITECTURE);
+	values[7] = JsonbFromCString(configuration);
+	values[8] = LabelArray(model);
+	values[9] = ThresholdArray(model);
+	values[10] = Int64GetDatum((int64) parameters);
+	values[11] = PointerGetDatum(publication->metrics);
+	values[12] = PointerGetDatum(publication->lineage);
+	values[13] = publication->description != NULL ? CStringGetTextDatum(publication->description)
+												  : (Datum) 0;
+	if (publication->metrics == NULL)
+		nulls[11] = 'n';
+	if (publication->lineage == NULL)
+		nulls[12] = 'n';
+	if (publication->description == NULL)
+		nulls[13] = 'n';
+	Execute("INSERT INTO emotion.model (name, version, sha256, size, parts, bundled, architecture,"
+			" configuration, labels, thresholds, parameters, metrics, lineage, description)"
+			" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+			COLUMNS, types, values, nulls, SPI_OK_INSERT);
+}
+
+static void
+InsertParts(const ModelPublication *publication, int32 version, int32 parts)
+{
+	Oid types[4] = { TEXTOID, INT4OID, INT4OID, BYTEAOID };
+	Datum values[4];
+	bytea *data = palloc(VARHDRSZ + Min(publication->size, (size_t) MODEL_PART_BYTES));
+
+	values[0] = CStringGetTextDatum(publication->name);
+	values[1] = Int32GetDatum(version);
+	values[3] = PointerGetDatum(data);
+	for (int32 part = 0; part < parts; part++)
+	{
+		size_t start = (size_t) part * MODEL_PART_BYTES;
+		size_t length = Min(publication->size - start, (size_t) MODEL_PART_BYTES);
+
+		CHECK_FOR_INTERRUPTS();
+		SET_VARSIZE(data, VARHDRSZ + length);
+		memcpy(VARDATA(data), publication->bytes + start, length);
+		values[2] = Int32GetDatum(part + 1);
+		Execute(
+			"INSERT INTO emotion.model_part (name, version, part, data) VALUES ($1, $2, $3, $4)", 4,
+			types, values, NULL, SPI_OK_INSERT);
+	}
+}
+
+int32
+PublishModel(const ModelPublication *publication)
+{
+	em_status status = { EM_OK, "", "" };
+	MemoryContext caller = CurrentMemoryContext;
+	MemoryContext context;
+	model *model;
+	int32 latest;
+	int32 version = publication->version;
+	int32 parts;
+
+	CheckModelName(publication->name);
+	if (version < 0 || version > MODEL_MAX_VERSION)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("version %d is out of range", version),
+						errhint("Versions are 1 to %d.", MODEL_MAX_VERSION)));
+	if (publication->size > (size_t) MODEL_MAX_BYTES)
+		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+						errmsg("a model file of %zu bytes is too large", publication->size),
+						errhint("The limit is " INT64_FORMAT " bytes.", MODEL_MAX_BYTES)));
+
+	context = AllocSetContextCreate(caller, "emotion publish", ALLOCSET_DEFAULT_SIZES);
+	MemoryContextSwitchTo(context);
+	if (model_read(ContextAllocator(context), publication->bytes, publication->size, &model,
+				   &status) != EM_OK)
+		ReportStatus(&status);
+	parts = (int32) ((publication->size + MODEL_PART_BYTES - 1) / MODEL_PART_BYTES);
+
+	/* Under the lock, whatever our transaction's snapshot: nobody else takes this version. */
+	LockForWriting("model", ACL_INSERT);
+	PushActiveSnapshot(GetLatestSnapshot());
+	latest = LatestModelVersion(publication->name, GetActiveSnapshot());
+	if (version != 0)
+	{
+		ModelReference reference;
+		ModelRow row;
+
+		memset(&reference, 0, sizeof(reference));
+		strlcpy(reference.name, publication->name, NAMEDATALEN);
+		reference.version = version;
+		if (FindModel(&reference, GetActiveSnapshot(), &row))
+			ereport(ERROR, (errcode(ERRCODE_DUPLICATE_OBJECT),
+							errmsg("model \"%s@%d\" already exists", publication->name, version),
+							errhint("A published version never changes; the next one is \"%s@%d\".",
+									publication->name, latest + 1)));
+	}
+	else if (latest >= MODEL_MAX_VERSION)
+		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+						errmsg("model name \"%s\" has no versions left", publication->name)));
+	else
+		version = latest + 1;
+	PopActiveSnapshot();
+
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	InsertModel(publication, version, parts, model);
+	InsertParts(publication, version, parts);
+	SPI_finish();
+	CommandCounterIncrement();
+	MemoryContextSwitchTo(caller);
+	MemoryContextDelete(context);
+	return version;
+}
+
+/* ---- deploying ------------------------------------------------------------------------ */
+
+/* A row of emotion.deployment. */
+typedef struct Deployment
+{
+	int64 id;
+	ModelReference reference;
+} Deployment;
+
+/* The first row of a query for id, name, version; false when there is none. */
+static bool
+SelectDeployment(const char *query, int count, Oid *types, Datum *values, Deployment *deployment)
+{
+	HeapTuple tuple;
+	TupleDesc descriptor;
+	bool isnull;
+
+	Execute(query, count, types, values, NULL, SPI_OK_SELECT);
+	if (SPI_processed == 0)
+		return false;
+	tuple = SPI_tuptable->vals[0];
+	descriptor = SPI_tuptable->tupdesc;
+	memset(deployment, 0, sizeof(*deployment));
+	deployment->id = DatumGetInt64(SPI_getbinval(tuple, descriptor, 1, &isnull));
+	strlcpy(deployment->reference.name, SPI_getvalue(tuple, descriptor, 2), NAMEDATALEN);
+	deployment->reference.version = DatumGetInt32(SPI_getbinval(tuple, descriptor, 3, &isnull));
+	return true;
+}
+
+static bool
+CurrentDeployment(Deployment *deployment)
+{
+	return SelectDeployment("SELECT id, name, version FROM emotion.deployment"
+							" WHERE withdrawn_at IS NULL ORDER BY id DESC LIMIT 1",
+							0, NULL, NULL, deployment);
+}
+
+/* The id of the next deployment: above all others of users, or of bundled models. */
+static int64
+NextDeployment(bool bundled)
+{
+	bool isnull;
+	int64 newest;
+
+	Execute(bundled ? "SELECT pg_catalog.max(id) FROM emotion.deployment"
+					  " WHERE id OPERATOR(pg_catalog.<) 1"
+					: "SELECT pg_catalog.max(id) FROM emotion.deployment"
+					  " WHERE id OPERATOR(pg_catalog.>=) 1",
+			0, NULL, NULL, NULL, SPI_OK_SELECT);
+	newest = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+	if (isnull)
+		return bundled ? FIRST_BUNDLED_DEPLOYMENT : 1;
+	return newest + 1;
+}
+
+void
+DeployModel(const ModelReference *reference, bool bundled)
+{
+	Oid types[4] = { INT8OID, TEXTOID, INT4OID, BOOLOID };
+	Datum values[4];
+	Deployment current;
+
+	LockForWriting("deployment", ACL_INSERT);
+	PushActiveSnapshot(GetLatestSnapshot());
+	(void) UseModel(reference);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+
+	/* Deploying what is deployed changes nothing, unless a package may change it under us. */
+	if (bundled || !CurrentDeployment(&current) || current.id < 1 ||
+		strcmp(current.reference.name, reference->name) != 0 ||
+		current.reference.version != reference->version)
+	{
+		values[0] = Int64GetDatum(NextDeployment(bundled));
+		values[1] = CStringGetTextDatum(reference->name);
+		values[2] = Int32GetDatum(reference->version);
+		values[3] = BoolGetDatum(bundled);
+		Execute("INSERT INTO emotion.deployment (id, name, version, bundled)"
+				" VALUES ($1, $2, $3, $4)",
+				4, types, values, NULL, SPI_OK_INSERT);
+	}
+	SPI_finish();
+	PopActiveSnapshot();
+	CommandCounterIncrement();
+}
+
+Datum
+emotion_deploy(PG_FUNCTION_ARGS)
+{
+	ModelReference reference = ParseModelReferenceText(PG_GETARG_TEXT_PP(0), true);
+
+	DeployModel(&reference, false);
+	PG_RETURN_TEXT_P(cstring_to_text(ModelReferenceString(&reference)));
+}
+
+Datum
+emotion_rollback(PG_FUNCTION_ARGS)
+{
+	char *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	Oid types[3] = { INT8OID, TEXTOID, INT4OID };
+	Datum values[3];
+	Deployment current;
+	Deployment before;
+
+	CheckModelName(name);
+	LockForWriting("deployment", ACL_UPDATE);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	if (!CurrentDeployment(&current))
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						errmsg("no model is deployed")));
+	if (strcmp(current.reference.name, name) != 0)
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						errmsg("no version of model \"%s\" is deployed", name),
+						errhint("The deployed model is \"%s@%d\".", current.reference.name,
+								current.reference.version)));
+
+	/* The newest deployment of another model that still exists. */
+	values[0] = Int64GetDatum(current.id);
+	values[1] = CStringGetTextDatum(current.reference.name);
+	values[2] = Int32GetDatum(current.reference.version);
+	if (current.id < 1 ||
+		!SelectDeployment(
+			"SELECT d.id, d.name, d.version FROM emotion.deployment AS d"
+			" JOIN emotion.model AS m ON m.name OPERATOR(pg_catalog.=) d.name"
+			" AND m.version OPERATOR(pg_catalog.=) d.version"
+			" WHERE d.withdrawn_at IS NULL AND d.id OPERATOR(pg_catalog.<) $1"
+			" AND NOT (d.name OPERATOR(pg_catalog.=) $2 AND d.version OPERATOR(pg_catalog.=) $3)"
+			" ORDER BY d.id DESC LIMIT 1",
+			3, types, values, &before))
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						errmsg("no model was deployed before \"%s@%d\"", current.reference.name,
+							   current.reference.version),
+						errhint("Deploy another one with emotion_deploy.")));
+	values[0] = Int64GetDatum(before.id);
+	Execute("UPDATE emotion.deployment SET withdrawn_at = pg_catalog.now()"
+			" WHERE withdrawn_at IS NULL AND id OPERATOR(pg_catalog.>) $1",
+			1, types, values, NULL, SPI_OK_UPDATE);
+	SPI_finish();
+	PG_RETURN_TEXT_P(cstring_to_text(ModelReferenceString(&before.reference)));
+}
+
+Datum
+emotion_drop_model(PG_FUNCTION_ARGS)
+{
+	ModelReference reference = ParseModelReferenceText(PG_GETARG_TEXT_PP(0), false);
+	Oid types[2] = { TEXTOID, INT4OID };
+	Datum values[2];
+
+	(void) GetModel(&reference);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	values[0] = CStringGetTextDatum(reference.name);
+	values[1] = Int32GetDatum(reference.version);
+	Execute("DELETE FROM emotion.model WHERE name OPERATOR(pg_catalog.=) $1"
+			" AND version OPERATOR(pg_catalog.=) $2",
+			2, types, values, NULL, SPI_OK_DELETE);
+	SPI_finish();
+	PG_RETURN_VOID();
+}

@@ -1,0 +1,443 @@
+/*
+ * registry.c
+ *	  Reading the registry by direct scans of its tables.
+ */
+#include "postgres.h"
+
+#include "registry.h"
+#include "glue.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/relation.h"
+#include "access/stratnum.h"
+#include "access/table.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_collation.h"
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/relcache.h"
+#include "utils/rls.h"
+#include "utils/snapmgr.h"
+#if PG_VERSION_NUM >= 140000
+#include "common/cryptohash.h"
+#endif
+#include "common/sha2.h"
+
+#include <string.h>
+
+/* The columns that are read here, in the order of sql/emotion/10-registry.sql. */
+enum
+{
+	MODEL_NAME = 1,
+	MODEL_VERSION,
+	MODEL_SHA256,
+	MODEL_SIZE,
+	MODEL_PARTS,
+	MODEL_BUNDLED
+};
+static const Oid model_types[] = {
+	TEXTOID, INT4OID, BYTEAOID, INT8OID, INT4OID, BOOLOID, InvalidOid
+};
+
+enum
+{
+	PART_NAME = 1,
+	PART_VERSION,
+	PART_PART,
+	PART_DATA
+};
+static const Oid part_types[] = { TEXTOID, INT4OID, INT4OID, BYTEAOID, InvalidOid };
+
+enum
+{
+	DEPLOYMENT_ID = 1,
+	DEPLOYMENT_NAME,
+	DEPLOYMENT_VERSION,
+	DEPLOYMENT_BUNDLED,
+	DEPLOYMENT_WITHDRAWN_AT
+};
+static const Oid deployment_types[] = { INT8OID, TEXTOID,        INT4OID,
+										BOOLOID, TIMESTAMPTZOID, InvalidOid };
+
+/* ---- references -------------------------------------------------------------------- */
+
+static bool
+IsModelName(const char *name, size_t length)
+{
+	if (length == 0 || length >= NAMEDATALEN)
+		return false;
+	for (size_t i = 0; i < length; i++)
+	{
+		bool letter = (name[i] >= 'a' && name[i] <= 'z') || name[i] == '_';
+		bool later = (name[i] >= '0' && name[i] <= '9') || name[i] == '-';
+
+		if (!letter && !(later && i > 0))
+			return false;
+	}
+	return true;
+}
+
+void
+CheckModelName(const char *name)
+{
+	if (!IsModelName(name, strlen(name)))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid model name \"%s\"", name),
+				 errhint("A name is up to 63 lower-case letters, digits, _ and -, and begins "
+						 "with a letter or _.")));
+}
+
+/* The version after the '@': digits only, no leading zero; 0 when it is not one. */
+static int32
+ParseVersion(const char *digits)
+{
+	int32 version = 0;
+
+	if (*digits == '0' || strlen(digits) > 9)
+		return 0;
+	for (; *digits != '\0'; digits++)
+	{
+		if (*digits < '0' || *digits > '9')
+			return 0;
+		version = version * 10 + (*digits - '0');
+	}
+	return version;
+}
+
+ModelReference
+ParseModelReference(const char *reference, bool allow_bare)
+{
+	const char *at = strchr(reference, '@');
+	size_t length = at != NULL ? (size_t) (at - reference) : strlen(reference);
+	ModelReference parsed;
+
+	memset(&parsed, 0, sizeof(parsed));
+	if (!IsModelName(reference, length) || (at != NULL && ParseVersion(at + 1) == 0))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid model reference \"%s\"", reference),
+				 errhint("A model is named like \"english@1\"; emotion_models lists them.")));
+	memcpy(parsed.name, reference, length);
+	if (at != NULL)
+		parsed.version = ParseVersion(at + 1);
+	else
+	{
+		int32 latest = LatestModelVersion(parsed.name, RegistrySnapshot());
+
+		if (latest == 0)
+			ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
+							errmsg("no model is named \"%s\"", parsed.name),
+							errhint("emotion_models lists the models.")));
+		if (!allow_bare)
+			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+							errmsg("model reference \"%s\" names no version", reference),
+							errhint("Name one: the latest is \"%s@%d\".", parsed.name, latest)));
+		parsed.version = latest;
+	}
+	return parsed;
+}
+
+ModelReference
+ParseModelReferenceText(const text *reference, bool allow_bare)
+{
+	return ParseModelReference(text_to_cstring(reference), allow_bare);
+}
+
+char *
+ModelReferenceString(const ModelReference *reference)
+{
+	return psprintf("%s@%d", reference->name, reference->version);
+}
+
+/* ---- opening ----------------------------------------------------------------------- */
+
+Snapshot
+RegistrySnapshot(void)
+{
+	return ActiveSnapshotSet() ? GetActiveSnapshot() : GetTransactionSnapshot();
+}
+
+Oid
+RegistryRelation(const char *name)
+{
+	Oid namespace = get_namespace_oid("emotion", true);
+
+	return OidIsValid(namespace) ? get_relname_relid(name, namespace) : InvalidOid;
+}
+
+/*
+ * Open a table of the registry for reading. Its owner may have altered it: what we
+ * then read must still be what we take it for.
+ */
+static Relation
+OpenRegistry(const char *name, const Oid *types)
+{
+	Oid oid = RegistryRelation(name);
+	Relation relation;
+	AclResult acl;
+
+	if (!OidIsValid(oid))
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
+						errmsg("relation \"emotion.%s\" does not exist", name),
+						errhint("Install the extension again: CREATE EXTENSION emotion.")));
+	relation = relation_open(oid, AccessShareLock);
+	if (relation->rd_rel->relkind != RELKIND_RELATION)
+		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
+						errmsg("\"emotion.%s\" is not an ordinary table", name)));
+	acl = pg_class_aclcheck(oid, GetUserId(), ACL_SELECT);
+	if (acl != ACLCHECK_OK)
+		aclcheck_error(acl, OBJECT_TABLE, name);
+	if (check_enable_rls(oid, InvalidOid, true) == RLS_ENABLED)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("row-level security on \"emotion.%s\" applies to this role", name),
+				 errdetail("The registry is read without policies, so it is not read at all.")));
+	for (int i = 0; OidIsValid(types[i]); i++)
+	{
+		TupleDesc descriptor = RelationGetDescr(relation);
+
+		if (i >= descriptor->natts || TupleDescAttr(descriptor, i)->attisdropped ||
+			TupleDescAttr(descriptor, i)->atttypid != types[i])
+			ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
+							errmsg("column %d of \"emotion.%s\" is not as the extension made it",
+								   i + 1, name)));
+	}
+	return relation;
+}
+
+static Oid
+PrimaryKeyOf(Relation relation)
+{
+#if PG_VERSION_NUM >= 180000
+	return RelationGetPrimaryKeyIndex(relation, false);
+#else
+	return RelationGetPrimaryKeyIndex(relation);
+#endif
+}
+
+static Datum
+Column(HeapTuple tuple, Relation relation, int number)
+{
+	bool isnull;
+	Datum value = heap_getattr(tuple, number, RelationGetDescr(relation), &isnull);
+
+	if (isnull)
+		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+						errmsg("column %d of \"emotion.%s\" is null", number,
+							   RelationGetRelationName(relation))));
+	return value;
+}
+
+/* Begin a scan of the rows of a name, and of one version of it unless that is 0. */
+static SysScanDesc
+ScanByName(Relation relation, const char *name, int32 version, Snapshot snapshot)
+{
+	ScanKeyData keys[2];
+	Oid index = PrimaryKeyOf(relation);
+
+	/* Name and version are columns 1 and 2 of the tables that are scanned so. */
+	ScanKeyInit(&keys[0], 1, BTEqualStrategyNumber, F_TEXTEQ, CStringGetTextDatum(name));
+	ScanKeyInit(&keys[1], 2, BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum(version));
+	return systable_beginscan(relation, index, OidIsValid(index), snapshot, version == 0 ? 1 : 2,
+							  keys);
+}
+
+/* ---- reading ----------------------------------------------------------------------- */
+
+bool
+FindModel(const ModelReference *reference, Snapshot snapshot, ModelRow *row)
+{
+	Relation relation = OpenRegistry("model", model_types);
+	SysScanDesc scan = ScanByName(relation, reference->name, reference->version, snapshot);
+	HeapTuple tuple = systable_getnext(scan);
+	bool found = HeapTupleIsValid(tuple);
+
+	if (found)
+	{
+		bytea *digest = DatumGetByteaPP(Column(tuple, relation, MODEL_SHA256));
+
+		if (VARSIZE_ANY_EXHDR(digest) != SHA256_BYTES)
+			ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED),
+							errmsg("the SHA-256 of model \"%s@%d\" has %d bytes", reference->name,
+								   reference->version, (int) VARSIZE_ANY_EXHDR(digest))));
+		memset(row, 0, sizeof(*row));
+		row->reference = *reference;
+		memcpy(row->sha256, VARDATA_ANY(digest), SHA256_BYTES);
+		row->size = DatumGetInt64(Column(tuple, relation, MODEL_SIZE));
+		row->parts = DatumGetInt32(Column(tuple, relation, MODEL_PARTS));
+		row->bundled = DatumGetBool(Column(tuple, relation, MODEL_BUNDLED));
+	}
+	systable_endscan(scan);
+	relation_close(relation, NoLock);
+	return found;
+}
+
+ModelRow
+GetModel(const ModelReference *reference)
+{
+	Snapshot snapshot = RegistrySnapshot();
+	ModelRow row;
+	int32 latest;
+
+	if (FindModel(reference, snapshot, &row))
+		return row;
+	latest = LatestModelVersion(reference->name, snapshot);
+	ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
+					errmsg("model \"%s@%d\" does not exist", reference->name, reference->version),
+					latest == 0 ? errhint("emotion_models lists the models.")
+								: errhint("The latest version of that name is \"%s@%d\".",
+										  reference->name, latest)));
+}
+
+int32
+LatestModelVersion(const char *name, Snapshot snapshot)
+{
+	Relation relation = OpenRegistry("model", model_types);
+	SysScanDesc scan = ScanByName(relation, name, 0, snapshot);
+	HeapTuple tuple;
+	int32 latest = 0;
+
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+		latest = Max(latest, DatumGetInt32(Column(tuple, relation, MODEL_VERSION)));
+	systable_endscan(scan);
+	relation_close(relation, NoLock);
+	return latest;
+}
+
+bool
+FindDeployed(Snapshot snapshot, ModelReference *reference)
+{
+	Relation relation = OpenRegistry("deployment", deployment_types);
+	Oid index = PrimaryKeyOf(relation);
+	SysScanDesc scan = systable_beginscan(relation, index, false, snapshot, 0, NULL);
+	HeapTuple tuple;
+	bool found = false;
+	int64 newest = 0;
+
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		int64 id = DatumGetInt64(Column(tuple, relation, DEPLOYMENT_ID));
+		char *name;
+
+		if (!heap_attisnull(tuple, DEPLOYMENT_WITHDRAWN_AT, RelationGetDescr(relation)) ||
+			(found && id <= newest))
+			continue;
+		name = TextDatumGetCString(Column(tuple, relation, DEPLOYMENT_NAME));
+		CheckModelName(name);
+		newest = id;
+		found = true;
+		memset(reference, 0, sizeof(*reference));
+		strlcpy(reference->name, name, NAMEDATALEN);
+		reference->version = DatumGetInt32(Column(tuple, relation, DEPLOYMENT_VERSION));
+		pfree(name);
+	}
+	systable_endscan(scan);
+	relation_close(relation, NoLock);
+	return found;
+}
+
+EM_NORETURN_BEFORE static void DamagedModel(const ModelRow *row,
+											const char *what) EM_NORETURN_AFTER;
+
+static void
+DamagedModel(const ModelRow *row, const char *what)
+{
+	ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED),
+					errmsg("model \"%s@%d\" is damaged: %s", row->reference.name,
+						   row->reference.version, what),
+					errhint("Import it again under another version.")));
+}
+
+uint8 *
+ReadModelBytes(const ModelRow *row, Snapshot snapshot)
+{
+	Relation relation;
+	SysScanDesc scan;
+	HeapTuple tuple;
+	Datum *parts;
+	uint8 *bytes;
+	uint8 digest[SHA256_BYTES];
+	int64 filled = 0;
+
+	if (row->size <= 0 || row->size > MODEL_MAX_BYTES || row->parts <= 0 || row->parts > row->size)
+		DamagedModel(row, psprintf("its row says " INT64_FORMAT " bytes in %d parts", row->size,
+								   row->parts));
+	parts = MemoryContextAllocExtended(CurrentMemoryContext, sizeof(Datum) * (Size) row->parts,
+									   MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+
+	/* First where the parts are (a toast pointer is a few bytes), then the parts in their order. */
+	relation = OpenRegistry("model_part", part_types);
+	scan = ScanByName(relation, row->reference.name, row->reference.version, snapshot);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		int32 part = DatumGetInt32(Column(tuple, relation, PART_PART));
+		struct varlena *data =
+			(struct varlena *) DatumGetPointer(Column(tuple, relation, PART_DATA));
+
+		/* A part beyond the published ones was put there later and is none of the model's. */
+		if (part < 1 || part > row->parts || parts[part - 1] != (Datum) 0)
+			continue;
+		parts[part - 1] =
+			PointerGetDatum(memcpy(palloc(VARSIZE_ANY(data)), data, VARSIZE_ANY(data)));
+	}
+	systable_endscan(scan);
+
+	bytes = AllocateLarge((size_t) row->size);
+	for (int32 i = 0; i < row->parts; i++)
+	{
+		struct varlena *data;
+		int64 length;
+
+		CHECK_FOR_INTERRUPTS();
+		if (parts[i] == (Datum) 0)
+			DamagedModel(row, psprintf("part %d of %d is missing", i + 1, row->parts));
+		data = pg_detoast_datum_packed((struct varlena *) DatumGetPointer(parts[i]));
+		length = VARSIZE_ANY_EXHDR(data);
+		if (length > row->size - filled)
+			DamagedModel(row,
+						 psprintf("its parts hold more than " INT64_FORMAT " bytes", row->size));
+		memcpy(bytes + filled, VARDATA_ANY(data), length);
+		filled += length;
+		if ((Pointer) data != DatumGetPointer(parts[i]))
+			pfree(data);
+		pfree(DatumGetPointer(parts[i]));
+	}
+	relation_close(relation, NoLock);
+	pfree(parts);
+	if (filled != row->size)
+		DamagedModel(row, psprintf("its parts hold " INT64_FORMAT " of " INT64_FORMAT " bytes",
+								   filled, row->size));
+	Sha256(bytes, (size_t) row->size, digest);
+	if (memcmp(digest, row->sha256, SHA256_BYTES) != 0)
+		DamagedModel(row, "its bytes do not have its SHA-256");
+	return bytes;
+}
+
+void
+Sha256(const uint8 *bytes, size_t size, uint8 digest[SHA256_BYTES])
+{
+#if PG_VERSION_NUM >= 140000
+	pg_cryptohash_ctx *context = pg_cryptohash_create(PG_SHA256);
+	bool good = context != NULL && pg_cryptohash_init(context) >= 0 &&
+				pg_cryptohash_update(context, bytes, size) >= 0 &&
+				pg_cryptohash_final(context, digest, SHA256_BYTES) >= 0;
+
+	pg_cryptohash_free(context);
+	if (!good)
+		ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("could not compute a SHA-256")));
+#else
+	pg_sha256_ctx context;
+
+	pg_sha256_init(&context);
+	pg_sha256_update(&context, bytes, size);
+	pg_sha256_final(&context, digest);
+#endif
+}

@@ -1,0 +1,121 @@
+/*
+ * registry.h
+ *	  The catalog of models: tables emotion.model, emotion.model_part and
+ *	  emotion.deployment.
+ *
+ * Reading is done by direct scans of the tables, never by a query: whoever
+ * owns the registry cannot run code as whoever scores, and it works in parallel
+ * workers and on standbys. Nothing read is trusted: column types are checked, and
+ * a model's size and SHA-256 before it is parsed.
+ *
+ * Writing is done by queries with the privileges of the caller.
+ */
+#ifndef EMOTION_PG_REGISTRY_H
+#define EMOTION_PG_REGISTRY_H
+
+#include "postgres.h"
+
+#include "utils/jsonb.h"
+#include "utils/snapshot.h"
+
+#include "../base.h"
+
+#define SHA256_BYTES 32
+
+/* Bytes of a model in one row of emotion.model_part. */
+#define MODEL_PART_BYTES (1024 * 1024)
+
+/* The largest model file that we keep. */
+#define MODEL_MAX_BYTES ((int64) 4 * 1024 * 1024 * 1024)
+
+#define MODEL_MAX_VERSION 999999999
+
+/*
+ * A model as users name it: name@version. A name is [a-z_][a-z0-9_-]*, at most
+ * 63 bytes; a version is 1..999999999 without leading zeros.
+ */
+typedef struct ModelReference
+{
+	char name[NAMEDATALEN];
+	int32 version; /* 0: a bare name was given */
+} ModelReference;
+
+/* What is kept of a model besides its bytes, as far as C needs it. */
+typedef struct ModelRow
+{
+	ModelReference reference;
+	uint8 sha256[SHA256_BYTES];
+	int64 size;
+	int32 parts;
+	bool bundled;
+} ModelRow;
+
+/*
+ * Parse a reference strictly. With allow_bare a name alone is taken as its
+ * latest version (so only for functions that are VOLATILE or STABLE); without, it is
+ * an error whose hint names that version. The model need not exist when a version is given.
+ */
+extern ModelReference ParseModelReference(const char *reference, bool allow_bare);
+extern ModelReference ParseModelReferenceText(const text *reference, bool allow_bare);
+
+/* Error unless name is a legal model name (without version). */
+extern void CheckModelName(const char *name);
+
+/* "name@version", palloc'd. */
+extern char *ModelReferenceString(const ModelReference *reference);
+
+/* The snapshot to read the registry with: that of the statement. */
+extern Snapshot RegistrySnapshot(void);
+
+/* A model's row; false when there is none. */
+extern bool FindModel(const ModelReference *reference, Snapshot snapshot, ModelRow *row);
+
+/* A model's row as the statement sees it, or an error that says what there is. */
+extern ModelRow GetModel(const ModelReference *reference);
+
+/* The highest version of that name; 0 when there is none. */
+extern int32 LatestModelVersion(const char *name, Snapshot snapshot);
+
+/*
+ * The file of a model: row->size bytes, allocated in the current context (more
+ * than 1 GB is possible), size and SHA-256 verified. Error ERRCODE_DATA_CORRUPTED
+ * when they are not as published.
+ */
+extern uint8 *ReadModelBytes(const ModelRow *row, Snapshot snapshot);
+
+/* The deployed model; false when none is. */
+extern bool FindDeployed(Snapshot snapshot, ModelReference *reference);
+
+extern void Sha256(const uint8 *bytes, size_t size, uint8 digest[SHA256_BYTES]);
+
+/* What PublishModel() is told. Everything is copied. */
+typedef struct ModelPublication
+{
+	const char *name;
+	int32 version; /* 0: the next free one */
+	const uint8 *bytes;
+	size_t size;
+	Jsonb *metrics;          /* or NULL */
+	Jsonb *lineage;          /* or NULL: where the model comes from */
+	const char *description; /* or NULL; in the database's encoding */
+	bool bundled;            /* came with the extension */
+} ModelPublication;
+
+/*
+ * Check a model file, publish it as a new version and return that version. Takes a
+ * lock that keeps others from publishing until the transaction ends; what was
+ * published is seen by the same transaction's next command; in the same command, push
+ * GetLatestSnapshot() to use it. Needs INSERT on the tables.
+ */
+extern int32 PublishModel(const ModelPublication *publication);
+
+/*
+ * Make a version the deployed one, having checked that it can be read. What a user
+ * deploys (bundled false) comes before what the extension's own script does.
+ */
+extern void DeployModel(const ModelReference *reference, bool bundled);
+
+/* The registry's relations, for triggers and the cache. InvalidOid when there is no registry. */
+extern Oid RegistryRelation(const char *name);
+
+#endif /* EMOTION_PG_REGISTRY_H */

@@ -1,0 +1,407 @@
+/*
+ * train.c
+ *	  CALL emotion_train(): read the rows, turn the trainer's crank, commit after each epoch,
+ *	  publish the best.
+ *
+ * Everything that must outlive the commits lives in one memory context below
+ * the portal's. When that goes, for whatever reason, its callback ends the threads and
+ * closes the temporary files.
+ */
+#include "postgres.h"
+
+#include <math.h>
+#include <unistd.h>
+
+#include "access/xact.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "nodes/parsenodes.h"
+#include "portability/instr_time.h"
+#include "utils/builtins.h"
+#include "utils/json.h"
+#include "utils/memutils.h"
+#include "utils/portal.h"
+#include "utils/snapmgr.h"
+
+#include "../nn/matmul.h"
+#include "glue.h"
+#include "registry.h"
+#include "train_log.h"
+#include "train_request.h"
+#include "train_rows.h"
+
+/* How often other sessions are told how far an epoch is. */
+#define TELL_SECONDS 2.0
+
+typedef struct Training
+{
+	MemoryContext context;
+	const em_allocator *allocator;
+	ModelReference reference;
+	const char *source;
+	Jsonb *options; /* as they were given at the beginning */
+	TrainRequest request;
+	TrainRows rows;
+	network_layout layout;
+	nn_pool *pool;
+	trainer *trainer;
+	instr_time began;
+} Training;
+
+static void
+Check(em_code code, const em_status *status)
+{
+	if (code != EM_OK)
+		ReportStatus(status);
+}
+
+static double
+SecondsSince(instr_time began)
+{
+	instr_time now;
+
+	INSTR_TIME_SET_CURRENT(now);
+	INSTR_TIME_SUBTRACT(now, began);
+	return INSTR_TIME_GET_DOUBLE(now);
+}
+
+static void
+ReleaseTraining(void *argument)
+{
+	Training *training = argument;
+
+	nn_pool_destroy(training->pool);
+	training->pool = NULL;
+	CloseTrainRows(&training->rows);
+}
+
+/*
+ * SPI_commit() in the training's own words: what is allocated meanwhile belongs to the training,
+ * not to the transaction.
+ */
+static void
+Commit(void)
+{
+	MemoryContext before = CurrentMemoryContext;
+
+	SPI_commit();
+#if PG_VERSION_NUM < 150000
+	SPI_start_transaction();
+#endif
+	MemoryContextSwitchTo(before);
+}
+
+static int
+ThreadsFor(const TrainRequest *request)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	int threads = request->threads;
+
+	if (threads == 0)
+		threads = 1 + max_parallel_maintenance_workers;
+	else
+		return threads;
+	return cores > 0 && threads > cores ? (int) cores : threads;
+}
+
+static void
+MakeTrainer(Training *training)
+{
+	em_status status;
+	size_t size;
+	uint8 *checkpoint;
+
+	Check(nn_blas_load(&status), &status);
+	Check(network_layout_init(&training->layout, &training->request.config,
+							  text_vocabulary_size(training->rows.vocabulary),
+							  (size_t) training->rows.label_count, &status),
+		  &status);
+	Check(nn_pool_create(training->allocator, ThreadsFor(&training->request), &training->pool,
+						 &status),
+		  &status);
+	Check(trainer_create(training->allocator, &training->layout, &training->request.trainer,
+						 training->rows.train, training->rows.dev, training->pool,
+						 &training->trainer, &status),
+		  &status);
+	if (!training->request.resume)
+		return;
+	checkpoint = ReadCheckpoint(&training->reference, &size);
+	if (checkpoint == NULL)
+	{
+		ereport(NOTICE, (errmsg("no epoch was finished: beginning again")));
+		return;
+	}
+	Check(trainer_restore(training->trainer, checkpoint, size, &status), &status);
+	pfree(checkpoint);
+	ereport(NOTICE, (errmsg("going on after epoch %d of %d", trainer_epochs_done(training->trainer),
+							training->request.trainer.epochs)));
+}
+
+static void
+NoticeEpoch(const Training *training, const trainer_epoch *figures, int epoch, double seconds,
+			double texts_per_second)
+{
+	StringInfoData dev;
+
+	initStringInfo(&dev);
+	if (samples_count(training->rows.dev) > 0)
+		appendStringInfo(&dev, ", held out: macro AUC %.4f, macro AP %.4f, macro F1 %.4f%s",
+						 figures->macro_auc, figures->macro_ap, figures->macro_f1,
+						 trainer_best_epoch(training->trainer) == epoch - 1 ? " (best so far)"
+																			: "");
+	ereport(NOTICE, (errmsg("epoch %d of %d: %.1f s, %.0f texts/s, loss %.5f%s", epoch,
+							training->request.trainer.epochs, seconds, texts_per_second,
+							figures->train_loss, dev.data)));
+	pfree(dev.data);
+}
+
+/* One epoch, its progress told meanwhile, its checkpoint committed in the end. */
+static void
+TrainEpoch(Training *training)
+{
+	trainer *trainer = training->trainer;
+	MemoryContext scratch =
+		AllocSetContextCreate(CurrentMemoryContext, "emotion epoch", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext before;
+	instr_time began, told;
+	double seconds, training_seconds;
+	em_status status;
+	uint8_t *checkpoint;
+	size_t size;
+	int epoch;
+
+	INSTR_TIME_SET_CURRENT(began);
+	told = began;
+	Check(trainer_begin_epoch(trainer, &status), &status);
+	while (trainer_steps_done(trainer) < trainer_steps_in_epoch(trainer))
+	{
+		CHECK_FOR_INTERRUPTS();
+		Check(trainer_step(trainer, InterruptWanted, NULL, &status), &status);
+		if (SecondsSince(told) >= TELL_SECONDS)
+		{
+			LogTexts(&training->reference, trainer_texts_done(trainer));
+			Commit();
+			INSTR_TIME_SET_CURRENT(told);
+		}
+	}
+	training_seconds = SecondsSince(began);
+	Check(trainer_end_epoch(trainer, InterruptWanted, NULL, &status), &status);
+	epoch = trainer_epochs_done(trainer);
+	seconds = SecondsSince(began);
+
+	before = MemoryContextSwitchTo(scratch);
+	LogEpoch(&training->reference, epoch, &trainer_history(trainer)[epoch - 1],
+			 trainer_best_epoch(trainer) + 1, seconds,
+			 (double) samples_count(training->rows.train) / training_seconds);
+	Check(trainer_checkpoint(trainer, ContextAllocator(scratch), &checkpoint, &size, &status),
+		  &status);
+	WriteCheckpoint(&training->reference, checkpoint, size);
+	NoticeEpoch(training, &trainer_history(trainer)[epoch - 1], epoch, seconds,
+				(double) samples_count(training->rows.train) / training_seconds);
+	MemoryContextSwitchTo(before);
+	MemoryContextDelete(scratch);
+	Commit();
+}
+
+/* A number for JSON: NaN has none there. */
+static void
+PutNumber(StringInfo json, const char *name, double number)
+{
+	if (isnan(number))
+		appendStringInfo(json, ", \"%s\": null", name);
+	else
+		appendStringInfo(json, ", \"%s\": %.6f", name, number);
+}
+
+static Jsonb *
+PublishedMetrics(const Training *training)
+{
+	int best = trainer_best_epoch(training->trainer);
+	const trainer_epoch *figures = &trainer_history(training->trainer)[best];
+	StringInfoData json;
+
+	initStringInfo(&json);
+	appendStringInfo(&json, "{\"held_out_texts\": %zu", samples_count(training->rows.dev));
+	PutNumber(&json, "macro_auc", figures->macro_auc);
+	PutNumber(&json, "macro_ap", figures->macro_ap);
+	PutNumber(&json, "macro_f1", figures->macro_f1);
+	PutNumber(&json, "log_loss", figures->log_loss);
+	appendStringInfo(&json, ", \"thresholds_tuned_on\": \"%s\"}",
+					 samples_count(training->rows.dev) > 0 ? "the held-out texts" : "nothing");
+	return DatumGetJsonbP(JsonbFromCString(json.data));
+}
+
+static Jsonb *
+PublishedLineage(const Training *training)
+{
+	StringInfoData json;
+	StringInfoData escaped;
+
+	initStringInfo(&escaped);
+	escape_json(&escaped, training->source);
+	initStringInfo(&json);
+	appendStringInfo(
+		&json,
+		"{\"source\": %s, \"options\": %s, \"train_texts\": %zu, \"train_tokens\": " UINT64_FORMAT
+		", \"fingerprint\": \"%016" INT64_MODIFIER
+		"x\", \"epochs\": %d, \"best_epoch\": %d, \"threads\": %d}",
+		escaped.data, JsonbToCString(NULL, &training->options->root, VARSIZE(training->options)),
+		samples_count(training->rows.train), (uint64) samples_tokens(training->rows.train),
+		(uint64) samples_fingerprint(training->rows.train), trainer_epochs_done(training->trainer),
+		trainer_best_epoch(training->trainer) + 1, nn_pool_threads(training->pool));
+	return DatumGetJsonbP(JsonbFromCString(json.data));
+}
+
+static void
+Publish(Training *training)
+{
+	const TrainRows *rows = &training->rows;
+	network_weights best = trainer_best(training->trainer);
+	ModelPublication publication = { 0 };
+	model model = { 0 };
+	em_status status;
+	uint8_t *bytes;
+	size_t size;
+
+	LogPhase(&training->reference, "publishing");
+	Commit();
+	model.allocator = training->allocator;
+	model.layout = training->layout;
+	model.labels = model_copy_labels(training->allocator, rows->labels, (size_t) rows->label_count);
+	if (model.labels == NULL)
+		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+	model.thresholds = unconstify(float *, trainer_thresholds(training->trainer));
+	model.vocabulary = rows->vocabulary;
+	model.embedding = unconstify(float *, best.embedding);
+	model.dense = unconstify(float *, best.dense);
+	Check(model_write(training->allocator, &model, (model_precision) training->request.storage,
+					  &bytes, &size, &status),
+		  &status);
+
+	publication.name = training->reference.name;
+	publication.version = training->reference.version;
+	publication.bytes = bytes;
+	publication.size = size;
+	publication.metrics = PublishedMetrics(training);
+	publication.lineage = PublishedLineage(training);
+	publication.description = training->request.description;
+	PublishModel(&publication);
+	LogFinished(&training->reference);
+	Commit();
+	ereport(NOTICE,
+			(errmsg("published \"%s\" (%zu words, %d labels, %.1f MB), from epoch %d",
+					ModelReferenceString(&training->reference), training->layout.vocabulary - 1,
+					rows->label_count, (double) size / (1024 * 1024),
+					trainer_best_epoch(training->trainer) + 1),
+			 errhint("SELECT emotion_deploy('%s') makes it the model that scoring functions use.",
+					 ModelReferenceString(&training->reference))));
+}
+
+static void
+Train(Training *training)
+{
+	ReadTrainRows(training->source, &training->request, &training->rows);
+	LogRows(&training->reference,
+			samples_fingerprint(training->rows.train) * 31 +
+				samples_fingerprint(training->rows.dev),
+			samples_count(training->rows.train), samples_count(training->rows.dev),
+			training->request.resume);
+	Commit();
+	ereport(NOTICE,
+			(errmsg("training \"%s\" on %zu texts (%zu held out), %d labels, %u words, %d threads",
+					ModelReferenceString(&training->reference), samples_count(training->rows.train),
+					samples_count(training->rows.dev), training->rows.label_count,
+					text_vocabulary_size(training->rows.vocabulary) - 1,
+					ThreadsFor(&training->request))));
+	if (training->rows.skipped > 0)
+		ereport(NOTICE, (errmsg(UINT64_FORMAT " rows belong to neither split \"%s\" nor \"%s\"",
+								training->rows.skipped, training->request.train_split,
+								training->request.dev_split)));
+	if (samples_count(training->rows.dev) == 0)
+		ereport(
+			NOTICE,
+			(errmsg("no rows are held out: the last epoch is kept and thresholds stay at 0.5")));
+
+	MakeTrainer(training);
+	while (!trainer_finished(training->trainer))
+		TrainEpoch(training);
+	Publish(training);
+}
+
+/* Find or begin the training and hold its lock until it ends, well or not. */
+static void
+RunTraining(Training *training, const char *name, Jsonb *given)
+{
+	ParseTrainOptions(given, &training->request);
+	strlcpy(training->reference.name, name, sizeof(training->reference.name));
+	if (training->request.resume)
+		training->reference.version = FindTraining(name, training->source, &training->options);
+	else
+	{
+		training->options = given;
+		training->reference.version =
+			BeginTraining(name, training->source, given, training->request.trainer.epochs);
+	}
+	PG_TRY();
+	{
+		if (training->request.resume)
+			ParseResumeOptions(given, training->options, &training->request);
+		Commit();
+		Train(training);
+	}
+	PG_FINALLY();
+	{
+		EndTraining(&training->reference);
+	}
+	PG_END_TRY();
+}
+
+PG_FUNCTION_INFO_V1(emotion_train);
+
+/* CALL emotion_train(model text, source text, options jsonb) */
+Datum
+emotion_train(PG_FUNCTION_ARGS)
+{
+	MemoryContext context, caller;
+	MemoryContextCallback *callback;
+	Training *training;
+	char *name;
+	Jsonb *options;
+
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
+		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+						errmsg("model and source must not be null")));
+	if (!IsA(fcinfo->context, CallContext) || castNode(CallContext, fcinfo->context)->atomic)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_TRANSACTION_TERMINATION),
+				 errmsg("emotion_train cannot run inside a transaction block"),
+				 errhint("It commits after each epoch: call it on its own, outside BEGIN and "
+						 "functions.")));
+	PreventCommandDuringRecovery("emotion_train()");
+	PreventCommandIfReadOnly("emotion_train()");
+
+	context = AllocSetContextCreate(PortalContext, "emotion training", ALLOCSET_DEFAULT_SIZES);
+	caller = MemoryContextSwitchTo(context);
+	training = palloc0(sizeof(Training));
+	training->context = context;
+	training->allocator = ContextAllocator(context);
+	INSTR_TIME_SET_CURRENT(training->began);
+	callback = palloc(sizeof(MemoryContextCallback));
+	callback->func = ReleaseTraining;
+	callback->arg = training;
+	MemoryContextRegisterResetCallback(context, callback);
+	name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	training->source = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	options = PG_ARGISNULL(2) ? DatumGetJsonbP(JsonbFromCString("{}"))
+							  : DatumGetJsonbPCopy(PG_GETARG_DATUM(2));
+	CheckModelName(name);
+
+	if (SPI_connect_ext(SPI_OPT_NONATOMIC) != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	MemoryContextSwitchTo(context);
+	RunTraining(training, name, options);
+	SPI_finish();
+	MemoryContextSwitchTo(caller);
+	MemoryContextDelete(context);
+	PG_RETURN_VOID();
+}

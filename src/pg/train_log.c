@@ -1,0 +1,380 @@
+/*
+ * train_log.c
+ *	  A training's rows in the catalog tables, and the lock that says it runs.
+ */
+#include "postgres.h"
+
+#include "train_log.h"
+
+#include <math.h>
+
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "storage/lock.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+
+#include "glue.h"
+
+/* Advisory locks of users have 1 or 2 here; what we lock does not meet theirs. */
+#define TRAINING_LOCK_CLASS 77
+
+#define CHECKPOINT_PART_BYTES ((size_t) 8 * 1024 * 1024)
+
+static uint64
+LockKey(const char *name, int32 version)
+{
+	uint64 hash = UINT64CONST(0xcbf29ce484222325);
+
+	for (; *name != '\0'; name++)
+		hash = (hash ^ (unsigned char) *name) * UINT64CONST(0x100000001b3);
+	hash = (hash ^ (uint32) version) * UINT64CONST(0x100000001b3);
+	return hash ^ hash >> 29;
+}
+
+PG_FUNCTION_INFO_V1(emotion_training_lock_key);
+
+/* The key under which pg_locks shows a running training: classid << 32 | objid. */
+Datum
+emotion_training_lock_key(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_INT64((int64) LockKey(text_to_cstring(PG_GETARG_TEXT_PP(0)), PG_GETARG_INT32(1)));
+}
+
+static LOCKTAG
+TrainingLock(const ModelReference *training)
+{
+	uint64 key = LockKey(training->name, training->version);
+	LOCKTAG tag;
+
+	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, (uint32) (key >> 32), (uint32) key,
+						 TRAINING_LOCK_CLASS);
+	return tag;
+}
+
+/*
+ * session: a lock as pg_advisory_lock's, which outlives commits and ends with the session or
+ * EndTraining(); otherwise one of this transaction.
+ */
+static bool
+TryLock(const ModelReference *training, bool session)
+{
+	LOCKTAG tag = TrainingLock(training);
+
+	return LockAcquire(&tag, ExclusiveLock, session, true) != LOCKACQUIRE_NOT_AVAIL;
+}
+
+void
+EndTraining(const ModelReference *training)
+{
+	LOCKTAG tag = TrainingLock(training);
+
+	LockRelease(&tag, ExclusiveLock, true);
+}
+
+/* Run one statement; arguments as SPI_execute_with_args takes them. Returns rows processed. */
+static uint64
+Run(const char *query, int count, Oid *types, Datum *values, const char *nulls, int expected)
+{
+	int result = SPI_execute_with_args(query, count, types, values, nulls, false, 0);
+
+	if (result != expected)
+		elog(ERROR, "\"%s\" failed: %s", query, SPI_result_code_string(result));
+	return SPI_processed;
+}
+
+/* The two arguments that name a training, in front of others. */
+#define TRAINING_TYPES TEXTOID, INT4OID
+#define TRAINING_VALUES(training)                                                                  \
+	CStringGetTextDatum((training)->name), Int32GetDatum((training)->version)
+
+static void
+RefuseRunning(const ModelReference *training)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_IN_USE),
+			 errmsg("\"%s\" is being trained by another session", ModelReferenceString(training)),
+			 errhint("The view emotion_training_progress shows it.")));
+}
+
+/* Remove what unfinished trainings of that name left, none of which may be running. */
+static void
+DropUnfinished(const char *name)
+{
+	Oid types[] = { TEXTOID };
+	Datum values[] = { CStringGetTextDatum(name) };
+	uint64 rows;
+
+	rows = Run("SELECT version, epoch, epochs FROM emotion.training_run "
+			   "WHERE name OPERATOR(pg_catalog.=) $1 AND NOT finished FOR UPDATE",
+			   1, types, values, NULL, SPI_OK_SELECT);
+	for (uint64 i = 0; i < rows; i++)
+	{
+		bool null;
+		HeapTuple row = SPI_tuptable->vals[i];
+		TupleDesc columns = SPI_tuptable->tupdesc;
+		ModelReference training;
+
+		strlcpy(training.name, name, sizeof(training.name));
+		training.version = DatumGetInt32(SPI_getbinval(row, columns, 1, &null));
+		/* until we commit, so that nobody resumes what we delete */
+		if (!TryLock(&training, false))
+			RefuseRunning(&training);
+		ereport(NOTICE, (errmsg("dropping the unfinished training of \"%s\" (epoch %d of %d)",
+								ModelReferenceString(&training),
+								DatumGetInt32(SPI_getbinval(row, columns, 2, &null)),
+								DatumGetInt32(SPI_getbinval(row, columns, 3, &null))),
+						 errhint("Option \"resume\" would have gone on with it.")));
+	}
+	Run("DELETE FROM emotion.training_run WHERE name OPERATOR(pg_catalog.=) $1 AND NOT finished", 1,
+		types, values, NULL, SPI_OK_DELETE);
+}
+
+int32
+BeginTraining(const char *name, const char *source, const Jsonb *options, int epochs)
+{
+	Oid types[] = { TEXTOID, INT4OID, TEXTOID, JSONBOID, INT4OID };
+	Datum values[5];
+	ModelReference training;
+	int32 version;
+	bool null;
+
+	/* one beginner at a time, or two would choose one version */
+	if (SPI_execute("LOCK TABLE emotion.training_run IN SHARE ROW EXCLUSIVE MODE", false, 0) !=
+		SPI_OK_UTILITY)
+		elog(ERROR, "could not lock emotion.training_run");
+	DropUnfinished(name);
+
+	values[0] = CStringGetTextDatum(name);
+	Run("SELECT pg_catalog.max(version) FROM emotion.training_run WHERE name "
+		"OPERATOR(pg_catalog.=) $1",
+		1, types, values, NULL, SPI_OK_SELECT);
+	version = DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &null));
+	version = null ? 0 : version;
+	version = 1 + Max(version, LatestModelVersion(name, GetLatestSnapshot()));
+
+	strlcpy(training.name, name, sizeof(training.name));
+	training.version = version;
+	values[1] = Int32GetDatum(version);
+	values[2] = CStringGetTextDatum(source);
+	values[3] = JsonbPGetDatum(options);
+	values[4] = Int32GetDatum(epochs);
+	Run("INSERT INTO emotion.training_run (name, version, source, options, epochs, phase) VALUES "
+		"($1, $2, $3, $4, $5, 'reading')",
+		5, types, values, NULL, SPI_OK_INSERT);
+	if (!TryLock(&training, true))
+		RefuseRunning(&training);
+	return version;
+}
+
+static void
+RefuseNone(const char *name)
+{
+	ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
+					errmsg("there is no unfinished training of \"%s\"", name),
+					errhint("Leave option \"resume\" out to begin one.")));
+}
+
+int32
+FindTraining(const char *name, const char *source, Jsonb **options)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	Oid types[] = { TRAINING_TYPES };
+	Datum values[] = { CStringGetTextDatum(name), (Datum) 0 };
+	ModelReference training;
+	HeapTuple row;
+	TupleDesc columns;
+	char *began_with;
+	bool null;
+
+	if (Run("SELECT version, source, options FROM emotion.training_run WHERE name "
+			"OPERATOR(pg_catalog.=) $1 AND NOT finished ORDER BY version DESC LIMIT 1",
+			1, types, values, NULL, SPI_OK_SELECT) == 0)
+		RefuseNone(name);
+	row = SPI_tuptable->vals[0];
+	columns = SPI_tuptable->tupdesc;
+	strlcpy(training.name, name, sizeof(training.name));
+	training.version = DatumGetInt32(SPI_getbinval(row, columns, 1, &null));
+	began_with = SPI_getvalue(row, columns, 2);
+	if (strcmp(began_with, source) != 0)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("the unfinished training of \"%s\" reads source \"%s\", not \"%s\"",
+							   ModelReferenceString(&training), began_with, source)));
+	MemoryContextSwitchTo(caller);
+	*options = DatumGetJsonbPCopy(SPI_getbinval(row, columns, 3, &null));
+	if (!TryLock(&training, false))
+		RefuseRunning(&training);
+	/* it may have ended between our look and our lock */
+	values[1] = Int32GetDatum(training.version);
+	if (Run("SELECT 1 FROM emotion.training_run WHERE name OPERATOR(pg_catalog.=) $1 AND version "
+			"OPERATOR(pg_catalog.=) $2 AND NOT finished",
+			2, types, values, NULL, SPI_OK_SELECT) == 0)
+		RefuseNone(name);
+	if (!TryLock(&training, true))
+		RefuseRunning(&training);
+	return training.version;
+}
+
+void
+LogRows(const ModelReference *training, uint64 fingerprint, uint64 train_texts, uint64 dev_texts,
+		bool resume)
+{
+	Oid types[] = { TRAINING_TYPES, INT8OID, INT8OID, INT8OID };
+	Datum values[] = { TRAINING_VALUES(training), Int64GetDatum((int64) fingerprint),
+					   Int64GetDatum((int64) train_texts), Int64GetDatum((int64) dev_texts) };
+
+	if (resume && Run("SELECT 1 FROM emotion.training_run WHERE name OPERATOR(pg_catalog.=) $1 AND "
+					  "version OPERATOR(pg_catalog.=) $2 AND (fingerprint IS NULL OR fingerprint "
+					  "OPERATOR(pg_catalog.=) $3)",
+					  3, types, values, NULL, SPI_OK_SELECT) == 0)
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("the rows of the source are not those that the training of \"%s\" began with",
+					ModelReferenceString(training)),
+			 errhint("Restore the rows, or leave option \"resume\" out to begin anew.")));
+	Run("UPDATE emotion.training_run SET fingerprint = $3, train_texts = $4, dev_texts = $5, "
+		"phase = 'training', texts_done = 0, updated_at = pg_catalog.clock_timestamp() "
+		"WHERE name OPERATOR(pg_catalog.=) $1 AND version OPERATOR(pg_catalog.=) $2",
+		5, types, values, NULL, SPI_OK_UPDATE);
+}
+
+void
+LogPhase(const ModelReference *training, const char *phase)
+{
+	Oid types[] = { TRAINING_TYPES, TEXTOID };
+	Datum values[] = { TRAINING_VALUES(training), CStringGetTextDatum(phase) };
+
+	Run("UPDATE emotion.training_run SET phase = $3, updated_at = pg_catalog.clock_timestamp() "
+		"WHERE name OPERATOR(pg_catalog.=) $1 AND version OPERATOR(pg_catalog.=) $2",
+		3, types, values, NULL, SPI_OK_UPDATE);
+}
+
+void
+LogTexts(const ModelReference *training, uint64 texts_done)
+{
+	Oid types[] = { TRAINING_TYPES, INT8OID };
+	Datum values[] = { TRAINING_VALUES(training), Int64GetDatum((int64) texts_done) };
+
+	Run("UPDATE emotion.training_run SET texts_done = $3, updated_at = "
+		"pg_catalog.clock_timestamp() WHERE name OPERATOR(pg_catalog.=) $1 AND version "
+		"OPERATOR(pg_catalog.=) $2",
+		3, types, values, NULL, SPI_OK_UPDATE);
+}
+
+void
+LogEpoch(const ModelReference *training, int epoch, const trainer_epoch *figures, int best_epoch,
+		 double seconds, double texts_per_second)
+{
+	Oid types[] = { TRAINING_TYPES, INT4OID,   FLOAT8OID, FLOAT8OID, FLOAT8OID,
+					FLOAT8OID,      FLOAT8OID, FLOAT8OID, FLOAT8OID, INT4OID };
+	Datum values[] = { TRAINING_VALUES(training),           Int32GetDatum(epoch),
+					   Float8GetDatum(figures->train_loss), Float8GetDatum(figures->log_loss),
+					   Float8GetDatum(figures->macro_auc),  Float8GetDatum(figures->macro_ap),
+					   Float8GetDatum(figures->macro_f1),   Float8GetDatum(seconds),
+					   Float8GetDatum(texts_per_second),    Int32GetDatum(best_epoch) };
+	char nulls[] = "           ";
+
+	nulls[4] = isnan(figures->log_loss) ? 'n' : ' ';
+	nulls[5] = isnan(figures->macro_auc) ? 'n' : ' ';
+	nulls[6] = isnan(figures->macro_ap) ? 'n' : ' ';
+	nulls[7] = isnan(figures->macro_f1) ? 'n' : ' ';
+	Run("INSERT INTO emotion.training_epoch (name, version, epoch, train_loss, log_loss, "
+		"macro_auc, macro_ap, macro_f1, seconds, texts_per_second) VALUES ($1, $2, $3, $4, $5, $6, "
+		"$7, $8, $9, $10)",
+		10, types, values, nulls, SPI_OK_INSERT);
+	Run("UPDATE emotion.training_run SET epoch = $3, texts_done = 0, best_epoch = $11, seconds = "
+		"seconds OPERATOR(pg_catalog.+) $9, updated_at = pg_catalog.clock_timestamp() "
+		"WHERE name OPERATOR(pg_catalog.=) $1 AND version OPERATOR(pg_catalog.=) $2",
+		11, types, values, nulls, SPI_OK_UPDATE);
+}
+
+static void
+DeleteCheckpoint(const ModelReference *training)
+{
+	Oid types[] = { TRAINING_TYPES };
+	Datum values[] = { TRAINING_VALUES(training) };
+
+	Run("DELETE FROM emotion.training_checkpoint WHERE name OPERATOR(pg_catalog.=) $1 AND version "
+		"OPERATOR(pg_catalog.=) $2",
+		2, types, values, NULL, SPI_OK_DELETE);
+}
+
+void
+LogFinished(const ModelReference *training)
+{
+	Oid types[] = { TRAINING_TYPES };
+	Datum values[] = { TRAINING_VALUES(training) };
+
+	DeleteCheckpoint(training);
+	Run("UPDATE emotion.training_run SET finished = true, updated_at = "
+		"pg_catalog.clock_timestamp() WHERE name OPERATOR(pg_catalog.=) $1 AND version "
+		"OPERATOR(pg_catalog.=) $2",
+		2, types, values, NULL, SPI_OK_UPDATE);
+}
+
+void
+WriteCheckpoint(const ModelReference *training, const uint8 *bytes, size_t size)
+{
+	Oid types[] = { TRAINING_TYPES, INT4OID, BYTEAOID };
+	int32 part = 0;
+
+	DeleteCheckpoint(training);
+	for (size_t done = 0; done < size; done += CHECKPOINT_PART_BYTES)
+	{
+		size_t length = Min(size - done, CHECKPOINT_PART_BYTES);
+		bytea *data = palloc(length + VARHDRSZ);
+		Datum values[] = { TRAINING_VALUES(training), Int32GetDatum(++part),
+						   PointerGetDatum(data) };
+
+		SET_VARSIZE(data, length + VARHDRSZ);
+		memcpy(VARDATA(data), bytes + done, length);
+		Run("INSERT INTO emotion.training_checkpoint (name, version, part, data) VALUES ($1, $2, "
+			"$3, $4)",
+			4, types, values, NULL, SPI_OK_INSERT);
+		pfree(data);
+	}
+}
+
+uint8 *
+ReadCheckpoint(const ModelReference *training, size_t *size)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	Oid types[] = { TRAINING_TYPES };
+	Datum values[] = { TRAINING_VALUES(training) };
+	uint8 *bytes = NULL;
+	size_t capacity;
+	uint64 parts;
+	bool null;
+
+	*size = 0;
+	Run("SELECT pg_catalog.sum(pg_catalog.octet_length(data))::pg_catalog.int8 FROM "
+		"emotion.training_checkpoint WHERE name OPERATOR(pg_catalog.=) $1 AND version "
+		"OPERATOR(pg_catalog.=) $2",
+		2, types, values, NULL, SPI_OK_SELECT);
+	capacity = (size_t) DatumGetInt64(
+		SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &null));
+	if (null)
+		return NULL;
+	bytes = MemoryContextAllocHuge(caller, capacity);
+	parts = Run("SELECT data FROM emotion.training_checkpoint WHERE name OPERATOR(pg_catalog.=) $1 "
+				"AND version OPERATOR(pg_catalog.=) $2 ORDER BY part",
+				2, types, values, NULL, SPI_OK_SELECT);
+	for (uint64 i = 0; i < parts; i++)
+	{
+		Datum stored = SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &null);
+		bytea *data = DatumGetByteaPP(stored);
+		size_t length = VARSIZE_ANY_EXHDR(data);
+
+		if (length > capacity - *size)
+			elog(ERROR, "the checkpoint grew while it was read");
+		memcpy(bytes + *size, VARDATA_ANY(data), length);
+		*size += length;
+		if ((Pointer) data != DatumGetPointer(stored))
+			pfree(data);
+	}
+	SPI_freetuptable(SPI_tuptable);
+	return bytes;
+}

@@ -1,0 +1,52 @@
+/*
+ * train_log.h
+ *	  A training's rows in emotion.training_run, training_epoch and
+ *	  training_checkpoint, and the lock that says it runs.
+ *
+ * All of these write with the caller's privileges and leave committing to the
+ * caller; SPI must be connected.
+ */
+#ifndef EMOTION_PG_TRAIN_LOG_H
+#define EMOTION_PG_TRAIN_LOG_H
+
+#include "postgres.h"
+
+#include "utils/jsonb.h"
+
+#include "../model/trainer.h"
+#include "registry.h"
+
+/*
+ * Begin a new training of `name`: chooses the version after all published and begun ones,
+ * drops what earlier unfinished trainings of that name left behind (with a NOTICE; an error
+ * when one of them runs), takes the lock and writes the row.
+ */
+extern int32 BeginTraining(const char *name, const char *source, const Jsonb *options, int epochs);
+
+/*
+ * Find the unfinished training of `name`, take its lock, and return its version
+ * and the options it began with; an error when there is none, when it runs, or
+ * when it reads another source.
+ */
+extern int32 FindTraining(const char *name, const char *source, Jsonb **options);
+
+/* Release the lock. */
+extern void EndTraining(const ModelReference *training);
+
+/* The rows have been read: note how many, or compare their fingerprint with that of the beginning. */
+extern void LogRows(const ModelReference *training, uint64 fingerprint, uint64 train_texts,
+					uint64 dev_texts, bool resume);
+
+extern void LogPhase(const ModelReference *training, const char *phase);
+extern void LogTexts(const ModelReference *training, uint64 texts_done);
+
+/* An epoch (from 1) is finished. */
+extern void LogEpoch(const ModelReference *training, int epoch, const trainer_epoch *figures,
+					 int best_epoch, double seconds, double texts_per_second);
+extern void LogFinished(const ModelReference *training);
+
+/* Replace the checkpoint; read it back (NULL when there is none yet). */
+extern void WriteCheckpoint(const ModelReference *training, const uint8 *bytes, size_t size);
+extern uint8 *ReadCheckpoint(const ModelReference *training, size_t *size);
+
+#endif /* EMOTION_PG_TRAIN_LOG_H */

@@ -1,0 +1,50 @@
+/*
+ * train_request.h
+ *	  What emotion_train() is asked to do: its options, parsed and checked.
+ */
+#ifndef EMOTION_PG_TRAIN_REQUEST_H
+#define EMOTION_PG_TRAIN_REQUEST_H
+
+#include "postgres.h"
+
+#include "utils/jsonb.h"
+
+#include "../model/config.h"
+#include "../model/trainer.h"
+
+typedef struct TrainRequest
+{
+	/* where the rows are */
+	char *text_column;
+	char *label_column;
+	char *split_column; /* NULL: hold out a share instead */
+	char *train_split;
+	char *dev_split;
+	char *weight_column;
+	char *dev_source; /* NULL: the development rows come from the source */
+	double holdout;   /* share of the texts held out, when there is neither */
+
+	/* what is made of them */
+	char **labels; /* NULL: those of the source; in the database's encoding */
+	int label_count;
+	char *architecture;
+	char *description;
+	int storage; /* model_precision */
+	model_config config;
+	trainer_options trainer;
+
+	/* how it is run: no part of the result */
+	int threads; /* 0: as many as maintenance work may use */
+	bool resume;
+} TrainRequest;
+
+/* Parse options into a request with defaults for the rest. Errors name the option. */
+extern void ParseTrainOptions(const Jsonb *options, TrainRequest *request);
+
+/*
+ * For a resumed training: its request is that of `stored`, the options it began with, which
+ * `given` may not contradict but for threads.
+ */
+extern void ParseResumeOptions(const Jsonb *given, const Jsonb *stored, TrainRequest *request);
+
+#endif /* EMOTION_PG_TRAIN_REQUEST_H */

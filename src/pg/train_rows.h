@@ -1,0 +1,41 @@
+/*
+ * train_rows.h
+ *	  Rows of a source -> vocabulary and samples to train on and to hold out.
+ */
+#ifndef EMOTION_PG_TRAIN_ROWS_H
+#define EMOTION_PG_TRAIN_ROWS_H
+
+#include "postgres.h"
+
+#include "storage/buffile.h"
+
+#include "../text/vocabulary.h"
+#include "train_request.h"
+
+/* Where samples spill to: a temporary file, made when it is needed in a context that lasts. */
+typedef struct SpillFile
+{
+	MemoryContext context;
+	BufFile *file; /* NULL until then */
+} SpillFile;
+
+typedef struct TrainRows
+{
+	em_slice *labels; /* (label_count) UTF-8 */
+	int label_count;
+	text_vocabulary *vocabulary;
+	samples *train;
+	samples *dev;       /* no samples when nothing is held out */
+	uint64 skipped;     /* rows of neither split */
+	SpillFile files[2]; /* what train and dev spilled to */
+} TrainRows;
+
+/*
+ * Read everything, in the current memory context, of which maintenance_work_mem
+ * bounds the token ids; beyond it they go to temporary files, which outlive
+ * transactions: CloseTrainRows() removes them. SPI must be connected.
+ */
+extern void ReadTrainRows(const char *source, const TrainRequest *request, TrainRows *rows);
+extern void CloseTrainRows(TrainRows *rows);
+
+#endif /* EMOTION_PG_TRAIN_ROWS_H */

@@ -1,0 +1,85 @@
+-- Who may do what. An ordinary role scores; the owner of the tables changes them.
+\i test/reference/tiny_model.sql
+BEGIN;
+SELECT plan(34);
+CREATE ROLE emotion_test_analyst;
+CREATE ROLE emotion_test_keeper;
+CREATE TEMP TABLE made AS SELECT emotion_import('shared', decode(:'tiny_model', 'hex')) FROM generate_series(1, 2);
+DO $$ BEGIN PERFORM emotion_deploy('shared@1'); END $$;
+SELECT table_owner_is('emotion', t, current_user, 'who creates the extension owns emotion.' || t)
+FROM unnest(ARRAY['model', 'model_part', 'deployment', 'import_part']) AS t;
+SELECT view_owner_is('emotion_models', current_user, 'and the view');
+SELECT is((SELECT count(*) FROM pg_proc AS p JOIN pg_depend AS d ON d.objid = p.oid AND d.classid = 'pg_proc'::regclass
+		JOIN pg_extension AS e ON e.oid = d.refobjid AND e.extname = 'emotion'
+	WHERE p.prosecdef), 0::bigint, 'no function runs with its owner''s privileges');
+
+GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public TO PUBLIC;
+GRANT USAGE ON SCHEMA public TO PUBLIC;
+SET ROLE emotion_test_analyst;
+SELECT is(emotion_labels('happy'), '{joy}', 'anyone scores with the deployed model');
+SELECT is(emotion_labels('happy', 'shared@2'), '{joy}', 'and with one that they name');
+SELECT is((SELECT count(*) FROM emotion_models WHERE name = 'shared'), 2::bigint, 'anyone lists the models');
+SELECT is((SELECT count(*) FROM emotion_export('shared@1')), 1::bigint, 'anyone exports them');
+SELECT throws_ok(format('SELECT emotion_import(''mine'', decode(%L, ''hex''))', :'tiny_model'), '42501', NULL, 'but not everyone imports');
+SELECT throws_ok($$SELECT emotion_deploy('shared@2')$$, '42501', NULL, 'deploys');
+SELECT throws_ok($$SELECT emotion_rollback('shared')$$, '42501', NULL, 'rolls back');
+SELECT throws_ok($$SELECT emotion_drop_model('shared@2')$$, '42501', NULL, 'drops');
+SELECT throws_ok($$SELECT emotion_import_upload('mine', 'x')$$, '42501', NULL, 'or imports what was uploaded');
+SELECT throws_ok($$INSERT INTO emotion.import_part VALUES ('x', 1, '')$$, '42501', NULL, 'uploads');
+SELECT throws_ok($$SELECT count(*) FROM emotion.import_part$$, '42501', NULL, 'looks at what others upload');
+SELECT throws_ok($$UPDATE emotion.model SET size = 1$$, '42501', NULL, 'or writes to the tables');
+SELECT throws_ok($$SELECT emotion.load_bundled('english', 1, '')$$, '42501', NULL, 'or loads a file of the server');
+RESET ROLE;
+
+-- Reading can be taken away.
+REVOKE SELECT ON emotion.model_part FROM PUBLIC;
+SET emotion.model_cache_size = 0;
+SET ROLE emotion_test_analyst;
+SELECT throws_ok($$SELECT count(*) FROM emotion_export('shared@1')$$, '42501', NULL, 'without SELECT on the parts nothing is exported');
+RESET ROLE;
+REVOKE SELECT ON emotion.model FROM PUBLIC;
+SET ROLE emotion_test_analyst;
+SELECT throws_ok($$SELECT emotion_labels('happy', 'shared@2')$$, '42501', NULL, 'nor scored, though the session has the model');
+SELECT throws_ok($$SELECT emotion_labels('happy')$$, '42501', NULL, 'with the deployed model neither');
+RESET ROLE;
+SELECT is(emotion_labels('happy'), '{joy}', 'the owner still scores');
+GRANT SELECT ON emotion.model, emotion.model_part TO PUBLIC;
+ALTER TABLE emotion.model ENABLE ROW LEVEL SECURITY;
+SET ROLE emotion_test_analyst;
+SELECT throws_ok($$SELECT emotion_labels('happy', 'shared@2')$$, '42501', NULL, 'a policy is not passed over');
+RESET ROLE;
+ALTER TABLE emotion.model DISABLE ROW LEVEL SECURITY;
+
+-- And writing given.
+GRANT INSERT ON emotion.model, emotion.model_part, emotion.deployment TO emotion_test_keeper;
+GRANT UPDATE ON emotion.deployment TO emotion_test_keeper;
+GRANT DELETE ON emotion.model TO emotion_test_keeper;
+GRANT ALL ON emotion.import_part TO emotion_test_keeper;
+SET ROLE emotion_test_keeper;
+SELECT is(emotion_import('kept', decode(:'tiny_model', 'hex')), 'kept@1', 'a keeper of the registry imports');
+SELECT is((SELECT created_by FROM emotion_models WHERE name = 'kept'), 'emotion_test_keeper', 'under their own name');
+SELECT is(emotion_deploy('kept'), 'kept@1', 'deploys');
+SELECT is(emotion_rollback('kept'), 'shared@1', 'rolls back');
+SELECT lives_ok(format('INSERT INTO emotion.import_part VALUES (''u'', 1, decode(%L, ''hex''))', :'tiny_model'), 'uploads');
+SELECT is(emotion_import_upload('kept', 'u'), 'kept@2', 'imports what was uploaded');
+SELECT lives_ok($$SELECT emotion_drop_model('kept@1')$$, 'and drops');
+RESET ROLE;
+
+-- Names in the caller's search_path do not stand in for ours.
+CREATE TEMP TABLE model (name text, version int);
+CREATE SCHEMA trap;
+CREATE FUNCTION trap.equal(text, text) RETURNS bool LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''trapped''; END';
+CREATE OPERATOR trap.= (LEFTARG = text, RIGHTARG = text, PROCEDURE = trap.equal);
+CREATE FUNCTION trap.max(bigint) RETURNS bigint LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''trapped''; END';
+SET LOCAL search_path = trap, pg_temp, public, pg_catalog;
+CREATE TEMP TABLE trapped AS SELECT emotion_labels('happy') AS deployed, emotion_labels('happy', 'shared@2') AS named,
+	emotion_json('happy') AS json, emotion_deploy('shared@2') AS deploy, emotion_rollback('shared') AS rollback,
+	(emotion_drop_model('kept@2'))::text AS drop, (SELECT count(deployed) FROM emotion_models) AS models;
+SET LOCAL search_path = '';
+CREATE TEMP TABLE bare AS SELECT public.emotion_labels('happy') AS deployed;
+SET LOCAL search_path = public;
+SELECT is((SELECT named FROM trapped), '{joy}', 'the search_path is nobody''s way in');
+SELECT is((SELECT rollback FROM trapped), 'shared@1', 'not into what is written either');
+SELECT is((SELECT deployed FROM bare), '{joy}', 'an empty search_path suffices');
+SELECT * FROM finish();
+ROLLBACK;

@@ -1,0 +1,82 @@
+# Dump and restore keep models, deployments and scores; what came with the
+# extension is left to CREATE EXTENSION.
+use strict;
+use warnings;
+use FindBin;
+use lib $FindBin::RealBin;
+use EmotionTest;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = new_server('dump');
+my $dump = PostgreSQL::Test::Utils::tempdir() . '/dump';
+$node->safe_psql('postgres', 'CREATE DATABASE before');
+$node->safe_psql('before', 'CREATE EXTENSION emotion');
+my $bundled = $node->safe_psql('before', 'SELECT count(*) FROM emotion_models WHERE bundled');
+
+my $other = tiny_model();
+substr($other, 2 * 3168, 8) = '00000000';    # joy's bias: from -3 to 0
+import_tiny($node, 'before', 'tiny');
+import_tiny($node, 'before', 'tiny', model => $other);
+import_tiny($node, 'before', 'tiny');
+$node->safe_psql('before', "SELECT emotion_rollback('tiny')");
+$node->safe_psql('before', q{
+	CREATE TABLE post (id int PRIMARY KEY, body text);
+	INSERT INTO post VALUES (1, 'evening'), (2, 'happy'), (3, NULL);
+	CREATE INDEX post_joy ON post (emotion_score(body, 'joy', 'tiny@1'))});
+my %ask = (
+	'models' => 'SELECT name, version, sha256, deployed, bundled, CASE WHEN NOT bundled THEN created_at END FROM emotion_models ORDER BY 1, 2',
+	'deployments' => 'SELECT * FROM emotion.deployment WHERE NOT bundled ORDER BY id',
+	'scores' => q{SELECT id, emotion_scores(body), emotion_labels(body, 'tiny@1') FROM post ORDER BY id});
+
+foreach my $format ('plain', 'custom', 'directory')
+{
+	$node->safe_psql('postgres', 'CREATE DATABASE after');
+	$node->command_ok([ 'pg_dump', '--format', $format, '--file', "$dump.$format", $node->connstr('before') ], "$format dump");
+	if ($format eq 'plain')
+	{
+		$node->command_ok([ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-f', "$dump.$format", $node->connstr('after') ], 'restored');
+		unlike(slurp_file("$dump.$format"), qr/^english\t/m, 'bundled models are not in the dump');
+	}
+	else
+	{
+		$node->command_ok([ 'pg_restore', '--exit-on-error', '--single-transaction',
+				'--dbname', $node->connstr('after'), "$dump.$format" ], 'restored');
+	}
+	is($node->safe_psql('after', $ask{$_}), $node->safe_psql('before', $ask{$_}), "$format: $_ are the same") foreach sort keys %ask;
+	is($node->safe_psql('after', 'SELECT count(*) FROM emotion_models WHERE bundled'), $bundled, "$format: bundled models are there once");
+	is(import_tiny($node, 'after', 'tiny'), 'tiny@4', "$format: versions count on");
+	is($node->safe_psql('after', "SELECT emotion_rollback('tiny')"), 'tiny@2', "$format: and deployments");
+	$node->safe_psql('postgres', 'DROP DATABASE after');
+}
+
+# From one database to another, by export and import.
+$node->safe_psql('postgres', 'CREATE DATABASE after');
+$node->safe_psql('after', 'CREATE EXTENSION emotion');
+my $file = "$dump.parts";
+$node->safe_psql('before', "\\copy (SELECT 'up', part, data FROM emotion_export('tiny\@2')) TO '$file'");
+$node->safe_psql('after', "\\copy emotion.import_part FROM '$file'");
+is($node->safe_psql('after', "SELECT emotion_import_upload('moved', 'up')"), 'moved@1', 'an export is imported elsewhere');
+is($node->safe_psql('after', "SELECT emotion_model_hash('moved\@1')"), $node->safe_psql('before', "SELECT emotion_model_hash('tiny\@2')"),
+	'bit for bit');
+
+# Dropping the extension leaves nothing behind; creating it again works in the same session.
+is($node->safe_psql('after', q{
+	DROP INDEX IF EXISTS post_joy;
+	DROP EXTENSION emotion;
+	SELECT count(*) FROM pg_namespace WHERE nspname = 'emotion';
+	SET client_min_messages = error;
+	CREATE EXTENSION emotion;
+	SELECT count(*) FROM emotion_models WHERE NOT bundled}), "0\n0", 'the extension goes and comes');
+
+# In a schema of the user's choice.
+$node->safe_psql('postgres', 'CREATE DATABASE elsewhere');
+$node->safe_psql('elsewhere', 'CREATE SCHEMA tools; CREATE EXTENSION emotion SCHEMA tools');
+my $hex = tiny_model();
+is($node->safe_psql('elsewhere', qq{SELECT tools.emotion_import('tiny', decode('$hex', 'hex'));
+	SELECT tools.emotion_deploy('tiny'); SELECT tools.emotion_labels('happy'); SELECT count(*) FROM tools.emotion_models WHERE deployed}),
+	"tiny\@1\ntiny\@1\n{joy}\n1", 'functions live in the schema asked for');
+
+$node->stop;
+done_testing();
