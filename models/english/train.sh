@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# Train the bundled model again, inside a private server, from GoEmotions' train split; dev chooses
+# the epoch and the thresholds.
+#
+#   EMOTION_DATA=DIRECTORY models/english/train.sh
+#
+# DIRECTORY/goemotions holds train.tsv, dev.tsv (text TAB label ids TAB comment id) and labels.txt (the
+# names in the order of the ids). Writes english.safetensors and README.md beside this file, each
+# in one move when it is complete. OPTIONS of emotion_train stand in train.sql.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+here=models/english
+data=${EMOTION_DATA:-../shared/data}/goemotions
+for file in train.tsv dev.tsv labels.txt; do
+	[ -r "$data/$file" ] || {
+		echo "$data/$file is not there: set EMOTION_DATA" >&2
+		exit 1
+	}
+done
+. test/cluster.sh
+
+MAKEFLAGS= "${MAKE:-make}" --no-print-directory -s -j"$(nproc)" all
+install_extension
+directory=$(mktemp -d /tmp/emotion-english.XXXXXX)
+chmod 755 "$directory"
+trap 'status=$?; cluster_stop "$directory"; rm -rf "$directory" $here/.new.*; exit $status' EXIT
+trap 'exit 130' INT TERM
+
+# COPY's text format takes a backslash for its own; \x01 never occurs, so no text is quoted.
+for split in train dev; do
+	awk -F'\t' -v split_name=$split -v OFS='\t' 'NR == FNR { name[FNR - 1] = $1; next }
+		{ n = split($2, id, ","); labels = ""
+		  for (i = 1; i <= n; i++) labels = labels (i > 1 ? "," : "") name[id[i]]
+		  gsub(/\\/, "\\\\", $1)
+		  print $1, "{" labels "}", split_name, $3 }' "$data/labels.txt" "$data/$split.tsv"
+done >"$directory/goemotions.copy"
+cp $here/train.sql "$directory/"
+[ "$(id -u)" != 0 ] || chown -R "$cluster_user" "$directory"
+cluster_start "$directory" "fsync = off" "shared_buffers = 256MB" "max_wal_size = 4GB"
+
+psql_here() { as_db_user psql -Xq -v ON_ERROR_STOP=1 -d postgres "$@"; }
+(cd "$directory" && psql_here -f train.sql)
+
+psql_here -At -c "SELECT encode(data, 'hex') FROM emotion_export('english_training@1') ORDER BY part" |
+	perl -ne 'chomp; print pack("H*", $_)' >$here/.new.safetensors
+{
+	cat $here/card.md
+	psql_here -At -f - <$here/figures.sql
+} >$here/.new.md
+mv $here/.new.safetensors $here/english.safetensors
+mv $here/.new.md $here/README.md
+ls -l $here/english.safetensors
