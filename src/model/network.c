@@ -12,59 +12,59 @@
 #include "../nn/matmul.h"
 #include "../nn/random.h"
 
-/* The parameters of one kind by name instead of by index. */
-typedef struct named_tensors
+/* Where each tensor begins in the dense parameters, by name instead of by index. */
+typedef struct places
 {
-	const network_tensor *conv_weight[OPTION_LIST_MAX];
-	const network_tensor *conv_bias[OPTION_LIST_MAX];
-	const network_tensor *lstm_input, *lstm_recurrent, *lstm_bias;
-	const network_tensor *attention_weight, *attention_bias, *attention_query;
-	const network_tensor *output_weight, *output_bias;
-} named_tensors;
+	size_t conv_weight[OPTION_LIST_MAX];
+	size_t conv_bias[OPTION_LIST_MAX];
+	size_t lstm_input, lstm_recurrent, lstm_bias;
+	size_t attention_weight, attention_bias, attention_query;
+	size_t output_weight, output_bias;
+} places;
 
-static named_tensors
-find_tensors(const network_layout *layout)
+static places
+find_places(const network_layout *layout)
 {
-	named_tensors found;
+	places found;
 	int weights = 0;
 	int biases = 0;
 
 	memset(&found, 0, sizeof(found));
 	for (size_t i = 0; i < layout->tensor_count; i++)
 	{
-		const network_tensor *tensor = &layout->tensors[i];
+		size_t offset = layout->tensors[i].offset;
 
-		switch (tensor->kind)
+		switch (layout->tensors[i].kind)
 		{
 			case TENSOR_CONV_WEIGHT:
-				found.conv_weight[weights++] = tensor;
+				found.conv_weight[weights++] = offset;
 				break;
 			case TENSOR_CONV_BIAS:
-				found.conv_bias[biases++] = tensor;
+				found.conv_bias[biases++] = offset;
 				break;
 			case TENSOR_LSTM_INPUT:
-				found.lstm_input = tensor;
+				found.lstm_input = offset;
 				break;
 			case TENSOR_LSTM_RECURRENT:
-				found.lstm_recurrent = tensor;
+				found.lstm_recurrent = offset;
 				break;
 			case TENSOR_LSTM_BIAS:
-				found.lstm_bias = tensor;
+				found.lstm_bias = offset;
 				break;
 			case TENSOR_ATTENTION_WEIGHT:
-				found.attention_weight = tensor;
+				found.attention_weight = offset;
 				break;
 			case TENSOR_ATTENTION_BIAS:
-				found.attention_bias = tensor;
+				found.attention_bias = offset;
 				break;
 			case TENSOR_ATTENTION_QUERY:
-				found.attention_query = tensor;
+				found.attention_query = offset;
 				break;
 			case TENSOR_OUTPUT_WEIGHT:
-				found.output_weight = tensor;
+				found.output_weight = offset;
 				break;
 			case TENSOR_OUTPUT_BIAS:
-				found.output_bias = tensor;
+				found.output_bias = offset;
 				break;
 		}
 	}
@@ -319,7 +319,7 @@ network_forward(const network_layout *layout, const network_weights *weights,
 				const nn_packed *batch, const network_dropout *dropout, nn_arena *arena,
 				network_pass *pass, real *logits)
 {
-	const named_tensors t = find_tensors(layout);
+	const places at = find_places(layout);
 	const real *dense = weights->dense;
 	size_t n = batch->rows;
 	size_t hidden = layout->hidden;
@@ -341,20 +341,20 @@ network_forward(const network_layout *layout, const network_weights *weights,
 		/* ld of the columns is the widest kernel's, so nn_linear's weight stays contiguous */
 		nn_linear(n, width * layout->embedding, filters,
 				  pass->columns + first_block(widest, width) * layout->embedding,
-				  widest * layout->embedding, dense + t.conv_weight[i]->offset,
-				  dense + t.conv_bias[i]->offset, y, layout->conv);
+				  widest * layout->embedding, dense + at.conv_weight[i], dense + at.conv_bias[i], y,
+				  layout->conv);
 	}
 	nn_relu(n * layout->conv, pass->conv, pass->conv);
 	if (pass->conv_mask)
 		nn_multiply(n * layout->conv, pass->conv_mask, pass->conv);
 
-	nn_linear(n, layout->conv, 8 * hidden, pass->conv, layout->conv, dense + t.lstm_input->offset,
-			  dense + t.lstm_bias->offset, pass->gates, 8 * hidden);
+	nn_linear(n, layout->conv, 8 * hidden, pass->conv, layout->conv, dense + at.lstm_input,
+			  dense + at.lstm_bias, pass->gates, 8 * hidden);
 	if (!pass->h_kept)
 		pass->h_kept = pass->h;
 	for (size_t direction = 0; direction < 2; direction++)
 		nn_lstm(batch, hidden, direction == 1,
-				dense + t.lstm_recurrent->offset + direction * 4 * hidden * hidden,
+				dense + at.lstm_recurrent + direction * 4 * hidden * hidden,
 				pass->gates + direction * 4 * hidden, 8 * hidden, pass->c + direction * n * hidden,
 				pass->tanh_c ? pass->tanh_c + direction * n * hidden : NULL,
 				pass->h_kept + direction * hidden, 2 * hidden);
@@ -364,14 +364,13 @@ network_forward(const network_layout *layout, const network_weights *weights,
 		nn_multiply(n * 2 * hidden, pass->h_mask, pass->h);
 	}
 
-	nn_attention(batch, 2 * hidden, layout->attention, pass->h, dense + t.attention_weight->offset,
-				 dense + t.attention_bias->offset, dense + t.attention_query->offset, pass->u,
-				 pass->attention, pass->pooled);
+	nn_attention(batch, 2 * hidden, layout->attention, pass->h, dense + at.attention_weight,
+				 dense + at.attention_bias, dense + at.attention_query, pass->u, pass->attention,
+				 pass->pooled);
 	if (pass->pooled_mask)
 		nn_multiply(batch->sequences * 2 * hidden, pass->pooled_mask, pass->pooled);
 	nn_linear(batch->sequences, 2 * hidden, layout->labels, pass->pooled, 2 * hidden,
-			  dense + t.output_weight->offset, dense + t.output_bias->offset, logits,
-			  layout->labels);
+			  dense + at.output_weight, dense + at.output_bias, logits, layout->labels);
 }
 
 void
@@ -379,7 +378,7 @@ network_backward(const network_layout *layout, const network_weights *weights,
 				 const nn_packed *batch, network_pass *pass, const real *d_logits, nn_arena *arena,
 				 real *d_dense, real *d_embedding)
 {
-	const named_tensors t = find_tensors(layout);
+	const places at = find_places(layout);
 	const real *dense = weights->dense;
 	size_t n = batch->rows;
 	size_t hidden = layout->hidden;
@@ -390,22 +389,22 @@ network_backward(const network_layout *layout, const network_weights *weights,
 	take_backward(layout, batch, arena, &scratch);
 
 	nn_linear_backward(batch->sequences, 2 * hidden, layout->labels, pass->pooled, 2 * hidden,
-					   dense + t.output_weight->offset, d_logits, layout->labels,
-					   d_dense + t.output_weight->offset, d_dense + t.output_bias->offset,
-					   scratch.d_pooled, 2 * hidden, false);
+					   dense + at.output_weight, d_logits, layout->labels,
+					   d_dense + at.output_weight, d_dense + at.output_bias, scratch.d_pooled,
+					   2 * hidden, false);
 	if (pass->pooled_mask)
 		nn_multiply(batch->sequences * 2 * hidden, pass->pooled_mask, scratch.d_pooled);
 	nn_attention_backward(batch, 2 * hidden, layout->attention, pass->h,
-						  dense + t.attention_weight->offset, dense + t.attention_query->offset,
-						  pass->u, pass->attention, scratch.d_pooled, scratch.lstm, scratch.d_h,
-						  d_dense + t.attention_weight->offset, d_dense + t.attention_bias->offset,
-						  d_dense + t.attention_query->offset);
+						  dense + at.attention_weight, dense + at.attention_query, pass->u,
+						  pass->attention, scratch.d_pooled, scratch.lstm, scratch.d_h,
+						  d_dense + at.attention_weight, d_dense + at.attention_bias,
+						  d_dense + at.attention_query);
 	if (pass->h_mask)
 		nn_multiply(n * 2 * hidden, pass->h_mask, scratch.d_h);
 
 	for (size_t direction = 0; direction < 2; direction++)
 	{
-		size_t recurrent = t.lstm_recurrent->offset + direction * 4 * hidden * hidden;
+		size_t recurrent = at.lstm_recurrent + direction * 4 * hidden * hidden;
 
 		nn_lstm_backward(batch, hidden, direction == 1, dense + recurrent,
 						 pass->gates + direction * 4 * hidden, 8 * hidden,
@@ -413,9 +412,8 @@ network_backward(const network_layout *layout, const network_weights *weights,
 						 pass->h_kept + direction * hidden, scratch.d_h + direction * hidden,
 						 2 * hidden, scratch.lstm, d_dense + recurrent);
 	}
-	nn_linear_backward(n, layout->conv, 8 * hidden, pass->conv, layout->conv,
-					   dense + t.lstm_input->offset, pass->gates, 8 * hidden,
-					   d_dense + t.lstm_input->offset, d_dense + t.lstm_bias->offset,
+	nn_linear_backward(n, layout->conv, 8 * hidden, pass->conv, layout->conv, dense + at.lstm_input,
+					   pass->gates, 8 * hidden, d_dense + at.lstm_input, d_dense + at.lstm_bias,
 					   scratch.d_conv, layout->conv, false);
 
 	/* a dropped unit is 0 after ReLU and dropout, so that one comparison serves both */
@@ -428,10 +426,9 @@ network_backward(const network_layout *layout, const network_weights *weights,
 
 		nn_linear_backward(n, width * layout->embedding, filters,
 						   pass->columns + first_block(widest, width) * layout->embedding,
-						   widest * layout->embedding, dense + t.conv_weight[i]->offset,
+						   widest * layout->embedding, dense + at.conv_weight[i],
 						   scratch.d_conv + (size_t) i * filters, layout->conv,
-						   d_dense + t.conv_weight[i]->offset, d_dense + t.conv_bias[i]->offset,
-						   NULL, 0, false);
+						   d_dense + at.conv_weight[i], d_dense + at.conv_bias[i], NULL, 0, false);
 	}
 
 	if (d_embedding == NULL)
@@ -443,8 +440,8 @@ network_backward(const network_layout *layout, const network_weights *weights,
 		size_t width = (size_t) layout->config.kernel_widths.values[i];
 
 		nn_gemm(false, false, n, width * layout->embedding, filters, 1,
-				scratch.d_conv + (size_t) i * filters, layout->conv,
-				dense + t.conv_weight[i]->offset, width * layout->embedding, 1,
+				scratch.d_conv + (size_t) i * filters, layout->conv, dense + at.conv_weight[i],
+				width * layout->embedding, 1,
 				pass->columns + first_block(widest, width) * layout->embedding,
 				widest * layout->embedding);
 	}

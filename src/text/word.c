@@ -333,7 +333,7 @@ size_t
 text_add_word(text_pass *pass, size_t start)
 {
 	word_apostrophe apostrophes[MAX_SPLITS];
-	size_t splits[MAX_SPLITS]; /* where parts begin, the last part first */
+	size_t splits[MAX_SPLITS] = { 0 }; /* where parts begin, the last part first */
 	size_t split_count = 0;
 	size_t count;
 	size_t end = find_word_end(pass, start, apostrophes, &count);
@@ -356,15 +356,15 @@ text_add_word(text_pass *pass, size_t start)
 		splits[split_count++] = split;
 		part_end = split;
 	}
-	for (;;)
+	while (split_count > 0)
 	{
-		size_t next = split_count > 0 ? splits[--split_count] : end;
+		size_t next = splits[--split_count];
 
 		add_part(pass, start, next);
-		if (next == end)
-			return end;
 		start = next;
 	}
+	add_part(pass, start, end);
+	return end;
 }
 
 size_t
