@@ -153,6 +153,7 @@ Prepare(const char *query)
 void
 OpenSource(Source *source)
 {
+	MemoryContext caller = CurrentMemoryContext; /* SPI functions leave another one */
 	char *query;
 
 	source->from = WhatToRead(source->source);
@@ -162,6 +163,7 @@ OpenSource(Source *source)
 						errmsg("source \"%s\" returns no rows to read", source->source)));
 	CheckColumns(source, SPI_tuptable->tupdesc);
 	SPI_freetuptable(SPI_tuptable);
+	MemoryContextSwitchTo(caller);
 	pfree(query);
 }
 
@@ -251,6 +253,7 @@ ReadRow(const Source *source, HeapTuple tuple, TupleDesc columns, SourceRow *row
 void
 ScanSource(const Source *source, void (*visit)(const SourceRow *row, void *context), void *context)
 {
+	MemoryContext caller = CurrentMemoryContext;
 	char *query = SourceQuery(source);
 	SPIPlanPtr plan = Prepare(query);
 	Portal portal = SPI_cursor_open(NULL, plan, NULL, NULL, true);
@@ -282,6 +285,7 @@ ScanSource(const Source *source, void (*visit)(const SourceRow *row, void *conte
 	}
 	SPI_cursor_close(portal);
 	SPI_freeplan(plan);
+	MemoryContextSwitchTo(caller);
 	MemoryContextDelete(rows);
 	pfree(query);
 }
@@ -315,6 +319,7 @@ SourceLabels(const Source *source, Datum **labels)
 		MemoryContextSwitchTo(before);
 	}
 	SPI_freetuptable(SPI_tuptable);
+	MemoryContextSwitchTo(caller);
 	pfree(query);
 	return count;
 }

@@ -66,6 +66,23 @@ TryLock(const ModelReference *training, bool session)
 	return LockAcquire(&tag, ExclusiveLock, session, true) != LOCKACQUIRE_NOT_AVAIL;
 }
 
+/*
+ * Until the transaction ends, one beginner of a name at a time, or two would choose one version. Not
+ * a lock on table or rows: those meet the locks of a running training, which takes them in its own
+ * order, and a deadlock could end it.
+ */
+static void
+LockName(const char *name)
+{
+	ModelReference all;
+	LOCKTAG tag;
+
+	strlcpy(all.name, name, sizeof(all.name));
+	all.version = 0; /* no training has this */
+	tag = TrainingLock(&all);
+	(void) LockAcquire(&tag, ExclusiveLock, false, false);
+}
+
 void
 EndTraining(const ModelReference *training)
 {
@@ -74,12 +91,17 @@ EndTraining(const ModelReference *training)
 	LockRelease(&tag, ExclusiveLock, true);
 }
 
-/* Run one statement; arguments as SPI_execute_with_args takes them. Returns rows processed. */
+/*
+ * Run one statement; arguments as SPI_execute_with_args takes them. Returns rows processed. The
+ * current memory context stays what it is: SPI would leave its own, which ends before the training.
+ */
 static uint64
 Run(const char *query, int count, Oid *types, Datum *values, const char *nulls, int expected)
 {
+	MemoryContext caller = CurrentMemoryContext;
 	int result = SPI_execute_with_args(query, count, types, values, nulls, false, 0);
 
+	MemoryContextSwitchTo(caller);
 	if (result != expected)
 		elog(ERROR, "\"%s\" failed: %s", query, SPI_result_code_string(result));
 	return SPI_processed;
@@ -108,7 +130,7 @@ DropUnfinished(const char *name)
 	uint64 rows;
 
 	rows = Run("SELECT version, epoch, epochs FROM emotion.training_run "
-			   "WHERE name OPERATOR(pg_catalog.=) $1 AND NOT finished FOR UPDATE",
+			   "WHERE name OPERATOR(pg_catalog.=) $1 AND NOT finished",
 			   1, types, values, NULL, SPI_OK_SELECT);
 	for (uint64 i = 0; i < rows; i++)
 	{
@@ -141,10 +163,7 @@ BeginTraining(const char *name, const char *source, const Jsonb *options, int ep
 	int32 version;
 	bool null;
 
-	/* one beginner at a time, or two would choose one version */
-	if (SPI_execute("LOCK TABLE emotion.training_run IN SHARE ROW EXCLUSIVE MODE", false, 0) !=
-		SPI_OK_UTILITY)
-		elog(ERROR, "could not lock emotion.training_run");
+	LockName(name);
 	DropUnfinished(name);
 
 	values[0] = CStringGetTextDatum(name);

@@ -29,7 +29,8 @@ typedef struct TrainRequest
 	int label_count;
 	char *architecture;
 	char *description;
-	int storage; /* model_precision */
+	int storage;   /* model_precision */
+	int precision; /* of the arithmetic: 0, single */
 	model_config config;
 	trainer_options trainer;
 
