@@ -73,7 +73,7 @@ describe_value(const option_value *value, char *out, size_t size)
 			if (isfinite(value->number))
 				json_print_number(value->number, false, number);
 			else
-				snprintf(number, sizeof(number), "not a finite number");
+				snprintf(number, sizeof(number), "infinite");
 			snprintf(out, size, "%s", number);
 			break;
 		case OPTION_VALUE_STRING:

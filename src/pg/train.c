@@ -105,6 +105,20 @@ ThreadsFor(const TrainRequest *request)
 }
 
 static void
+NoticeBeginning(const Training *training)
+{
+	uint64 bytes = trainer_memory(&training->layout, &training->request.trainer);
+
+	ereport(NOTICE,
+			(errmsg("training \"%s\" on %zu texts (%zu held out), %d labels, %u words, "
+					"%d threads, " UINT64_FORMAT " MB of weights and gradients",
+					ModelReferenceString(&training->reference), samples_count(training->rows.train),
+					samples_count(training->rows.dev), training->rows.label_count,
+					text_vocabulary_size(training->rows.vocabulary) - 1,
+					ThreadsFor(&training->request), (bytes + (1 << 20) - 1) >> 20)));
+}
+
+static void
 MakeTrainer(Training *training)
 {
 	em_status status;
@@ -116,6 +130,7 @@ MakeTrainer(Training *training)
 							  text_vocabulary_size(training->rows.vocabulary),
 							  (size_t) training->rows.label_count, &status),
 		  &status);
+	NoticeBeginning(training);
 	Check(nn_pool_create(training->allocator, ThreadsFor(&training->request), &training->pool,
 						 &status),
 		  &status);
@@ -307,12 +322,6 @@ Train(Training *training)
 			samples_count(training->rows.train), samples_count(training->rows.dev),
 			training->request.resume);
 	Commit();
-	ereport(NOTICE,
-			(errmsg("training \"%s\" on %zu texts (%zu held out), %d labels, %u words, %d threads",
-					ModelReferenceString(&training->reference), samples_count(training->rows.train),
-					samples_count(training->rows.dev), training->rows.label_count,
-					text_vocabulary_size(training->rows.vocabulary) - 1,
-					ThreadsFor(&training->request))));
 	if (training->rows.skipped > 0)
 		ereport(NOTICE, (errmsg(UINT64_FORMAT " rows belong to neither split \"%s\" nor \"%s\"",
 								training->rows.skipped, training->request.train_split,
