@@ -43,7 +43,7 @@ CREATE AGGREGATE @extschema@.emotion_avg(scores pg_catalog.float4[]) (
 	PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE @extschema@.emotion_avg(pg_catalog.float4[]) IS
-	'element-wise mean of arrays of one length, nulls passed over; the same to the last bit in whatever order rows come';
+	'element-wise mean of arrays of one length, nulls passed over; of scores the same to the last bit in whatever order they come';
 
 -- ------------------------------------------------------------------ labels of rows
 
@@ -106,56 +106,56 @@ COMMENT ON FUNCTION @extschema@.emotion_label_remove(pg_catalog.internal, pg_cat
 
 CREATE FUNCTION @extschema@.emotion_label_merge(state pg_catalog.internal, part pg_catalog.bytea)
 	RETURNS pg_catalog.internal
-	LANGUAGE c IMMUTABLE PARALLEL SAFE COST 100
+	LANGUAGE c IMMUTABLE PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'emotion_label_merge';
 COMMENT ON FUNCTION @extschema@.emotion_label_merge(pg_catalog.internal, pg_catalog.bytea) IS
 	'for aggregates of labels: the rows of what emotion_label_state made';
 
 CREATE FUNCTION @extschema@.emotion_label_combine(state pg_catalog.internal, other pg_catalog.internal)
 	RETURNS pg_catalog.internal
-	LANGUAGE c IMMUTABLE PARALLEL SAFE COST 100
+	LANGUAGE c IMMUTABLE PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'emotion_label_combine';
 COMMENT ON FUNCTION @extschema@.emotion_label_combine(pg_catalog.internal, pg_catalog.internal) IS
 	'for aggregates of labels: the rows of two states';
 
 CREATE FUNCTION @extschema@.emotion_label_serialize(state pg_catalog.internal)
 	RETURNS pg_catalog.bytea
-	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 100
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'emotion_label_serialize';
 COMMENT ON FUNCTION @extschema@.emotion_label_serialize(pg_catalog.internal) IS
 	'for aggregates of labels: a state as bytes';
 
 CREATE FUNCTION @extschema@.emotion_label_deserialize(bytes pg_catalog.bytea, dummy pg_catalog.internal)
 	RETURNS pg_catalog.internal
-	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 100
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'emotion_label_deserialize';
 COMMENT ON FUNCTION @extschema@.emotion_label_deserialize(pg_catalog.bytea, pg_catalog.internal) IS
 	'for aggregates of labels: a state from bytes, each of them checked';
 
 CREATE FUNCTION @extschema@.emotion_label_counts_final(state pg_catalog.internal)
 	RETURNS pg_catalog.jsonb
-	LANGUAGE c IMMUTABLE PARALLEL SAFE COST 1000
+	LANGUAGE c IMMUTABLE PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'emotion_label_counts_final';
 COMMENT ON FUNCTION @extschema@.emotion_label_counts_final(pg_catalog.internal) IS
 	'for emotion_label_counts: the result';
 
 CREATE FUNCTION @extschema@.emotion_cooccurrence_final(state pg_catalog.internal)
 	RETURNS @extschema@.emotion_cooccurrence_matrix
-	LANGUAGE c IMMUTABLE PARALLEL SAFE COST 1000
+	LANGUAGE c IMMUTABLE PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'emotion_cooccurrence_final';
 COMMENT ON FUNCTION @extschema@.emotion_cooccurrence_final(pg_catalog.internal) IS
 	'for emotion_cooccurrence: the result';
 
 CREATE FUNCTION @extschema@.emotion_label_stats_final(state pg_catalog.internal)
 	RETURNS @extschema@.emotion_label_statistics
-	LANGUAGE c IMMUTABLE PARALLEL SAFE COST 1000
+	LANGUAGE c IMMUTABLE PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'emotion_label_stats_final';
 COMMENT ON FUNCTION @extschema@.emotion_label_stats_final(pg_catalog.internal) IS
 	'for emotion_label_stats: the result';
 
 CREATE FUNCTION @extschema@.emotion_label_state_final(state pg_catalog.internal)
 	RETURNS pg_catalog.bytea
-	LANGUAGE c IMMUTABLE PARALLEL SAFE COST 1000
+	LANGUAGE c IMMUTABLE PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'emotion_label_state_final';
 COMMENT ON FUNCTION @extschema@.emotion_label_state_final(pg_catalog.internal) IS
 	'for emotion_label_state: the result';
@@ -286,7 +286,7 @@ COMMENT ON AGGREGATE @extschema@.emotion_label_state(pg_catalog.bytea) IS
 
 CREATE FUNCTION @extschema@.emotion_scumble(labels pg_catalog.text[], statistics @extschema@.emotion_label_statistics)
 	RETURNS pg_catalog.float8
-	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 100
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'emotion_scumble';
 COMMENT ON FUNCTION @extschema@.emotion_scumble(pg_catalog.text[], @extschema@.emotion_label_statistics) IS
 	'how entangled one row''s labels are: 0 for labels equally frequent, toward 1 for a rare one beside a common one; statistics: emotion_label_stats of the whole';
@@ -311,7 +311,7 @@ COMMENT ON COLUMN @extschema@.emotion_drift_result.largest_change_label IS 'whos
 
 CREATE FUNCTION @extschema@.emotion_drift(before pg_catalog.jsonb, after pg_catalog.jsonb)
 	RETURNS @extschema@.emotion_drift_result
-	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 100
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'emotion_drift';
 COMMENT ON FUNCTION @extschema@.emotion_drift(pg_catalog.jsonb, pg_catalog.jsonb) IS
 	'how far the labels counted by emotion_label_counts have moved; null when either side has none';
@@ -405,28 +405,28 @@ COMMENT ON FUNCTION @extschema@.emotion_metrics_accum(pg_catalog.internal, pg_ca
 
 CREATE FUNCTION @extschema@.emotion_metrics_combine(state pg_catalog.internal, other pg_catalog.internal)
 	RETURNS pg_catalog.internal
-	LANGUAGE c IMMUTABLE PARALLEL SAFE COST 100
+	LANGUAGE c IMMUTABLE PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'emotion_metrics_combine';
 COMMENT ON FUNCTION @extschema@.emotion_metrics_combine(pg_catalog.internal, pg_catalog.internal) IS
 	'for emotion_metrics: the rows of two states';
 
 CREATE FUNCTION @extschema@.emotion_metrics_serialize(state pg_catalog.internal)
 	RETURNS pg_catalog.bytea
-	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 100
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'emotion_metrics_serialize';
 COMMENT ON FUNCTION @extschema@.emotion_metrics_serialize(pg_catalog.internal) IS
 	'for emotion_metrics: a state as bytes';
 
 CREATE FUNCTION @extschema@.emotion_metrics_deserialize(bytes pg_catalog.bytea, dummy pg_catalog.internal)
 	RETURNS pg_catalog.internal
-	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 100
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'emotion_metrics_deserialize';
 COMMENT ON FUNCTION @extschema@.emotion_metrics_deserialize(pg_catalog.bytea, pg_catalog.internal) IS
 	'for emotion_metrics: a state from bytes, each of them checked';
 
 CREATE FUNCTION @extschema@.emotion_metrics_final(state pg_catalog.internal)
 	RETURNS @extschema@.emotion_metrics_result
-	LANGUAGE c IMMUTABLE PARALLEL SAFE COST 1000
+	LANGUAGE c IMMUTABLE PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'emotion_metrics_final';
 COMMENT ON FUNCTION @extschema@.emotion_metrics_final(pg_catalog.internal) IS
 	'for emotion_metrics: the result';
@@ -469,6 +469,111 @@ CREATE AGGREGATE @extschema@.emotion_metrics(truth pg_catalog.text[], scores pg_
 );
 COMMENT ON AGGREGATE @extschema@.emotion_metrics(pg_catalog.text[], pg_catalog.float4[], pg_catalog.text[], pg_catalog.float4[]) IS
 	'precision, recall, F1, ROC-AUC, average precision and more of scores as emotion_scores gives them, where truth holds the right labels; labels and thresholds given';
+
+-- --------------------------------------------------------------------- agreement
+
+CREATE FUNCTION @extschema@.emotion_kappa_accum(state pg_catalog.internal, first pg_catalog.text, second pg_catalog.text)
+	RETURNS pg_catalog.internal
+	LANGUAGE c IMMUTABLE PARALLEL SAFE COST 10
+	AS 'MODULE_PATHNAME', 'emotion_kappa_accum';
+COMMENT ON FUNCTION @extschema@.emotion_kappa_accum(pg_catalog.internal, pg_catalog.text, pg_catalog.text) IS
+	'for aggregates of agreement: one text more, what two annotators said of a text';
+
+CREATE FUNCTION @extschema@.emotion_kappa_remove(state pg_catalog.internal, first pg_catalog.text, second pg_catalog.text)
+	RETURNS pg_catalog.internal
+	LANGUAGE c IMMUTABLE PARALLEL SAFE COST 10
+	AS 'MODULE_PATHNAME', 'emotion_kappa_remove';
+COMMENT ON FUNCTION @extschema@.emotion_kappa_remove(pg_catalog.internal, pg_catalog.text, pg_catalog.text) IS
+	'for aggregates of agreement: one text less';
+
+CREATE FUNCTION @extschema@.emotion_votes_accum(state pg_catalog.internal, votes pg_catalog.text[])
+	RETURNS pg_catalog.internal
+	LANGUAGE c IMMUTABLE PARALLEL SAFE COST 10
+	AS 'MODULE_PATHNAME', 'emotion_votes_accum';
+COMMENT ON FUNCTION @extschema@.emotion_votes_accum(pg_catalog.internal, pg_catalog.text[]) IS
+	'for aggregates of agreement: one text more, what annotators said of a text';
+
+CREATE FUNCTION @extschema@.emotion_votes_remove(state pg_catalog.internal, votes pg_catalog.text[])
+	RETURNS pg_catalog.internal
+	LANGUAGE c IMMUTABLE PARALLEL SAFE COST 10
+	AS 'MODULE_PATHNAME', 'emotion_votes_remove';
+COMMENT ON FUNCTION @extschema@.emotion_votes_remove(pg_catalog.internal, pg_catalog.text[]) IS
+	'for aggregates of agreement: one text less';
+
+CREATE FUNCTION @extschema@.emotion_kappa_final(state pg_catalog.internal)
+	RETURNS pg_catalog.float8
+	LANGUAGE c IMMUTABLE PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'emotion_kappa_final';
+COMMENT ON FUNCTION @extschema@.emotion_kappa_final(pg_catalog.internal) IS
+	'for emotion_kappa: the result';
+
+CREATE AGGREGATE @extschema@.emotion_kappa(first pg_catalog.text, second pg_catalog.text) (
+	SFUNC = @extschema@.emotion_kappa_accum,
+	STYPE = pg_catalog.internal,
+	SSPACE = 4096,
+	FINALFUNC = @extschema@.emotion_kappa_final,
+	COMBINEFUNC = @extschema@.emotion_label_combine,
+	SERIALFUNC = @extschema@.emotion_label_serialize,
+	DESERIALFUNC = @extschema@.emotion_label_deserialize,
+	MSFUNC = @extschema@.emotion_kappa_accum,
+	MINVFUNC = @extschema@.emotion_kappa_remove,
+	MSTYPE = pg_catalog.internal,
+	MSSPACE = 4096,
+	MFINALFUNC = @extschema@.emotion_kappa_final,
+	PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE @extschema@.emotion_kappa(pg_catalog.text, pg_catalog.text) IS
+	'Cohen''s kappa: how far two annotators agree beyond chance; a row is a text, passed over when either said nothing; 1 for full agreement, 0 for that of chance, null where chance alone agrees';
+
+CREATE FUNCTION @extschema@.emotion_fleiss_kappa_final(state pg_catalog.internal)
+	RETURNS pg_catalog.float8
+	LANGUAGE c IMMUTABLE PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'emotion_fleiss_kappa_final';
+COMMENT ON FUNCTION @extschema@.emotion_fleiss_kappa_final(pg_catalog.internal) IS
+	'for emotion_fleiss_kappa: the result';
+
+CREATE AGGREGATE @extschema@.emotion_fleiss_kappa(votes pg_catalog.text[]) (
+	SFUNC = @extschema@.emotion_votes_accum,
+	STYPE = pg_catalog.internal,
+	SSPACE = 4096,
+	FINALFUNC = @extschema@.emotion_fleiss_kappa_final,
+	COMBINEFUNC = @extschema@.emotion_label_combine,
+	SERIALFUNC = @extschema@.emotion_label_serialize,
+	DESERIALFUNC = @extschema@.emotion_label_deserialize,
+	MSFUNC = @extschema@.emotion_votes_accum,
+	MINVFUNC = @extschema@.emotion_votes_remove,
+	MSTYPE = pg_catalog.internal,
+	MSSPACE = 4096,
+	MFINALFUNC = @extschema@.emotion_fleiss_kappa_final,
+	PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE @extschema@.emotion_fleiss_kappa(pg_catalog.text[]) IS
+	'Fleiss'' kappa: how far annotators agree beyond chance; a row holds the votes for a text, as many for each, in any order; 1 for full agreement, 0 for that of chance, null where chance alone agrees';
+
+CREATE FUNCTION @extschema@.emotion_krippendorff_alpha_final(state pg_catalog.internal)
+	RETURNS pg_catalog.float8
+	LANGUAGE c IMMUTABLE PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'emotion_krippendorff_alpha_final';
+COMMENT ON FUNCTION @extschema@.emotion_krippendorff_alpha_final(pg_catalog.internal) IS
+	'for emotion_krippendorff_alpha: the result';
+
+CREATE AGGREGATE @extschema@.emotion_krippendorff_alpha(votes pg_catalog.text[]) (
+	SFUNC = @extschema@.emotion_votes_accum,
+	STYPE = pg_catalog.internal,
+	SSPACE = 4096,
+	FINALFUNC = @extschema@.emotion_krippendorff_alpha_final,
+	COMBINEFUNC = @extschema@.emotion_label_combine,
+	SERIALFUNC = @extschema@.emotion_label_serialize,
+	DESERIALFUNC = @extschema@.emotion_label_deserialize,
+	MSFUNC = @extschema@.emotion_votes_accum,
+	MINVFUNC = @extschema@.emotion_votes_remove,
+	MSTYPE = pg_catalog.internal,
+	MSSPACE = 4096,
+	MFINALFUNC = @extschema@.emotion_krippendorff_alpha_final,
+	PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE @extschema@.emotion_krippendorff_alpha(pg_catalog.text[]) IS
+	'Krippendorff''s alpha for categories without order; a row holds the votes for a text, any number of them; 1 for full agreement, 0 for that of chance, null where chance alone agrees';
 
 -- ------------------------------------------------------------------------ report
 

@@ -287,3 +287,27 @@ data_label_sets_next(const data_label_sets *sets, size_t *position, data_label_s
 	}
 	return false;
 }
+
+bool
+data_label_sets_number(const data_label_sets *sets, const uint32_t *labels, uint32_t size,
+					   uint32_t *number)
+{
+	size_t slot = find_slot(sets, labels, size, hash_labels(labels, size));
+
+	if (sets->slots[slot] == 0)
+		return false;
+	*number = sets->slots[slot] - 1;
+	return true;
+}
+
+data_label_set
+data_label_sets_at(const data_label_sets *sets, uint32_t number)
+{
+	const entry *e = &sets->entries[number];
+
+	return (data_label_set){
+		.labels = e->size == 0 ? NULL : sets->pool + e->start,
+		.size = e->size,
+		.rows = e->rows,
+	};
+}

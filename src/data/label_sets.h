@@ -61,4 +61,14 @@ uint64_t data_label_sets_distinct(const data_label_sets *sets);
  */
 bool data_label_sets_next(const data_label_sets *sets, size_t *position, data_label_set *set);
 
+/*
+ * As long as nothing has been removed, sets are numbered from 0 in the order in
+ * which they were first added. Below: the number of a set, false when it is not
+ * there; and the set of a number below data_label_sets_distinct(), its labels
+ * holding until the sets next change.
+ */
+bool data_label_sets_number(const data_label_sets *sets, const uint32_t *labels, uint32_t size,
+							uint32_t *number);
+data_label_set data_label_sets_at(const data_label_sets *sets, uint32_t number);
+
 #endif /* EMOTION_DATA_LABEL_SETS_H */

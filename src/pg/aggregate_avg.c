@@ -44,12 +44,13 @@ enum
 	SUMS = 2
 };
 
+/* In the current context: whoever aggregates copies what is not the state it gave. */
 static AvgState
-MakeState(int length, MemoryContext context)
+MakeState(int length)
 {
 	int count = SUMS + 2 * length;
 	Size size = ARR_OVERHEAD_NONULLS(1) + sizeof(float8) * (Size) count;
-	ArrayType *array = MemoryContextAllocZero(context, size);
+	ArrayType *array = palloc0(size);
 
 	SET_VARSIZE(array, size);
 	array->ndim = 1;
@@ -171,22 +172,22 @@ emotion_avg_accum(PG_FUNCTION_ARGS)
 	const float4 *scores;
 	int length;
 
+	/* never null, which a moving window would not take */
 	if (PG_ARGISNULL(1))
 	{
 		if (PG_ARGISNULL(0))
-			PG_RETURN_NULL();
+			PG_RETURN_ARRAYTYPE_P(MakeState(0).array);
 		PG_RETURN_DATUM(PG_GETARG_DATUM(0));
 	}
 	scores = ScoresArgument(fcinfo, &length);
 	if (PG_ARGISNULL(0))
-	{
-		MemoryContext context = CurrentMemoryContext;
-
-		(void) AggCheckCallContext(fcinfo, &context);
-		state = MakeState(length, context);
-	}
+		state = MakeState(length);
 	else
+	{
 		state = StateArgument(fcinfo);
+		if (state.value[ROWS] == 0)
+			state = MakeState(length); /* whatever length it had */
+	}
 	CheckLength(&state, length);
 	CountRows(&state, 1);
 	for (int i = 0; i < length; i++)

@@ -50,14 +50,11 @@ emotion_label_accum(PG_FUNCTION_ARGS)
 	MemoryContext context = AggregateContext(fcinfo, "emotion_label_accum");
 	LabelState *state = StateArgument(fcinfo);
 
-	if (!PG_ARGISNULL(1))
-	{
-		if (state == NULL)
-			state = MakeLabelState(context);
-		AddLabelRow(state, PG_GETARG_ARRAYTYPE_P(1));
-	}
+	/* a state in any case: a moving window takes no null */
 	if (state == NULL)
-		PG_RETURN_NULL();
+		state = MakeLabelState(context);
+	if (!PG_ARGISNULL(1))
+		AddLabelRow(state, PG_GETARG_ARRAYTYPE_P(1));
 	PG_RETURN_POINTER(state);
 }
 

@@ -153,12 +153,17 @@ WalkTextArray(ArrayType *array)
 bool
 NextText(TextArrayWalk *walk, em_slice *text, const char *of_what)
 {
+	while (walk->position < walk->count && walk->present &&
+		   att_isnull(walk->position, walk->present))
+	{
+		if (of_what)
+			ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+							errmsg("a label is null in %s", of_what),
+							errhint("array_remove(..., NULL) removes such labels.")));
+		walk->position++;
+	}
 	if (walk->position == walk->count)
 		return false;
-	if (walk->present && att_isnull(walk->position, walk->present))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("a label is null in %s", of_what),
-				 errhint("array_remove(..., NULL) removes such labels.")));
 	text->bytes = VARDATA_ANY(walk->next);
 	text->length = VARSIZE_ANY_EXHDR(walk->next);
 	walk->next += VARSIZE_ANY(walk->next);

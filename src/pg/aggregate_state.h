@@ -59,7 +59,10 @@ typedef struct TextArrayWalk
 
 extern TextArrayWalk WalkTextArray(ArrayType *array);
 
-/* False at the end. A null is an error that says what it is an element of. */
+/*
+ * False at the end. A null is an error that says what it is an element of; with of_what NULL it
+ * is passed over.
+ */
 extern bool NextText(TextArrayWalk *walk, em_slice *text, const char *of_what);
 
 /* Arrays of what the rooms below made; NaN becomes null. */

@@ -76,7 +76,7 @@ ReadCounts(Counts *counts, Jsonb *json, int side)
 														 NumericGetDatum(item.val.numeric)));
 		if (!(count >= 0.0 && count <= 9.2e18))
 			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-							errmsg("the count of label \"%s\" is no count",
+							errmsg("the count of label \"%s\" is not a number of rows",
 								   pnstrdup(counts->labels.labels[label].bytes,
 											counts->labels.labels[label].length))));
 		counts->of[side][label] = count;

@@ -16,9 +16,8 @@
 #define WIDTH 960.0
 #define MARGIN 24.0
 #define NAMES 190.0 /* where names end and bars and cells begin */
-#define BAR_ROOM (WIDTH - NAMES - 90.0)
 #define HEADER 92.0
-#define MAP_NAMES 130.0 /* height of the names above a map */
+#define MAP_NAMES 105.0 /* height of the names above a map */
 #define SHOWN_CHARACTERS 24
 
 /* A label in one or both sources; NO_INDEX where it is not there. */
@@ -108,7 +107,9 @@ DrawHeader(StringInfo svg, const Picture *picture, const LabelReportOptions *opt
 		initStringInfo(&line);
 		if (picture->sources == 2)
 			appendStringInfo(&line, "%s: ", SourceName(picture, s));
-		appendStringInfo(&line, INT64_FORMAT " rows, %d labels", figures->rows, figures->count);
+		appendStringInfo(&line, INT64_FORMAT " row%s, %d label%s", figures->rows,
+						 figures->rows == 1 ? "" : "s", figures->count,
+						 figures->count == 1 ? "" : "s");
 		if (!isnan(figures->mean_ir))
 			appendStringInfo(&line, ", mean imbalance %.2f", figures->mean_ir);
 		SvgRect(svg, x, 50, 10, 10, s == 0 ? SVG_FIRST : SVG_SECOND, 1.0, NULL);
@@ -132,6 +133,13 @@ RowHeight(const Picture *picture)
 	return picture->sources * BarHeight(picture) + 6.0;
 }
 
+/* The length of the longest bar: what is beside names and counts. */
+static double
+BarRoom(const Picture *picture)
+{
+	return WIDTH - NAMES - (picture->sources == 1 ? 90.0 : 150.0);
+}
+
 static void
 DrawBars(StringInfo svg, const Picture *picture, double top)
 {
@@ -142,9 +150,10 @@ DrawBars(StringInfo svg, const Picture *picture, double top)
 		for (int s = 0; s < picture->sources; s++)
 			largest = Max(largest, (double) picture->labels[i].count[s]);
 	step = SvgStep(largest, 6);
-	for (double mark = 0; mark <= largest; mark += step)
+	for (int i = 0; i * step <= largest; i++)
 	{
-		double x = NAMES + BAR_ROOM * mark / largest;
+		double mark = i * step;
+		double x = NAMES + BarRoom(picture) * mark / largest;
 
 		SvgLine(svg, x, top - 4, x, bottom);
 		SvgPrint(svg, x, top - 8, SVG_QUIET, SVG_MIDDLE, "%.0f", mark);
@@ -158,21 +167,22 @@ DrawBars(StringInfo svg, const Picture *picture, double top)
 				SVG_END, 0, label->name, SHOWN_CHARACTERS);
 		for (int s = 0; s < picture->sources; s++)
 		{
-			double width = BAR_ROOM * (double) label->count[s] / largest;
+			double width = BarRoom(picture) * (double) label->count[s] / largest;
 
 			SvgRect(svg, NAMES, y + s * BarHeight(picture), width, BarHeight(picture),
 					s == 0 ? SVG_FIRST : SVG_SECOND, 1.0, NULL);
 		}
 		if (picture->sources == 1 || label->count[0] == label->count[1])
-			SvgPrint(svg, NAMES + BAR_ROOM * (double) label->count[0] / largest + 6,
+			SvgPrint(svg, NAMES + BarRoom(picture) * (double) label->count[0] / largest + 6,
 					 y + picture->sources * BarHeight(picture) / 2 + 4, SVG_QUIET, SVG_START,
 					 INT64_FORMAT, label->count[0]);
 		else
-			SvgPrint(svg,
-					 NAMES + BAR_ROOM * (double) Max(label->count[0], label->count[1]) / largest +
-						 6,
-					 y + BarHeight(picture) + 4, SVG_QUIET, SVG_START,
-					 INT64_FORMAT " to " INT64_FORMAT, label->count[0], label->count[1]);
+			SvgPrint(
+				svg,
+				NAMES +
+					BarRoom(picture) * (double) Max(label->count[0], label->count[1]) / largest + 6,
+				y + BarHeight(picture) + 4, SVG_QUIET, SVG_START, INT64_FORMAT " to " INT64_FORMAT,
+				label->count[0], label->count[1]);
 	}
 }
 
@@ -185,7 +195,7 @@ CellSize(const Picture *picture)
 static double
 MapHeight(const Picture *picture)
 {
-	return MAP_NAMES + 30.0 + CellSize(picture) * picture->shown + 40.0;
+	return MAP_NAMES + 30.0 + CellSize(picture) * picture->shown + 60.0;
 }
 
 /* How a share looks: by its root, so that rare companions can still be told from none. */
@@ -203,7 +213,7 @@ DrawMap(StringInfo svg, const Picture *picture, int source, double top)
 	double cell = CellSize(picture);
 	double gap = cell < 4.0 ? 0.0 : 1.0;
 	double first = top + MAP_NAMES + 30.0;
-	bool names = cell >= 9.0; /* smaller ones could not be read */
+	bool names = cell >= 11.0; /* smaller ones could not be read */
 	StringInfoData tip;
 
 	SvgPrint(svg, MARGIN, top + 14, SVG_HEADING, SVG_START,

@@ -11,6 +11,7 @@
 
 #include "label_state.h"
 
+#include "lib/qunique.h"
 #include "libpq/pqformat.h"
 
 #include "aggregate_state.h"
@@ -42,55 +43,92 @@ CompareNumbers(const void *left, const void *right)
 	return (a > b) - (a < b);
 }
 
-/* The row's label numbers, rising, into state->row. NO_LABEL among them when add is false. */
-static uint32
-ReadRow(LabelState *state, ArrayType *array, bool add)
+/* Room for the numbers of so many labels in state->row. */
+static void
+ReserveRow(LabelState *state, uint32 count)
 {
-	TextArrayWalk walk = WalkTextArray(array);
-	em_slice label;
-	uint32 size = 0, kept = 0;
+	if (count > MAX_ROW_LABELS)
+		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+						errmsg("%u labels in one row are more than %d", count, MAX_ROW_LABELS)));
+	if (count <= state->row_capacity)
+		return;
+	if (state->row)
+		pfree(state->row);
+	state->row_capacity = (size_t) count * 2;
+	state->row = MemoryContextAlloc(state->context, sizeof(uint32) * state->row_capacity);
+}
 
-	if (walk.count > MAX_ROW_LABELS)
-		ereport(ERROR,
-				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("%d labels in one row are more than %d", walk.count, MAX_ROW_LABELS)));
-	if ((size_t) walk.count > state->row_capacity)
-	{
-		if (state->row)
-			pfree(state->row);
-		state->row_capacity = (size_t) walk.count * 2;
-		state->row = MemoryContextAlloc(state->context, sizeof(uint32) * state->row_capacity);
-	}
-	while (NextText(&walk, &label, "a row"))
-	{
-		state->row[size++] = add ? LabelNumber(&state->dictionary, label)
-								 : FindLabelNumber(&state->dictionary, label);
-	}
+/* Sort the numbers in state->row and drop those that are there twice. */
+static uint32
+SortRow(LabelState *state, uint32 size)
+{
 	if (size < 2)
 		return size;
 	qsort(state->row, size, sizeof(uint32), CompareNumbers);
-	for (uint32 i = 0; i < size; i++)
-		if (i == 0 || state->row[i] != state->row[i - 1])
-			state->row[kept++] = state->row[i];
-	return kept;
+	return (uint32) qunique(state->row, size, sizeof(uint32), CompareNumbers);
+}
+
+static void
+AddRow(LabelState *state, uint32 size)
+{
+	em_status status;
+
+	CheckCode(data_label_sets_add(state->sets, state->row, SortRow(state, size), 1, &status),
+			  &status);
+}
+
+/* A label never seen has the number NO_LABEL here, which no set has. */
+static void
+RemoveRow(LabelState *state, uint32 size)
+{
+	em_status status;
+
+	CheckCode(data_label_sets_remove(state->sets, state->row, SortRow(state, size), 1, &status),
+			  &status);
 }
 
 void
 AddLabelRow(LabelState *state, ArrayType *labels)
 {
-	uint32 size = ReadRow(state, labels, true);
-	em_status status;
+	TextArrayWalk walk = WalkTextArray(labels);
+	em_slice label;
+	uint32 size = 0;
 
-	CheckCode(data_label_sets_add(state->sets, state->row, size, 1, &status), &status);
+	ReserveRow(state, (uint32) walk.count);
+	while (NextText(&walk, &label, "a row"))
+		state->row[size++] = LabelNumber(&state->dictionary, label);
+	AddRow(state, size);
 }
 
 void
 RemoveLabelRow(LabelState *state, ArrayType *labels)
 {
-	uint32 size = ReadRow(state, labels, false);
-	em_status status;
+	TextArrayWalk walk = WalkTextArray(labels);
+	em_slice label;
+	uint32 size = 0;
 
-	CheckCode(data_label_sets_remove(state->sets, state->row, size, 1, &status), &status);
+	ReserveRow(state, (uint32) walk.count);
+	while (NextText(&walk, &label, "a row"))
+		state->row[size++] = FindLabelNumber(&state->dictionary, label);
+	RemoveRow(state, size);
+}
+
+void
+AddLabelSet(LabelState *state, const em_slice *labels, uint32 count)
+{
+	ReserveRow(state, count);
+	for (uint32 i = 0; i < count; i++)
+		state->row[i] = LabelNumber(&state->dictionary, labels[i]);
+	AddRow(state, count);
+}
+
+void
+RemoveLabelSet(LabelState *state, const em_slice *labels, uint32 count)
+{
+	ReserveRow(state, count);
+	for (uint32 i = 0; i < count; i++)
+		state->row[i] = FindLabelNumber(&state->dictionary, labels[i]);
+	RemoveRow(state, count);
 }
 
 void

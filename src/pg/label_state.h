@@ -29,6 +29,10 @@ extern LabelState *MakeLabelState(MemoryContext context);
 extern void AddLabelRow(LabelState *state, ArrayType *labels);
 extern void RemoveLabelRow(LabelState *state, ArrayType *labels);
 
+/* The same for labels that are not an array. */
+extern void AddLabelSet(LabelState *state, const em_slice *labels, uint32 count);
+extern void RemoveLabelSet(LabelState *state, const em_slice *labels, uint32 count);
+
 extern void MergeLabelState(LabelState *state, const LabelState *from);
 
 /* As bytes that do not depend on the machine; equal multisets need not give equal bytes. */
