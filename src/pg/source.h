@@ -9,7 +9,7 @@
 
 #include "../base.h"
 
-/* Where to read and which columns; NULL columns are not read. */
+/* Where to read and which columns; but for the text's, NULL columns are not read. */
 typedef struct Source
 {
 	const char *source; /* as the user wrote it */
