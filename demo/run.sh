@@ -44,7 +44,7 @@ cluster_start "$directory" "synchronous_commit = off" "max_connections = 20"
 
 cd "$directory"
 as_db_user createdb demo
-as_db_user psql -Xq -v ON_ERROR_STOP=1 -P pager=off -d demo -f demo.sql
+as_db_user psql -Xq -v ON_ERROR_STOP=1 -P pager=off -d demo <demo.sql
 cd - >/dev/null
 
 cat <<END

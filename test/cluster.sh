@@ -4,6 +4,7 @@
 #   as_db_user COMMAND...   runs it as that user
 #   cluster_start DIRECTORY [SETTING...]   makes or restarts it; sets PGHOST, PGPORT, PGUSER
 #   cluster_stop DIRECTORY  stops it, whatever it does
+#   install_extension       what was built here, unless that is installed already
 
 pg_config=${PG_CONFIG:-pg_config}
 bindir=$("$pg_config" --bindir)
@@ -67,10 +68,24 @@ cluster_stop() {
 		as_db_user pg_ctl -D "$directory/data" -s -w -m immediate stop) </dev/null || true
 }
 
+# Is what was built here what the server would load?
+is_installed() {
+	local share file
+	share=$("$pg_config" --sharedir)/extension
+	cmp -s emotion.so "$("$pg_config" --pkglibdir)/emotion.so" || return 1
+	for file in emotion.control emotion--*.sql; do
+		cmp -s "$file" "$share/$file" || return 1
+	done
+	for file in models/*.safetensors models/*/*.safetensors; do
+		[ ! -e "$file" ] || cmp -s "$file" "$share/emotion/$(basename "$file")" || return 1
+	done
+}
+
 # Install into the server's own directories: before PostgreSQL 18 it looks nowhere else.
 install_extension() {
 	local sudo=
 	if [ "$(id -u)" != 0 ] && [ ! -w "$("$pg_config" --pkglibdir)" ]; then
+		is_installed && return
 		if ! command -v sudo >/dev/null; then
 			echo "cannot write to $("$pg_config" --pkglibdir), and there is no sudo:" \
 				"run \"make install\" as root first, or this as root" >&2

@@ -71,7 +71,9 @@ case $1 in
 		if [ $status = 0 ]; then
 			rm -rf "$work"
 		else
-			find "$work" -name 'regress_log_*' -exec tail -n 60 {} + | sed 's/^/# /'
+			find "$work" -name 'regress_log_*' -exec cat {} + | grep -v 'NOTICE: ' >"$work.log"
+			{ grep -A 12 'not ok' "$work.log" | head -n 100 && echo '...' && tail -n 15 "$work.log"; } |
+				sed 's/^/# /'
 		fi
 		exit $status
 		;;
