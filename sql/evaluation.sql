@@ -121,6 +121,14 @@ SELECT (SELECT value FROM emotion_evaluate('evaluated@2', 'example', '{"folds": 
 SELECT count(*) AS ranking_differs FROM (SELECT * FROM figure WHERE metric IN ('roc_auc', 'average_precision') EXCEPT
 	SELECT * FROM emotion_evaluate(:'model', 'example', '{"folds": 2}')) AS d;
 
+-- Two models on the same rows. Against itself: no difference, and no evidence of one.
+SELECT metric, difference, low, high, p_value FROM emotion_compare(:'model', :'model', 'example');
+SELECT c.metric, abs(c.difference - (b.value - a.value)) < 1e-7 AS as_evaluated, c.difference BETWEEN c.low AND c.high AS within,
+	c.p_value < 0.05 AS clear
+FROM emotion_compare(:'model', 'evaluated@2', 'example', '{"bootstrap": 500}') AS c
+JOIN emotion_evaluate(:'model', 'example') AS a ON a.scope = 'macro' AND 'macro_' || a.metric = c.metric
+JOIN emotion_evaluate('evaluated@2', 'example') AS b ON b.scope = 'macro' AND b.metric = a.metric;
+
 -- Errors, each with its SQLSTATE.
 \set VERBOSITY sqlstate
 SELECT * FROM emotion_evaluate('nobody@1', 'example');
@@ -138,6 +146,8 @@ SELECT * FROM emotion_evaluate(:'model', 'SELECT NULL::text AS text, ARRAY[''joy
 SELECT * FROM emotion_evaluate(:'model', 'SELECT ''x'' AS text, NULL::text[] AS labels');
 SELECT * FROM emotion_evaluate(:'model', 'SELECT ''x'' AS text, ARRAY[''envy''] AS labels');
 SELECT * FROM emotion_tune_thresholds(:'model', 'SELECT ''x'' AS text, ARRAY[''envy''] AS labels');
+SELECT * FROM emotion_compare(:'model', 'nobody@1', 'example');
+SELECT * FROM emotion_compare(:'model', 'english@1', 'example');
 \set VERBOSITY terse
 SELECT * FROM emotion_evaluate(:'model', 'SELECT ''x'' AS text, ARRAY[''joy'', ''envy''] AS labels');
 BEGIN READ ONLY;

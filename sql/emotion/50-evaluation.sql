@@ -17,3 +17,12 @@ CREATE FUNCTION @extschema@.emotion_tune_thresholds(model pg_catalog.text, sourc
 	LANGUAGE c AS 'MODULE_PATHNAME', 'emotion_tune_thresholds' VOLATILE STRICT PARALLEL UNSAFE COST 1000000 ROWS 28;
 COMMENT ON FUNCTION @extschema@.emotion_tune_thresholds(pg_catalog.text, pg_catalog.text, pg_catalog.jsonb) IS
 	'publish a new version whose thresholds give the best F1 on a table or query of texts and labels, shrunk toward one global threshold where positives are few';
+
+CREATE FUNCTION @extschema@.emotion_compare(model pg_catalog.text, other pg_catalog.text, source pg_catalog.text,
+		options pg_catalog.jsonb DEFAULT '{}', OUT metric pg_catalog.text, OUT model_value pg_catalog.float8,
+		OUT other_value pg_catalog.float8, OUT difference pg_catalog.float8, OUT low pg_catalog.float8,
+		OUT high pg_catalog.float8, OUT p_value pg_catalog.float8)
+	RETURNS SETOF pg_catalog.record
+	LANGUAGE c AS 'MODULE_PATHNAME', 'emotion_compare' VOLATILE STRICT PARALLEL UNSAFE COST 2000000 ROWS 2;
+COMMENT ON FUNCTION @extschema@.emotion_compare(pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.jsonb) IS
+	'paired bootstrap test of two models on the same rows: macro ROC-AUC and macro F1 of each, other minus model with interval, two-sided p value';

@@ -1,7 +1,8 @@
 /*
  * evaluate.c
- *	  How well a model does on labelled rows, and thresholds chosen on them:
- *	  emotion_evaluate() and emotion_tune_thresholds().
+ *	  How well a model does on labelled rows, which of two does better, and
+ *	  thresholds chosen on such rows: emotion_evaluate(), emotion_compare() and
+ *	  emotion_tune_thresholds().
  */
 #include "postgres.h"
 
@@ -27,6 +28,9 @@
 
 /* Texts scored at once. */
 #define BATCH_TEXTS 2048
+
+/* Of a comparison, unless option "bootstrap" says otherwise. */
+#define DEFAULT_RESAMPLES 1000
 
 typedef struct EvaluateOptions
 {
@@ -58,23 +62,32 @@ static const option_spec evaluate_specs[] = {
 	{ NULL, OPTION_INT, 0, 0, 0, NULL, NULL },
 };
 
+/* A model and what it makes of the rows. */
+typedef struct Scored
+{
+	ModelRow row;
+	uint8 *bytes; /* the model's file */
+	model *model;
+	scorer *scorer;
+	float *scores; /* (n, L) */
+	size_t scores_capacity;
+} Scored;
+
 /* Rows with their scores, and what scored them. */
 typedef struct Evaluation
 {
 	EvaluateOptions options;
 	const em_allocator *allocator;
-	ModelRow row;
-	uint8 *bytes; /* the model's file */
-	model *model;
-	scorer *scorer;
+	Scored scored[2]; /* the second for comparisons only */
+	int models;
+	model *model;  /* of the first */
+	float *scores; /* (n, L) of the first */
 	uint32 labels; /* L */
 	Source source;
 	LabelIndex *index;
 	uint16 *indices; /* a row's labels */
 
 	uint64 count;
-	float *scores; /* (n, L) */
-	size_t scores_capacity;
 	uint8 *truth; /* (n, L) */
 	size_t truth_capacity;
 
@@ -145,11 +158,20 @@ ScoreBatch(Evaluation *evaluation)
 {
 	em_status status;
 
-	Check(scorer_run(evaluation->scorer, evaluation->batch, evaluation->batch_count,
-					 evaluation->scores +
-						 (evaluation->count - evaluation->batch_count) * evaluation->labels,
-					 InterruptWanted, NULL, &status),
-		  &status);
+	for (int i = 0; i < evaluation->models; i++)
+	{
+		Scored *scored = &evaluation->scored[i];
+
+		if (!em_grow(evaluation->allocator, (void **) &scored->scores, &scored->scores_capacity,
+					 evaluation->count * evaluation->labels, sizeof(float)))
+			ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+		Check(scorer_run(scored->scorer, evaluation->batch, evaluation->batch_count,
+						 scored->scores +
+							 (evaluation->count - evaluation->batch_count) * evaluation->labels,
+						 InterruptWanted, NULL, &status),
+			  &status);
+	}
+	evaluation->scores = evaluation->scored[0].scores;
 	evaluation->batch_count = 0;
 	MemoryContextReset(evaluation->batch_context);
 }
@@ -171,9 +193,7 @@ VisitRow(const SourceRow *row, void *context)
 						errmsg("%d labels in row " UINT64_FORMAT " of source \"%s\"",
 							   row->label_count, row->number, evaluation->source.source)));
 	count = FindLabels(evaluation->index, &evaluation->source, row, evaluation->indices);
-	if (!em_grow(evaluation->allocator, (void **) &evaluation->scores, &evaluation->scores_capacity,
-				 (evaluation->count + 1) * labels, sizeof(float)) ||
-		!em_grow(evaluation->allocator, (void **) &evaluation->truth, &evaluation->truth_capacity,
+	if (!em_grow(evaluation->allocator, (void **) &evaluation->truth, &evaluation->truth_capacity,
 				 (evaluation->count + 1) * labels, 1))
 		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
 	truth = evaluation->truth + evaluation->count * labels;
@@ -189,25 +209,50 @@ VisitRow(const SourceRow *row, void *context)
 		ScoreBatch(evaluation);
 }
 
-/* Read the model and score every row of the source. SPI is connected here. */
+/* Read a model and make it ready to score; its labels must be those of the first. */
 static void
-Evaluate(Evaluation *evaluation, const char *model_name, const char *source, const Jsonb *options)
+ReadScored(Evaluation *evaluation, const char *name)
 {
-	ModelReference reference = ParseModelReference(model_name, true);
-	em_slice *labels;
+	ModelReference reference = ParseModelReference(name, true);
+	Scored *scored = &evaluation->scored[evaluation->models++];
 	em_status status;
+
+	scored->row = GetModel(&reference);
+	scored->bytes = ReadModelBytes(&scored->row, RegistrySnapshot());
+	Check(nn_blas_load(&status), &status);
+	Check(model_read(evaluation->allocator, scored->bytes, (size_t) scored->row.size,
+					 &scored->model, &status),
+		  &status);
+	Check(scorer_create(evaluation->allocator, scored->model, &scored->scorer, &status), &status);
+	if (evaluation->models == 1)
+	{
+		evaluation->model = scored->model;
+		evaluation->labels = (uint32) scored->model->layout.labels;
+		return;
+	}
+	for (uint32 i = 0; i < evaluation->labels; i++)
+		if (scored->model->layout.labels != evaluation->labels ||
+			strcmp(scored->model->labels[i], evaluation->model->labels[i]) != 0)
+			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+							errmsg("models \"%s\" and \"%s\" have different labels",
+								   ModelReferenceString(&evaluation->scored[0].row.reference),
+								   ModelReferenceString(&scored->row.reference)),
+							errhint("Only models of the same labels in the same order can be "
+									"compared.")));
+}
+
+/* Read the model, or two, and score every row of the source. SPI is connected here. */
+static void
+Evaluate(Evaluation *evaluation, const char *model_name, const char *other_name, const char *source,
+		 const Jsonb *options)
+{
+	em_slice *labels;
 
 	ParseEvaluateOptions(options, &evaluation->options);
 	evaluation->allocator = ContextAllocator(CurrentMemoryContext);
-	evaluation->row = GetModel(&reference);
-	evaluation->bytes = ReadModelBytes(&evaluation->row, RegistrySnapshot());
-	Check(nn_blas_load(&status), &status);
-	Check(model_read(evaluation->allocator, evaluation->bytes, (size_t) evaluation->row.size,
-					 &evaluation->model, &status),
-		  &status);
-	Check(scorer_create(evaluation->allocator, evaluation->model, &evaluation->scorer, &status),
-		  &status);
-	evaluation->labels = (uint32) evaluation->model->layout.labels;
+	ReadScored(evaluation, model_name);
+	if (other_name != NULL)
+		ReadScored(evaluation, other_name);
 	labels = palloc(sizeof(em_slice) * evaluation->labels);
 	for (uint32 i = 0; i < evaluation->labels; i++)
 		labels[i] =
@@ -346,7 +391,7 @@ emotion_evaluate(PG_FUNCTION_ARGS)
 	bool intervals;
 
 	SPI_connect();
-	Evaluate(&evaluation, model_name, source, PG_GETARG_JSONB_P(2));
+	Evaluate(&evaluation, model_name, NULL, source, PG_GETARG_JSONB_P(2));
 	intervals = evaluation.options.bootstrap > 0;
 	thresholds = palloc(sizeof(float) * evaluation.labels);
 	memcpy(thresholds, evaluation.model->thresholds, sizeof(float) * evaluation.labels);
@@ -395,6 +440,59 @@ emotion_evaluate(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
+/* ---- emotion_compare ----------------------------------------------------------------- */
+
+static void
+PutDifference(ReturnSetInfo *set, const char *metric, const data_difference *difference)
+{
+	const double figures[] = { difference->a,
+							   difference->b,
+							   difference->difference,
+							   difference->interval.low,
+							   difference->interval.high,
+							   difference->p_value };
+	Datum values[7] = { CStringGetTextDatum(metric) };
+	bool nulls[7] = { false };
+
+	for (size_t i = 0; i < lengthof(figures); i++)
+	{
+		values[i + 1] = Float8GetDatum(figures[i]);
+		nulls[i + 1] = isnan(figures[i]);
+	}
+	tuplestore_putvalues(set->setResult, set->setDesc, values, nulls);
+}
+
+PG_FUNCTION_INFO_V1(emotion_compare);
+
+/* emotion_compare(model, other, source, options): (metric, model_value, other_value, difference, low, high, p_value) */
+Datum
+emotion_compare(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *set = BeginSet(fcinfo);
+	char *model_name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	char *other_name = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	char *source = text_to_cstring(PG_GETARG_TEXT_PP(2));
+	Evaluation evaluation = { 0 };
+	data_comparison comparison;
+	em_status status;
+
+	SPI_connect();
+	Evaluate(&evaluation, model_name, other_name, source, PG_GETARG_JSONB_P(3));
+	Check(data_metrics_compare(
+			  evaluation.allocator, evaluation.count, evaluation.labels, evaluation.truth,
+			  evaluation.scored[0].scores, evaluation.scored[0].model->thresholds,
+			  evaluation.scored[1].scores, evaluation.scored[1].model->thresholds,
+			  evaluation.options.bootstrap > 0 ? (uint32) evaluation.options.bootstrap
+											   : DEFAULT_RESAMPLES,
+			  evaluation.options.confidence, evaluation.options.seed, InterruptWanted, NULL,
+			  &comparison, &status),
+		  &status);
+	PutDifference(set, "macro_roc_auc", &comparison.macro_roc_auc);
+	PutDifference(set, "macro_f1", &comparison.macro_f1);
+	SPI_finish();
+	return (Datum) 0;
+}
+
 /* ---- emotion_tune_thresholds --------------------------------------------------------- */
 
 static int32
@@ -406,9 +504,9 @@ PublishThresholds(const Evaluation *evaluation, const float *thresholds, double 
 	uint8_t *bytes;
 	size_t size;
 
-	Check(model_rewrite_thresholds(evaluation->allocator, evaluation->bytes,
-								   (size_t) evaluation->row.size, thresholds, &bytes, &size,
-								   &status),
+	Check(model_rewrite_thresholds(evaluation->allocator, evaluation->scored[0].bytes,
+								   (size_t) evaluation->scored[0].row.size, thresholds, &bytes,
+								   &size, &status),
 		  &status);
 	initStringInfo(&metrics);
 	appendStringInfo(&metrics,
@@ -418,8 +516,8 @@ PublishThresholds(const Evaluation *evaluation, const float *thresholds, double 
 	escape_json(&source, evaluation->source.source);
 	initStringInfo(&lineage);
 	appendStringInfo(&lineage, "{\"parent\": \"%s\", \"thresholds_from\": %s}",
-					 ModelReferenceString(&evaluation->row.reference), source.data);
-	publication.name = evaluation->row.reference.name;
+					 ModelReferenceString(&evaluation->scored[0].row.reference), source.data);
+	publication.name = evaluation->scored[0].row.reference.name;
 	publication.bytes = bytes;
 	publication.size = size;
 	publication.metrics = DatumGetJsonbP(JsonbFromCString(metrics.data));
@@ -443,7 +541,7 @@ emotion_tune_thresholds(PG_FUNCTION_ARGS)
 	em_status status;
 
 	SPI_connect();
-	Evaluate(&evaluation, model_name, source, PG_GETARG_JSONB_P(2));
+	Evaluate(&evaluation, model_name, NULL, source, PG_GETARG_JSONB_P(2));
 	if (evaluation.options.publish)
 		PreventCommandIfReadOnly("emotion_tune_thresholds()");
 	thresholds = palloc(sizeof(float) * evaluation.labels);
@@ -469,7 +567,7 @@ emotion_tune_thresholds(PG_FUNCTION_ARGS)
 	}
 	if (evaluation.options.publish)
 	{
-		ModelReference published = evaluation.row.reference;
+		ModelReference published = evaluation.scored[0].row.reference;
 
 		published.version = PublishThresholds(&evaluation, thresholds, after.metrics.macro.f1);
 		ereport(NOTICE, (errmsg("published \"%s\": macro F1 on these rows %.4f, before %.4f",
