@@ -25,4 +25,4 @@ awk '{ value[$1] = value[$1] " " $2 }
 		return n % 2 ? a[(n + 1) / 2] : (a[n / 2] + a[n / 2 + 1]) / 2
 	}
 	END { print ""; print "medians:"
-		for (name in value) printf "%-28s %.0f\n", name, median(value[name]) }' build/bench/training.raw
+		for (name in value) printf "%-40s %.4g\n", name, median(value[name]) }' build/bench/training.raw

@@ -68,12 +68,6 @@ typedef struct StepReading
 	int only; /* method whose own object is read; -1: all */
 } StepReading;
 
-static bool
-NameIs(em_slice name, const char *what)
-{
-	return name.length == strlen(what) && memcmp(name.bytes, what, name.length) == 0;
-}
-
 static void
 ParseTrust(BalanceRequest *request, const JsonbValue *json)
 {
@@ -99,6 +93,18 @@ ParseTrust(BalanceRequest *request, const JsonbValue *json)
 			pnstrdup(element.val.string.val, (Size) element.val.string.len);
 	}
 }
+
+static const StringSpec string_specs[] = {
+	{ "text_column", offsetof(BalanceRequest, text_column), "column of the texts" },
+	{ "label_column", offsetof(BalanceRequest, label_column), "column of the labels" },
+	{ "key_column", offsetof(BalanceRequest, key_column), "column that tells rows apart" },
+	{ "source_column", offsetof(BalanceRequest, source_column), "column of where a row is from" },
+	{ "confidence_column", offsetof(BalanceRequest, confidence_column),
+	  "column of how sure a label is" },
+	{ "feature_column", offsetof(BalanceRequest, feature_column),
+	  "column of numbers that describe a row" },
+	{ NULL, 0, NULL },
+};
 
 static void
 SetStepOption(const option_spec *spec, StepReading *reading, const option_value *value)
@@ -129,32 +135,16 @@ VisitOption(em_slice name, const option_value *value, const JsonbValue *json, vo
 	StepReading *reading = context;
 	BalanceRequest *request = reading->request;
 	const option_spec *spec;
-	const struct
-	{
-		const char *name;
-		char **place;
-	} strings[] = { { "text_column", &request->text_column },
-					{ "label_column", &request->label_column },
-					{ "key_column", &request->key_column },
-					{ "source_column", &request->source_column },
-					{ "confidence_column", &request->confidence_column },
-					{ "feature_column", &request->feature_column } };
 
-	for (size_t i = 0; i < lengthof(strings); i++)
-		if (NameIs(name, strings[i].name))
-		{
-			*strings[i].place = StringOption(name, value);
-			return;
-		}
 	for (int method = 0; method_names[method]; method++)
-		if (NameIs(name, method_names[method]))
+		if (OptionIs(name, method_names[method]))
 			return; /* goes after those for all */
-	if (NameIs(name, "trust"))
+	if (OptionIs(name, "trust"))
 		ParseTrust(request, json);
-	else if (NameIs(name, "min_confidence"))
+	else if (OptionIs(name, "min_confidence"))
 		request->min_confidence = JsonbValueToJsonb(unconstify(JsonbValue *, json));
-	else if ((spec = option_find(request_specs, name.bytes, name.length)) != NULL)
-		SetOption(spec, request, value);
+	else if (SetNamedOption(string_specs, request_specs, request, name, value))
+		return;
 	else if ((spec = option_find(step_specs, name.bytes, name.length)) != NULL)
 		SetStepOption(spec, reading, value);
 	else
@@ -169,7 +159,7 @@ VisitMethod(em_slice name, const option_value *value, const JsonbValue *json, vo
 
 	(void) value;
 	for (int method = 0; method_names[method]; method++)
-		if (NameIs(name, method_names[method]))
+		if (OptionIs(name, method_names[method]))
 		{
 			if (json->type != jbvBinary || !JsonContainerIsObject(json->val.binary.data))
 				ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -200,7 +190,7 @@ ParseStrategy(const char *strategy, BalanceRequest *request)
 		if (end == at)
 			break;
 		while (method_names[method] &&
-			   !NameIs((em_slice){ at, (size_t) (end - at) }, method_names[method]))
+			   !OptionIs((em_slice){ at, (size_t) (end - at) }, method_names[method]))
 			method++;
 		if (method_names[method] == NULL)
 			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),

@@ -58,34 +58,21 @@ typedef struct Held
 	size_t batch_count;
 } Held;
 
+static const StringSpec string_specs[] = {
+	{ "text_column", offsetof(ConfidenceOptions, text_column), "column of the texts" },
+	{ "label_column", offsetof(ConfidenceOptions, label_column), "column of the labels" },
+	{ "split_column", offsetof(ConfidenceOptions, split_column), "column of the parts' names" },
+	{ "split", offsetof(ConfidenceOptions, split), "the part to read" },
+	{ NULL, 0, NULL },
+};
+
 static void
 VisitOption(em_slice name, const option_value *value, const JsonbValue *json, void *context)
 {
-	ConfidenceOptions *options = context;
-	const option_spec *spec = option_find(confidence_specs, name.bytes, name.length);
-	const struct
-	{
-		const char *name;
-		char **place;
-	} strings[] = { { "text_column", &options->text_column },
-					{ "label_column", &options->label_column },
-					{ "split_column", &options->split_column },
-					{ "split", &options->split } };
-
 	(void) json;
-	if (spec != NULL)
-	{
-		SetOption(spec, options, value);
-		return;
-	}
-	for (size_t i = 0; i < lengthof(strings); i++)
-		if (strlen(strings[i].name) == name.length &&
-			memcmp(strings[i].name, name.bytes, name.length) == 0)
-		{
-			*strings[i].place = StringOption(name, value);
-			return;
-		}
-	UnknownOption(name, "Options are text_column, label_column, split_column, split and min_rows.");
+	if (!SetNamedOption(string_specs, confidence_specs, context, name, value))
+		UnknownOption(name,
+					  "Options are text_column, label_column, split_column, split and min_rows.");
 }
 
 static void

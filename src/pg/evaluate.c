@@ -97,42 +97,22 @@ typedef struct Evaluation
 	size_t batch_count;
 } Evaluation;
 
-static void
-Check(em_code code, const em_status *status)
-{
-	if (code != EM_OK)
-		ReportStatus(status);
-}
+static const StringSpec string_specs[] = {
+	{ "text_column", offsetof(EvaluateOptions, text_column), "column of the texts" },
+	{ "label_column", offsetof(EvaluateOptions, label_column), "column of the labels" },
+	{ "split_column", offsetof(EvaluateOptions, split_column), "column of the parts' names" },
+	{ "split", offsetof(EvaluateOptions, split), "the part to read" },
+	{ NULL, 0, NULL },
+};
 
 static void
 VisitOption(em_slice name, const option_value *value, const JsonbValue *json, void *context)
 {
-	EvaluateOptions *options = context;
-	const option_spec *spec = option_find(evaluate_specs, name.bytes, name.length);
-	const struct
-	{
-		const char *name;
-		char **place;
-	} strings[] = { { "text_column", &options->text_column },
-					{ "label_column", &options->label_column },
-					{ "split_column", &options->split_column },
-					{ "split", &options->split } };
-
 	(void) json;
-	if (spec != NULL)
-	{
-		SetOption(spec, options, value);
-		return;
-	}
-	for (size_t i = 0; i < lengthof(strings); i++)
-		if (strlen(strings[i].name) == name.length &&
-			memcmp(strings[i].name, name.bytes, name.length) == 0)
-		{
-			*strings[i].place = StringOption(name, value);
-			return;
-		}
-	UnknownOption(name, "Options are text_column, label_column, split_column, split, bootstrap, "
-						"confidence, seed, folds, threshold_shrinkage and publish.");
+	if (!SetNamedOption(string_specs, evaluate_specs, context, name, value))
+		UnknownOption(name,
+					  "Options are text_column, label_column, split_column, split, bootstrap, "
+					  "confidence, seed, folds, threshold_shrinkage and publish.");
 }
 
 static void

@@ -81,6 +81,13 @@ AllocateLarge(size_t size)
 	return block;
 }
 
+void
+Check(em_code code, const em_status *status)
+{
+	if (code != EM_OK)
+		ReportStatus(status);
+}
+
 bool
 InterruptWanted(void *context)
 {

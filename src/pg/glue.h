@@ -46,6 +46,9 @@ extern void *AllocateLarge(size_t size);
  */
 EM_NORETURN_BEFORE extern void ReportStatus(const em_status *status) EM_NORETURN_AFTER;
 
+/* Report the failure of a call, if it failed: Check(call(..., &status), &status). */
+extern void Check(em_code code, const em_status *status);
+
 /*
  * em_should_stop for work done in a backend's main thread: true when an
  * interrupt waits that would end the statement. Serves those that would not.

@@ -33,22 +33,17 @@ static const option_spec report_specs[] = {
 	{ NULL, OPTION_INT, 0, 0, 0, NULL, NULL },
 };
 
+static const StringSpec string_specs[] = {
+	{ "label_column", offsetof(LabelReportOptions, label_column), "column of the labels" },
+	{ "title", offsetof(LabelReportOptions, title), "of the picture" },
+	{ NULL, 0, NULL },
+};
+
 static void
 VisitOption(em_slice name, const option_value *value, const JsonbValue *json, void *context)
 {
-	LabelReportOptions *options = context;
-	const option_spec *spec = option_find(report_specs, name.bytes, name.length);
-	const em_slice label_column = { "label_column", 12 };
-	const em_slice title = { "title", 5 };
-
 	(void) json;
-	if (spec != NULL)
-		SetOption(spec, options, value);
-	else if (CompareBytes(name, label_column) == 0)
-		options->label_column = StringOption(name, value);
-	else if (CompareBytes(name, title) == 0)
-		options->title = StringOption(name, value);
-	else
+	if (!SetNamedOption(string_specs, report_specs, context, name, value))
 		UnknownOption(name, "Options are label_column, title and labels.");
 }
 

@@ -137,3 +137,29 @@ SetOption(const option_spec *spec, void *target, const option_value *value)
 	if (option_set(spec, target, value, &status) != EM_OK)
 		ReportStatus(&status);
 }
+
+bool
+OptionIs(em_slice name, const char *what)
+{
+	return name.length == strlen(what) && memcmp(name.bytes, what, name.length) == 0;
+}
+
+bool
+SetNamedOption(const StringSpec *strings, const option_spec *specs, void *target, em_slice name,
+			   const option_value *value)
+{
+	const option_spec *spec = specs ? option_find(specs, name.bytes, name.length) : NULL;
+
+	if (spec != NULL)
+	{
+		SetOption(spec, target, value);
+		return true;
+	}
+	for (; strings != NULL && strings->name != NULL; strings++)
+		if (OptionIs(name, strings->name))
+		{
+			*(char **) ((char *) target + strings->offset) = StringOption(name, value);
+			return true;
+		}
+	return false;
+}

@@ -27,6 +27,24 @@ extern void UnknownOption(em_slice name, const char *where_listed) pg_attribute_
 /* A string option's value as a C string in the database's encoding; an error for other types. */
 extern char *StringOption(em_slice name, const option_value *value);
 
+/* An option that is a string; a table of them ends with a NULL name. */
+typedef struct StringSpec
+{
+	const char *name;
+	size_t offset; /* of a char * in the struct that the table describes */
+	const char *meaning;
+} StringSpec;
+
+/* Whether an option's name is `what`. */
+extern bool OptionIs(em_slice name, const char *what);
+
+/*
+ * Set the option of that name, one of strings or of specs (either may be NULL); false when neither
+ * table has it.
+ */
+extern bool SetNamedOption(const StringSpec *strings, const option_spec *specs, void *target,
+						   em_slice name, const option_value *value);
+
 /* Apply option_set and report what it says. */
 extern void SetOption(const option_spec *spec, void *target, const option_value *value);
 

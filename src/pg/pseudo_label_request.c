@@ -55,11 +55,12 @@ static const struct
 	{ "nervousness", -1 }, { "remorse", -1 },   { "sadness", -1 },
 };
 
-static bool
-NameIs(em_slice name, const char *what)
-{
-	return name.length == strlen(what) && memcmp(name.bytes, what, name.length) == 0;
-}
+static const StringSpec string_specs[] = {
+	{ "key_column", offsetof(PseudoLabelRequest, key_column), "column that tells rows apart" },
+	{ "polarity_column", offsetof(PseudoLabelRequest, polarity_column),
+	  "column of the texts' polarity" },
+	{ NULL, 0, NULL },
+};
 
 static Jsonb *
 ObjectOption(const char *name, const JsonbValue *json)
@@ -75,17 +76,12 @@ static void
 VisitOption(em_slice name, const option_value *value, const JsonbValue *json, void *context)
 {
 	PseudoLabelRequest *request = context;
-	const option_spec *spec = option_find(request_specs, name.bytes, name.length);
 
-	if (spec != NULL)
-		SetOption(spec, request, value);
-	else if (NameIs(name, "key_column"))
-		request->key_column = StringOption(name, value);
-	else if (NameIs(name, "polarity_column"))
-		request->polarity_column = StringOption(name, value);
-	else if (NameIs(name, "thresholds"))
+	if (SetNamedOption(string_specs, request_specs, request, name, value))
+		return;
+	if (OptionIs(name, "thresholds"))
 		request->thresholds = ObjectOption("thresholds", json);
-	else if (NameIs(name, "polarity"))
+	else if (OptionIs(name, "polarity"))
 		request->polarity = ObjectOption("polarity", json);
 	else
 		UnknownOption(name, "Options are key_column, thresholds, strict, min_length, max_length, "

@@ -66,35 +66,21 @@ typedef struct Parts
 	double share[DATA_MAX_PARTS];
 } Parts;
 
+static const StringSpec string_specs[] = {
+	{ "text_column", offsetof(SplitOptions, text_column), "column of the texts" },
+	{ "label_column", offsetof(SplitOptions, label_column), "column of the labels" },
+	{ "split_column", offsetof(SplitOptions, split_column), "column of the parts' names" },
+	{ "target", offsetof(SplitOptions, target), "table to make of a query's rows" },
+	{ NULL, 0, NULL },
+};
+
 static void
 VisitOption(em_slice name, const option_value *value, const JsonbValue *json, void *context)
 {
-	SplitOptions *options = context;
-	const option_spec *spec = option_find(split_specs, name.bytes, name.length);
-	const struct
-	{
-		const char *name;
-		char **place;
-	} strings[] = { { "text_column", &options->text_column },
-					{ "label_column", &options->label_column },
-					{ "split_column", &options->split_column },
-					{ "target", &options->target } };
-
 	(void) json;
-	if (spec != NULL)
-	{
-		SetOption(spec, options, value);
-		return;
-	}
-	for (size_t i = 0; i < lengthof(strings); i++)
-		if (strlen(strings[i].name) == name.length &&
-			memcmp(strings[i].name, name.bytes, name.length) == 0)
-		{
-			*strings[i].place = StringOption(name, value);
-			return;
-		}
-	UnknownOption(name, "Options are text_column, label_column, split_column, create_column, "
-						"target, order, seed and duplicates.");
+	if (!SetNamedOption(string_specs, split_specs, context, name, value))
+		UnknownOption(name, "Options are text_column, label_column, split_column, create_column, "
+							"target, order, seed and duplicates.");
 }
 
 static SplitOptions

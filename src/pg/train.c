@@ -48,13 +48,6 @@ typedef struct Training
 	instr_time began;
 } Training;
 
-static void
-Check(em_code code, const em_status *status)
-{
-	if (code != EM_OK)
-		ReportStatus(status);
-}
-
 static double
 SecondsSince(instr_time began)
 {

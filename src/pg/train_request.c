@@ -17,14 +17,6 @@
 static const char *const storage_names[] = { "f32", "f16", "bf16", NULL };
 static const char *const precision_names[] = { "single", NULL };
 
-/* Options that are strings. */
-typedef struct StringSpec
-{
-	const char *name;
-	size_t offset;
-	const char *meaning;
-} StringSpec;
-
 static const StringSpec string_specs[] = {
 	{ "text_column", offsetof(TrainRequest, text_column), "column of the texts" },
 	{ "label_column", offsetof(TrainRequest, label_column),
@@ -39,6 +31,7 @@ static const StringSpec string_specs[] = {
 	  "table or query of the rows that are held out, with the same columns" },
 	{ "architecture", offsetof(TrainRequest, architecture), "kind of network" },
 	{ "description", offsetof(TrainRequest, description), "kept with the model" },
+	{ NULL, 0, NULL },
 };
 
 static const option_spec request_specs[] = {
@@ -71,12 +64,6 @@ RequestDefaults(TrainRequest *request)
 	trainer_options_default(&request->trainer);
 }
 
-static bool
-NameIs(em_slice name, const char *what)
-{
-	return name.length == strlen(what) && memcmp(name.bytes, what, name.length) == 0;
-}
-
 static void
 ParseLabels(TrainRequest *request, const JsonbValue *json)
 {
@@ -106,26 +93,15 @@ static void
 VisitOption(em_slice name, const option_value *value, const JsonbValue *json, void *context)
 {
 	TrainRequest *request = context;
-	const option_spec *spec;
 	em_status status;
 	bool known;
 
-	if (NameIs(name, "labels"))
-	{
+	if (OptionIs(name, "labels"))
 		ParseLabels(request, json);
+	else if (SetNamedOption(string_specs, request_specs, request, name, value) ||
+			 SetNamedOption(NULL, trainer_option_specs, &request->trainer, name, value))
 		return;
-	}
-	for (size_t i = 0; i < lengthof(string_specs); i++)
-		if (NameIs(name, string_specs[i].name))
-		{
-			*(char **) ((char *) request + string_specs[i].offset) = StringOption(name, value);
-			return;
-		}
-	if ((spec = option_find(request_specs, name.bytes, name.length)) != NULL)
-		SetOption(spec, request, value);
-	else if ((spec = option_find(trainer_option_specs, name.bytes, name.length)) != NULL)
-		SetOption(spec, &request->trainer, value);
-	else if (NameIs(name, MODEL_TEXT_PRESET))
+	else if (OptionIs(name, MODEL_TEXT_PRESET))
 		return; /* went first */
 	else
 	{
@@ -145,7 +121,7 @@ VisitPreset(em_slice name, const option_value *value, const JsonbValue *json, vo
 	bool known;
 
 	(void) json;
-	if (NameIs(name, MODEL_TEXT_PRESET) &&
+	if (OptionIs(name, MODEL_TEXT_PRESET) &&
 		model_config_set(&request->config, name, value, &known, &status) != EM_OK)
 		ReportStatus(&status);
 }
@@ -190,7 +166,7 @@ CheckResumeOption(em_slice name, const option_value *value, const JsonbValue *js
 	char *bytes = CStringFromUtf8(name.bytes, name.length);
 
 	(void) value;
-	if (NameIs(name, "resume") || NameIs(name, "threads"))
+	if (OptionIs(name, "resume") || OptionIs(name, "threads"))
 		return;
 	before = FindOption(stored, bytes);
 	if (before != NULL)
@@ -270,7 +246,7 @@ emotion_train_options(PG_FUNCTION_ARGS)
 	TrainRequest defaults;
 
 	RequestDefaults(&defaults);
-	for (size_t i = 0; i < lengthof(string_specs); i++)
+	for (size_t i = 0; string_specs[i].name != NULL; i++)
 	{
 		const char *value = *(char **) ((char *) &defaults + string_specs[i].offset);
 

@@ -37,13 +37,6 @@ typedef struct Reading
 	uint64 skipped;
 } Reading;
 
-static void
-Check(em_code code, const em_status *status)
-{
-	if (code != EM_OK)
-		ReportStatus(status);
-}
-
 /* ---- spilling: blocks of samples in a temporary file --------------------------------- */
 
 /* A block may lie in any segment of the file; BufFileSeek wants the place as one offset. */
