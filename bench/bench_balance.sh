@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Splitting and balancing at size, in the server that PG* name; a scratch database is made and
+# Splitting and balancing at size, in the server that bench/run.sh starts; a scratch database is made and
 # dropped. Needs EMOTION_DATA.
 #
-#   bench/balance_report.sh > report.txt
+#   bench/run.sh balance
 #
 # 1. GoEmotions' 43,410 training rows parted 80/10/10.
 # 2. Those, 100,000 tweets labelled by english@1 and the LLM-written texts, balanced to 2,000 a label.
