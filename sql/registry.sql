@@ -97,13 +97,34 @@ SELECT count(*) FROM emotion.model_part WHERE name = 'reg' AND version = 2;
 INSERT INTO emotion.model_part SELECT name, version, 2, data FROM emotion.model_part WHERE name = 'reg' AND version = 7;
 SELECT string_agg(data, '' ORDER BY part) = decode(:'tiny_model', 'hex') AS same FROM emotion_export('reg@7');
 
--- Dropped and published anew: no session keeps the old one.
+-- Dropped: its number stays used, and only the same file comes back under it.
 -- At byte 3169 stands how likely joy is before a word is read: -3, made 0.
 SELECT emotion_labels('evening', 'reg@7');
 SELECT emotion_drop_model('reg@7');
 SELECT emotion_labels('evening', 'reg@7');
 SELECT emotion_import('reg', overlay(decode(:'tiny_model', 'hex') PLACING '\x00000000' FROM 3169 FOR 4), 7);
+INSERT INTO emotion.model (name, version, sha256, size, parts, architecture, configuration, labels, thresholds, parameters)
+	SELECT name, 7, sha256('other'), size, parts, architecture, configuration, labels, thresholds, parameters
+	FROM emotion.model WHERE name = 'reg' AND version = 8;
+SELECT emotion_import('reg', decode(:'tiny_model', 'hex'), 7);
 SELECT emotion_labels('evening', 'reg@7');
+BEGIN;
+SELECT emotion_import('reg', overlay(decode(:'tiny_model', 'hex') PLACING '\x00000000' FROM 3169 FOR 4));
+SELECT emotion_labels('evening', 'reg@9');
+DELETE FROM emotion.model WHERE name = 'reg' AND version IN (7, 9);
+SELECT emotion_import('reg', decode(:'tiny_model', 'hex'));
+SELECT name, version, dropped_by = current_user AS mine FROM emotion.dropped_model WHERE name = 'reg' ORDER BY version;
+SAVEPOINT s;
+SELECT emotion_import('reg', decode(:'tiny_model', 'hex'), 9);
+ROLLBACK TO s;
+DELETE FROM emotion.dropped_model WHERE name = 'reg';
+ROLLBACK TO s;
+UPDATE emotion.dropped_model SET version = 99 WHERE name = 'reg';
+ROLLBACK TO s;
+TRUNCATE emotion.dropped_model;
+ROLLBACK;
+-- A version that was never committed was never used.
+SELECT name, version FROM emotion.dropped_model WHERE name = 'reg' ORDER BY version;
 
 -- A damaged registry is noticed. The owner may disable triggers, but not the checksum.
 BEGIN;
@@ -129,6 +150,11 @@ SELECT count(*) FROM emotion_export('reg@8');
 
 -- Bundled models come with the extension's own scripts only.
 SELECT emotion.load_bundled('english', 2, 'mine');
+-- Nor does anybody publish under the name of one.
+SELECT emotion_import('english', decode(:'tiny_model', 'hex'));
+SELECT emotion_import('english', decode(:'tiny_model', 'hex'), 9);
+SELECT emotion_import_upload('english', 'no upload');
+SELECT count(*) FROM emotion.model WHERE name = 'english' AND NOT bundled;
 \set VERBOSITY sqlstate
 SELECT emotion.refuse_change();
 \set VERBOSITY default

@@ -67,6 +67,24 @@ COMMENT ON COLUMN emotion.model_part.version IS 'emotion.model.version';
 COMMENT ON COLUMN emotion.model_part.part IS 'place within the file, from 1';
 COMMENT ON COLUMN emotion.model_part.data IS 'at most 16 MB of the file';
 
+-- Numbers stay used: what was computed with name@version, in an index for example,
+-- never meets another model of that number. Only the same file may come back.
+CREATE TABLE emotion.dropped_model (
+	name pg_catalog.text COLLATE "C" NOT NULL,
+	version pg_catalog.int4 NOT NULL,
+	sha256 pg_catalog.bytea NOT NULL
+		CONSTRAINT dropped_model_sha256_size CHECK (pg_catalog.octet_length(sha256) OPERATOR(pg_catalog.=) 32),
+	dropped_at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.now(),
+	dropped_by pg_catalog.text NOT NULL DEFAULT CURRENT_USER,
+	CONSTRAINT dropped_model_pkey PRIMARY KEY (name, version)
+);
+COMMENT ON TABLE emotion.dropped_model IS 'versions that were dropped; their numbers are not given to other models';
+COMMENT ON COLUMN emotion.dropped_model.name IS 'emotion.model.name';
+COMMENT ON COLUMN emotion.dropped_model.version IS 'emotion.model.version';
+COMMENT ON COLUMN emotion.dropped_model.sha256 IS 'emotion.model.sha256: only this file may be published under the number again';
+COMMENT ON COLUMN emotion.dropped_model.dropped_at IS 'when it was dropped first';
+COMMENT ON COLUMN emotion.dropped_model.dropped_by IS 'role that dropped it first';
+
 -- A log. The deployed model is that of the highest id that was not withdrawn.
 -- Bundled models are deployed under ids below 1, so what users deploy comes
 -- before what a package brings, on restore and upgrade too.
@@ -112,6 +130,14 @@ CREATE FUNCTION emotion.check_delete() RETURNS pg_catalog.trigger
 	LANGUAGE c AS 'MODULE_PATHNAME', 'emotion_check_delete';
 COMMENT ON FUNCTION emotion.check_delete() IS 'trigger: neither deployed nor bundled models are deleted, nor parts of a model alone';
 
+CREATE FUNCTION emotion.check_insert() RETURNS pg_catalog.trigger
+	LANGUAGE c AS 'MODULE_PATHNAME', 'emotion_check_insert';
+COMMENT ON FUNCTION emotion.check_insert() IS 'trigger: the number of a dropped model is not given to another';
+
+CREATE FUNCTION emotion.keep_number() RETURNS pg_catalog.trigger
+	LANGUAGE c AS 'MODULE_PATHNAME', 'emotion_keep_number';
+COMMENT ON FUNCTION emotion.keep_number() IS 'trigger: writes down the number of a deleted model';
+
 CREATE FUNCTION emotion.registry_changed() RETURNS pg_catalog.trigger
 	LANGUAGE c AS 'MODULE_PATHNAME', 'emotion_registry_changed';
 COMMENT ON FUNCTION emotion.registry_changed() IS 'trigger: tells every session to look again';
@@ -122,6 +148,10 @@ CREATE TRIGGER model_no_truncate BEFORE TRUNCATE ON emotion.model
 	FOR EACH STATEMENT EXECUTE FUNCTION emotion.refuse_change();
 CREATE TRIGGER model_delete BEFORE DELETE ON emotion.model
 	FOR EACH ROW EXECUTE FUNCTION emotion.check_delete();
+CREATE TRIGGER model_insert AFTER INSERT ON emotion.model
+	FOR EACH ROW EXECUTE FUNCTION emotion.check_insert();
+CREATE TRIGGER model_number AFTER DELETE ON emotion.model
+	FOR EACH ROW EXECUTE FUNCTION emotion.keep_number();
 CREATE TRIGGER model_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON emotion.model
 	FOR EACH STATEMENT EXECUTE FUNCTION emotion.registry_changed();
 CREATE TRIGGER model_part_write_once BEFORE UPDATE ON emotion.model_part
@@ -130,23 +160,35 @@ CREATE TRIGGER model_part_no_truncate BEFORE TRUNCATE ON emotion.model_part
 	FOR EACH STATEMENT EXECUTE FUNCTION emotion.refuse_change();
 CREATE TRIGGER model_part_delete BEFORE DELETE ON emotion.model_part
 	FOR EACH ROW EXECUTE FUNCTION emotion.check_delete();
+CREATE TRIGGER dropped_model_write_once BEFORE UPDATE OR DELETE ON emotion.dropped_model
+	FOR EACH ROW EXECUTE FUNCTION emotion.refuse_change();
+CREATE TRIGGER dropped_model_no_truncate BEFORE TRUNCATE ON emotion.dropped_model
+	FOR EACH STATEMENT EXECUTE FUNCTION emotion.refuse_change();
 CREATE TRIGGER deployment_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON emotion.deployment
 	FOR EACH STATEMENT EXECUTE FUNCTION emotion.registry_changed();
 ALTER TABLE emotion.model ENABLE ALWAYS TRIGGER model_write_once;
 ALTER TABLE emotion.model ENABLE ALWAYS TRIGGER model_no_truncate;
 ALTER TABLE emotion.model ENABLE ALWAYS TRIGGER model_delete;
+ALTER TABLE emotion.model ENABLE ALWAYS TRIGGER model_insert;
+ALTER TABLE emotion.model ENABLE ALWAYS TRIGGER model_number;
 ALTER TABLE emotion.model ENABLE ALWAYS TRIGGER model_changed;
 ALTER TABLE emotion.model_part ENABLE ALWAYS TRIGGER model_part_write_once;
 ALTER TABLE emotion.model_part ENABLE ALWAYS TRIGGER model_part_no_truncate;
 ALTER TABLE emotion.model_part ENABLE ALWAYS TRIGGER model_part_delete;
+ALTER TABLE emotion.dropped_model ENABLE ALWAYS TRIGGER dropped_model_write_once;
+ALTER TABLE emotion.dropped_model ENABLE ALWAYS TRIGGER dropped_model_no_truncate;
 ALTER TABLE emotion.deployment ENABLE ALWAYS TRIGGER deployment_changed;
 COMMENT ON TRIGGER model_write_once ON emotion.model IS 'published models do not change';
 COMMENT ON TRIGGER model_no_truncate ON emotion.model IS 'use emotion_drop_model';
 COMMENT ON TRIGGER model_delete ON emotion.model IS 'neither deployed nor bundled models are deleted';
+COMMENT ON TRIGGER model_insert ON emotion.model IS 'the number of a dropped model is not given to another';
+COMMENT ON TRIGGER model_number ON emotion.model IS 'keeps the number in emotion.dropped_model';
 COMMENT ON TRIGGER model_changed ON emotion.model IS 'tells every session to look again';
 COMMENT ON TRIGGER model_part_write_once ON emotion.model_part IS 'published models do not change';
 COMMENT ON TRIGGER model_part_no_truncate ON emotion.model_part IS 'use emotion_drop_model';
 COMMENT ON TRIGGER model_part_delete ON emotion.model_part IS 'parts go with their model only';
+COMMENT ON TRIGGER dropped_model_write_once ON emotion.dropped_model IS 'numbers stay used';
+COMMENT ON TRIGGER dropped_model_no_truncate ON emotion.dropped_model IS 'numbers stay used';
 COMMENT ON TRIGGER deployment_changed ON emotion.deployment IS 'tells every session to look again';
 
 CREATE VIEW emotion_models AS
@@ -188,7 +230,7 @@ COMMENT ON FUNCTION emotion_rollback(pg_catalog.text) IS
 CREATE FUNCTION emotion_drop_model(model pg_catalog.text) RETURNS pg_catalog.void
 	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION emotion_drop_model(pg_catalog.text) IS
-	'delete a version, name@version, that is neither deployed nor bundled';
+	'delete a version, name@version, that is neither deployed nor bundled; its number stays used';
 
 CREATE FUNCTION emotion_model_hash() RETURNS pg_catalog.text
 	LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'emotion_model_hash';
@@ -209,7 +251,7 @@ CREATE FUNCTION emotion_import(name pg_catalog.text, data pg_catalog.bytea,
 	RETURNS pg_catalog.text
 	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION emotion_import(pg_catalog.text, pg_catalog.bytea, pg_catalog.int4, pg_catalog.text) IS
-	'publish a model file as the next version of a name, or as the version given; returns name@version';
+	'publish a model file as the next version of a name (after all that it ever had), or as the version given; returns name@version';
 
 CREATE FUNCTION emotion_import_upload(name pg_catalog.text, upload pg_catalog.text,
 		version pg_catalog.int4 DEFAULT NULL, description pg_catalog.text DEFAULT NULL)
@@ -230,12 +272,14 @@ SELECT pg_catalog.pg_extension_config_dump('emotion.model', 'WHERE NOT bundled')
 SELECT pg_catalog.pg_extension_config_dump('emotion.model_part',
 	'WHERE NOT EXISTS (SELECT FROM emotion.model AS m WHERE m.bundled'
 	' AND m.name OPERATOR(pg_catalog.=) model_part.name AND m.version OPERATOR(pg_catalog.=) model_part.version)');
+SELECT pg_catalog.pg_extension_config_dump('emotion.dropped_model', '');
 SELECT pg_catalog.pg_extension_config_dump('emotion.deployment', 'WHERE NOT bundled');
 
-GRANT SELECT ON emotion.model, emotion.model_part, emotion.deployment, emotion_models TO PUBLIC;
+GRANT SELECT ON emotion.model, emotion.model_part, emotion.dropped_model, emotion.deployment, emotion_models TO PUBLIC;
 
 ALTER TABLE emotion.model OWNER TO @extowner@;
 ALTER TABLE emotion.model_part OWNER TO @extowner@;
+ALTER TABLE emotion.dropped_model OWNER TO @extowner@;
 ALTER TABLE emotion.deployment OWNER TO @extowner@;
 ALTER TABLE emotion.import_part OWNER TO @extowner@;
 ALTER VIEW emotion_models OWNER TO @extowner@;

@@ -91,14 +91,14 @@ CREATE FUNCTION emotion_highlight(body pg_catalog.text)
 	LANGUAGE c STABLE STRICT PARALLEL SAFE COST 60000
 	AS 'MODULE_PATHNAME', 'emotion_highlight';
 COMMENT ON FUNCTION emotion_highlight(pg_catalog.text) IS
-	'the text with the words that carried the strongest label marked <b>so</b>, by the deployed model';
+	'the text with the words that carried the strongest label marked <b>so</b>, by the deployed model; markup that the text itself holds is not escaped';
 
 CREATE FUNCTION emotion_highlight(body pg_catalog.text, model pg_catalog.text)
 	RETURNS pg_catalog.text
 	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 60000
 	AS 'MODULE_PATHNAME', 'emotion_highlight';
 COMMENT ON FUNCTION emotion_highlight(pg_catalog.text, pg_catalog.text) IS
-	'the text with the words that carried the strongest label marked <b>so</b>, by the model name@version';
+	'the text with the words that carried the strongest label marked <b>so</b>, by the model name@version; markup that the text itself holds is not escaped';
 
 CREATE FUNCTION emotion_highlight(body pg_catalog.text, model pg_catalog.text, options pg_catalog.text)
 	RETURNS pg_catalog.text

@@ -51,9 +51,7 @@ CREATE TABLE emotion.training_epoch (
 	seconds pg_catalog.float8 NOT NULL,
 	texts_per_second pg_catalog.float8 NOT NULL,
 	finished_at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
-	CONSTRAINT training_epoch_pkey PRIMARY KEY (name, version, epoch),
-	CONSTRAINT training_epoch_of_run FOREIGN KEY (name, version)
-		REFERENCES emotion.training_run (name, version) ON DELETE CASCADE
+	CONSTRAINT training_epoch_pkey PRIMARY KEY (name, version, epoch)
 );
 COMMENT ON TABLE emotion.training_epoch IS 'figures of each finished pass of each training';
 COMMENT ON COLUMN emotion.training_epoch.name IS 'emotion.training_run.name';
@@ -73,9 +71,7 @@ CREATE TABLE emotion.training_checkpoint (
 	version pg_catalog.int4 NOT NULL,
 	part pg_catalog.int4 NOT NULL,
 	data pg_catalog.bytea NOT NULL,
-	CONSTRAINT training_checkpoint_pkey PRIMARY KEY (name, version, part),
-	CONSTRAINT training_checkpoint_of_run FOREIGN KEY (name, version)
-		REFERENCES emotion.training_run (name, version) ON DELETE CASCADE
+	CONSTRAINT training_checkpoint_pkey PRIMARY KEY (name, version, part)
 );
 ALTER TABLE emotion.training_checkpoint ALTER COLUMN data SET STORAGE EXTERNAL;
 COMMENT ON TABLE emotion.training_checkpoint IS 'what unfinished trainings need to go on: weights and moments';
@@ -117,17 +113,17 @@ CREATE VIEW @extschema@.emotion_training_progress AS
 		r.epoch, r.epochs, r.texts_done, r.train_texts AS texts,
 		pg_catalog.round((100.0 OPERATOR(pg_catalog.*) CASE WHEN r.finished THEN 1
 			WHEN r.train_texts OPERATOR(pg_catalog.>) 0
-			THEN (r.epoch OPERATOR(pg_catalog.+) r.texts_done::pg_catalog.float8
-				OPERATOR(pg_catalog./) r.train_texts) OPERATOR(pg_catalog./) r.epochs
+			THEN (r.epoch OPERATOR(pg_catalog.+) (r.texts_done::pg_catalog.float8
+				OPERATOR(pg_catalog./) r.train_texts)) OPERATOR(pg_catalog./) r.epochs
 			ELSE 0 END)::pg_catalog.numeric, 1) AS percent,
 		r.best_epoch, e.macro_auc AS best_macro_auc, e.macro_f1 AS best_macro_f1,
 		last.train_loss,
 		pg_catalog.round(last.texts_per_second::pg_catalog.numeric, 0) AS texts_per_second,
 		CASE WHEN NOT r.finished AND l.pid IS NOT NULL AND r.epoch OPERATOR(pg_catalog.>) 0
-			THEN pg_catalog.make_interval(secs => pg_catalog.round((r.seconds OPERATOR(pg_catalog./) r.epoch
-				OPERATOR(pg_catalog.*) GREATEST(r.epochs OPERATOR(pg_catalog.-) r.epoch
-					OPERATOR(pg_catalog.-) r.texts_done::pg_catalog.float8
-						OPERATOR(pg_catalog./) r.train_texts, 0))::pg_catalog.numeric, 0)::pg_catalog.float8)
+			THEN pg_catalog.make_interval(secs => pg_catalog.round(((r.seconds OPERATOR(pg_catalog./) r.epoch)
+				OPERATOR(pg_catalog.*) GREATEST(r.epochs OPERATOR(pg_catalog.-) (r.epoch
+					OPERATOR(pg_catalog.+) (r.texts_done::pg_catalog.float8
+						OPERATOR(pg_catalog./) r.train_texts)), 0))::pg_catalog.numeric, 0)::pg_catalog.float8)
 			END AS time_left_at_most,
 		r.source, r.started_at, r.updated_at, r.started_by, l.pid
 	FROM emotion.training_run r
@@ -143,6 +139,7 @@ CREATE VIEW @extschema@.emotion_training_progress AS
 				WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database())
 			AND ((l.classid::pg_catalog.int8 OPERATOR(pg_catalog.<<) 32) OPERATOR(pg_catalog.|)
 				l.objid::pg_catalog.int8) OPERATOR(pg_catalog.=) emotion.training_lock_key(r.name, r.version)
+	WHERE r.fingerprint IS NOT NULL OR l.pid IS NOT NULL
 	ORDER BY r.started_at DESC;
 COMMENT ON VIEW @extschema@.emotion_training_progress IS
 	'trainings and how far they are; state is reading, training, publishing, interrupted (resume it) or finished';

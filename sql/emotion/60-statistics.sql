@@ -1,45 +1,46 @@
 -- Statistics of labels and of scores, as aggregates. States whose size does not grow are
 -- arrays, which any planner can ship; those that must grow are internal, with functions
--- that make bytes of them.
+-- that make bytes of them. Functions that only aggregates call stand in schema emotion, out of
+-- the way of those to be called.
 
 -- ---------------------------------------------------------------- the mean of scores
 
-CREATE FUNCTION @extschema@.emotion_avg_accum(state pg_catalog.float8[], scores pg_catalog.float4[])
+CREATE FUNCTION emotion.emotion_avg_accum(state pg_catalog.float8[], scores pg_catalog.float4[])
 	RETURNS pg_catalog.float8[]
 	LANGUAGE c IMMUTABLE PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'emotion_avg_accum';
-COMMENT ON FUNCTION @extschema@.emotion_avg_accum(pg_catalog.float8[], pg_catalog.float4[]) IS
+COMMENT ON FUNCTION emotion.emotion_avg_accum(pg_catalog.float8[], pg_catalog.float4[]) IS
 	'for emotion_avg: a row more; state: rows, whether an addition was inexact, sums, and what rounding left of them';
 
-CREATE FUNCTION @extschema@.emotion_avg_remove(state pg_catalog.float8[], scores pg_catalog.float4[])
+CREATE FUNCTION emotion.emotion_avg_remove(state pg_catalog.float8[], scores pg_catalog.float4[])
 	RETURNS pg_catalog.float8[]
 	LANGUAGE c IMMUTABLE PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'emotion_avg_remove';
-COMMENT ON FUNCTION @extschema@.emotion_avg_remove(pg_catalog.float8[], pg_catalog.float4[]) IS
+COMMENT ON FUNCTION emotion.emotion_avg_remove(pg_catalog.float8[], pg_catalog.float4[]) IS
 	'for emotion_avg: a row less; null where that would not be exact';
 
-CREATE FUNCTION @extschema@.emotion_avg_combine(state pg_catalog.float8[], other pg_catalog.float8[])
+CREATE FUNCTION emotion.emotion_avg_combine(state pg_catalog.float8[], other pg_catalog.float8[])
 	RETURNS pg_catalog.float8[]
 	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'emotion_avg_combine';
-COMMENT ON FUNCTION @extschema@.emotion_avg_combine(pg_catalog.float8[], pg_catalog.float8[]) IS
+COMMENT ON FUNCTION emotion.emotion_avg_combine(pg_catalog.float8[], pg_catalog.float8[]) IS
 	'for emotion_avg: the rows of two states';
 
-CREATE FUNCTION @extschema@.emotion_avg_final(state pg_catalog.float8[])
+CREATE FUNCTION emotion.emotion_avg_final(state pg_catalog.float8[])
 	RETURNS pg_catalog.float4[]
 	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'emotion_avg_final';
-COMMENT ON FUNCTION @extschema@.emotion_avg_final(pg_catalog.float8[]) IS 'for emotion_avg: the means';
+COMMENT ON FUNCTION emotion.emotion_avg_final(pg_catalog.float8[]) IS 'for emotion_avg: the means';
 
 CREATE AGGREGATE @extschema@.emotion_avg(scores pg_catalog.float4[]) (
-	SFUNC = @extschema@.emotion_avg_accum,
+	SFUNC = emotion.emotion_avg_accum,
 	STYPE = pg_catalog.float8[],
-	FINALFUNC = @extschema@.emotion_avg_final,
-	COMBINEFUNC = @extschema@.emotion_avg_combine,
-	MSFUNC = @extschema@.emotion_avg_accum,
-	MINVFUNC = @extschema@.emotion_avg_remove,
+	FINALFUNC = emotion.emotion_avg_final,
+	COMBINEFUNC = emotion.emotion_avg_combine,
+	MSFUNC = emotion.emotion_avg_accum,
+	MINVFUNC = emotion.emotion_avg_remove,
 	MSTYPE = pg_catalog.float8[],
-	MFINALFUNC = @extschema@.emotion_avg_final,
+	MFINALFUNC = emotion.emotion_avg_final,
 	PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE @extschema@.emotion_avg(pg_catalog.float4[]) IS
@@ -90,195 +91,195 @@ COMMENT ON COLUMN @extschema@.emotion_label_statistics.counts IS 'rows with the 
 COMMENT ON COLUMN @extschema@.emotion_label_statistics.irlbl IS 'count of the most frequent label divided by this ones';
 COMMENT ON COLUMN @extschema@.emotion_label_statistics.scumble_by_label IS 'mean SCUMBLE of the rows with the label';
 
-CREATE FUNCTION @extschema@.emotion_label_accum(state pg_catalog.internal, labels pg_catalog.text[])
+CREATE FUNCTION emotion.emotion_label_accum(state pg_catalog.internal, labels pg_catalog.text[])
 	RETURNS pg_catalog.internal
 	LANGUAGE c IMMUTABLE PARALLEL SAFE COST 10
 	AS 'MODULE_PATHNAME', 'emotion_label_accum';
-COMMENT ON FUNCTION @extschema@.emotion_label_accum(pg_catalog.internal, pg_catalog.text[]) IS
+COMMENT ON FUNCTION emotion.emotion_label_accum(pg_catalog.internal, pg_catalog.text[]) IS
 	'for aggregates of labels: a row more';
 
-CREATE FUNCTION @extschema@.emotion_label_remove(state pg_catalog.internal, labels pg_catalog.text[])
+CREATE FUNCTION emotion.emotion_label_remove(state pg_catalog.internal, labels pg_catalog.text[])
 	RETURNS pg_catalog.internal
 	LANGUAGE c IMMUTABLE PARALLEL SAFE COST 10
 	AS 'MODULE_PATHNAME', 'emotion_label_remove';
-COMMENT ON FUNCTION @extschema@.emotion_label_remove(pg_catalog.internal, pg_catalog.text[]) IS
+COMMENT ON FUNCTION emotion.emotion_label_remove(pg_catalog.internal, pg_catalog.text[]) IS
 	'for aggregates of labels: a row less';
 
-CREATE FUNCTION @extschema@.emotion_label_merge(state pg_catalog.internal, part pg_catalog.bytea)
+CREATE FUNCTION emotion.emotion_label_merge(state pg_catalog.internal, part pg_catalog.bytea)
 	RETURNS pg_catalog.internal
 	LANGUAGE c IMMUTABLE PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'emotion_label_merge';
-COMMENT ON FUNCTION @extschema@.emotion_label_merge(pg_catalog.internal, pg_catalog.bytea) IS
+COMMENT ON FUNCTION emotion.emotion_label_merge(pg_catalog.internal, pg_catalog.bytea) IS
 	'for aggregates of labels: the rows of what emotion_label_state made';
 
-CREATE FUNCTION @extschema@.emotion_label_combine(state pg_catalog.internal, other pg_catalog.internal)
+CREATE FUNCTION emotion.emotion_label_combine(state pg_catalog.internal, other pg_catalog.internal)
 	RETURNS pg_catalog.internal
 	LANGUAGE c IMMUTABLE PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'emotion_label_combine';
-COMMENT ON FUNCTION @extschema@.emotion_label_combine(pg_catalog.internal, pg_catalog.internal) IS
+COMMENT ON FUNCTION emotion.emotion_label_combine(pg_catalog.internal, pg_catalog.internal) IS
 	'for aggregates of labels: the rows of two states';
 
-CREATE FUNCTION @extschema@.emotion_label_serialize(state pg_catalog.internal)
+CREATE FUNCTION emotion.emotion_label_serialize(state pg_catalog.internal)
 	RETURNS pg_catalog.bytea
 	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'emotion_label_serialize';
-COMMENT ON FUNCTION @extschema@.emotion_label_serialize(pg_catalog.internal) IS
+COMMENT ON FUNCTION emotion.emotion_label_serialize(pg_catalog.internal) IS
 	'for aggregates of labels: a state as bytes';
 
-CREATE FUNCTION @extschema@.emotion_label_deserialize(bytes pg_catalog.bytea, dummy pg_catalog.internal)
+CREATE FUNCTION emotion.emotion_label_deserialize(bytes pg_catalog.bytea, dummy pg_catalog.internal)
 	RETURNS pg_catalog.internal
 	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'emotion_label_deserialize';
-COMMENT ON FUNCTION @extschema@.emotion_label_deserialize(pg_catalog.bytea, pg_catalog.internal) IS
+COMMENT ON FUNCTION emotion.emotion_label_deserialize(pg_catalog.bytea, pg_catalog.internal) IS
 	'for aggregates of labels: a state from bytes, each of them checked';
 
-CREATE FUNCTION @extschema@.emotion_label_counts_final(state pg_catalog.internal)
+CREATE FUNCTION emotion.emotion_label_counts_final(state pg_catalog.internal)
 	RETURNS pg_catalog.jsonb
 	LANGUAGE c IMMUTABLE PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'emotion_label_counts_final';
-COMMENT ON FUNCTION @extschema@.emotion_label_counts_final(pg_catalog.internal) IS
+COMMENT ON FUNCTION emotion.emotion_label_counts_final(pg_catalog.internal) IS
 	'for emotion_label_counts: the result';
 
-CREATE FUNCTION @extschema@.emotion_cooccurrence_final(state pg_catalog.internal)
+CREATE FUNCTION emotion.emotion_cooccurrence_final(state pg_catalog.internal)
 	RETURNS @extschema@.emotion_cooccurrence_matrix
 	LANGUAGE c IMMUTABLE PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'emotion_cooccurrence_final';
-COMMENT ON FUNCTION @extschema@.emotion_cooccurrence_final(pg_catalog.internal) IS
+COMMENT ON FUNCTION emotion.emotion_cooccurrence_final(pg_catalog.internal) IS
 	'for emotion_cooccurrence: the result';
 
-CREATE FUNCTION @extschema@.emotion_label_stats_final(state pg_catalog.internal)
+CREATE FUNCTION emotion.emotion_label_stats_final(state pg_catalog.internal)
 	RETURNS @extschema@.emotion_label_statistics
 	LANGUAGE c IMMUTABLE PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'emotion_label_stats_final';
-COMMENT ON FUNCTION @extschema@.emotion_label_stats_final(pg_catalog.internal) IS
+COMMENT ON FUNCTION emotion.emotion_label_stats_final(pg_catalog.internal) IS
 	'for emotion_label_stats: the result';
 
-CREATE FUNCTION @extschema@.emotion_label_state_final(state pg_catalog.internal)
+CREATE FUNCTION emotion.emotion_label_state_final(state pg_catalog.internal)
 	RETURNS pg_catalog.bytea
 	LANGUAGE c IMMUTABLE PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'emotion_label_state_final';
-COMMENT ON FUNCTION @extschema@.emotion_label_state_final(pg_catalog.internal) IS
+COMMENT ON FUNCTION emotion.emotion_label_state_final(pg_catalog.internal) IS
 	'for emotion_label_state: the result';
 
 CREATE AGGREGATE @extschema@.emotion_label_counts(labels pg_catalog.text[]) (
-	SFUNC = @extschema@.emotion_label_accum,
+	SFUNC = emotion.emotion_label_accum,
 	STYPE = pg_catalog.internal,
 	SSPACE = 4096,
-	FINALFUNC = @extschema@.emotion_label_counts_final,
-	COMBINEFUNC = @extschema@.emotion_label_combine,
-	SERIALFUNC = @extschema@.emotion_label_serialize,
-	DESERIALFUNC = @extschema@.emotion_label_deserialize,
-	MSFUNC = @extschema@.emotion_label_accum,
-	MINVFUNC = @extschema@.emotion_label_remove,
+	FINALFUNC = emotion.emotion_label_counts_final,
+	COMBINEFUNC = emotion.emotion_label_combine,
+	SERIALFUNC = emotion.emotion_label_serialize,
+	DESERIALFUNC = emotion.emotion_label_deserialize,
+	MSFUNC = emotion.emotion_label_accum,
+	MINVFUNC = emotion.emotion_label_remove,
 	MSTYPE = pg_catalog.internal,
 	MSSPACE = 4096,
-	MFINALFUNC = @extschema@.emotion_label_counts_final,
+	MFINALFUNC = emotion.emotion_label_counts_final,
 	PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE @extschema@.emotion_label_counts(pg_catalog.text[]) IS
 	'an object of label: number of rows with it; a row''s labels are a set, rows whose labels are null are passed over';
 
 CREATE AGGREGATE @extschema@.emotion_label_counts(state pg_catalog.bytea) (
-	SFUNC = @extschema@.emotion_label_merge,
+	SFUNC = emotion.emotion_label_merge,
 	STYPE = pg_catalog.internal,
 	SSPACE = 4096,
-	FINALFUNC = @extschema@.emotion_label_counts_final,
-	COMBINEFUNC = @extschema@.emotion_label_combine,
-	SERIALFUNC = @extschema@.emotion_label_serialize,
-	DESERIALFUNC = @extschema@.emotion_label_deserialize,
+	FINALFUNC = emotion.emotion_label_counts_final,
+	COMBINEFUNC = emotion.emotion_label_combine,
+	SERIALFUNC = emotion.emotion_label_serialize,
+	DESERIALFUNC = emotion.emotion_label_deserialize,
 	PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE @extschema@.emotion_label_counts(pg_catalog.bytea) IS
 	'the same, of the rows behind states that emotion_label_state made';
 
 CREATE AGGREGATE @extschema@.emotion_cooccurrence(labels pg_catalog.text[]) (
-	SFUNC = @extschema@.emotion_label_accum,
+	SFUNC = emotion.emotion_label_accum,
 	STYPE = pg_catalog.internal,
 	SSPACE = 4096,
-	FINALFUNC = @extschema@.emotion_cooccurrence_final,
-	COMBINEFUNC = @extschema@.emotion_label_combine,
-	SERIALFUNC = @extschema@.emotion_label_serialize,
-	DESERIALFUNC = @extschema@.emotion_label_deserialize,
-	MSFUNC = @extschema@.emotion_label_accum,
-	MINVFUNC = @extschema@.emotion_label_remove,
+	FINALFUNC = emotion.emotion_cooccurrence_final,
+	COMBINEFUNC = emotion.emotion_label_combine,
+	SERIALFUNC = emotion.emotion_label_serialize,
+	DESERIALFUNC = emotion.emotion_label_deserialize,
+	MSFUNC = emotion.emotion_label_accum,
+	MINVFUNC = emotion.emotion_label_remove,
 	MSTYPE = pg_catalog.internal,
 	MSSPACE = 4096,
-	MFINALFUNC = @extschema@.emotion_cooccurrence_final,
+	MFINALFUNC = emotion.emotion_cooccurrence_final,
 	PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE @extschema@.emotion_cooccurrence(pg_catalog.text[]) IS
 	'how many rows have each label and each two labels; a row''s labels are a set, rows whose labels are null are passed over';
 
 CREATE AGGREGATE @extschema@.emotion_cooccurrence(state pg_catalog.bytea) (
-	SFUNC = @extschema@.emotion_label_merge,
+	SFUNC = emotion.emotion_label_merge,
 	STYPE = pg_catalog.internal,
 	SSPACE = 4096,
-	FINALFUNC = @extschema@.emotion_cooccurrence_final,
-	COMBINEFUNC = @extschema@.emotion_label_combine,
-	SERIALFUNC = @extschema@.emotion_label_serialize,
-	DESERIALFUNC = @extschema@.emotion_label_deserialize,
+	FINALFUNC = emotion.emotion_cooccurrence_final,
+	COMBINEFUNC = emotion.emotion_label_combine,
+	SERIALFUNC = emotion.emotion_label_serialize,
+	DESERIALFUNC = emotion.emotion_label_deserialize,
 	PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE @extschema@.emotion_cooccurrence(pg_catalog.bytea) IS
 	'the same, of the rows behind states that emotion_label_state made';
 
 CREATE AGGREGATE @extschema@.emotion_label_stats(labels pg_catalog.text[]) (
-	SFUNC = @extschema@.emotion_label_accum,
+	SFUNC = emotion.emotion_label_accum,
 	STYPE = pg_catalog.internal,
 	SSPACE = 4096,
-	FINALFUNC = @extschema@.emotion_label_stats_final,
-	COMBINEFUNC = @extschema@.emotion_label_combine,
-	SERIALFUNC = @extschema@.emotion_label_serialize,
-	DESERIALFUNC = @extschema@.emotion_label_deserialize,
-	MSFUNC = @extschema@.emotion_label_accum,
-	MINVFUNC = @extschema@.emotion_label_remove,
+	FINALFUNC = emotion.emotion_label_stats_final,
+	COMBINEFUNC = emotion.emotion_label_combine,
+	SERIALFUNC = emotion.emotion_label_serialize,
+	DESERIALFUNC = emotion.emotion_label_deserialize,
+	MSFUNC = emotion.emotion_label_accum,
+	MINVFUNC = emotion.emotion_label_remove,
 	MSTYPE = pg_catalog.internal,
 	MSSPACE = 4096,
-	MFINALFUNC = @extschema@.emotion_label_stats_final,
+	MFINALFUNC = emotion.emotion_label_stats_final,
 	PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE @extschema@.emotion_label_stats(pg_catalog.text[]) IS
 	'how many, how unbalanced and how entangled labels are: cardinality, density, IRLbl, MeanIR, CVIR, SCUMBLE, TCS; a row''s labels are a set, rows whose labels are null are passed over';
 
 CREATE AGGREGATE @extschema@.emotion_label_stats(state pg_catalog.bytea) (
-	SFUNC = @extschema@.emotion_label_merge,
+	SFUNC = emotion.emotion_label_merge,
 	STYPE = pg_catalog.internal,
 	SSPACE = 4096,
-	FINALFUNC = @extschema@.emotion_label_stats_final,
-	COMBINEFUNC = @extschema@.emotion_label_combine,
-	SERIALFUNC = @extschema@.emotion_label_serialize,
-	DESERIALFUNC = @extschema@.emotion_label_deserialize,
+	FINALFUNC = emotion.emotion_label_stats_final,
+	COMBINEFUNC = emotion.emotion_label_combine,
+	SERIALFUNC = emotion.emotion_label_serialize,
+	DESERIALFUNC = emotion.emotion_label_deserialize,
 	PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE @extschema@.emotion_label_stats(pg_catalog.bytea) IS
 	'the same, of the rows behind states that emotion_label_state made';
 
 CREATE AGGREGATE @extschema@.emotion_label_state(labels pg_catalog.text[]) (
-	SFUNC = @extschema@.emotion_label_accum,
+	SFUNC = emotion.emotion_label_accum,
 	STYPE = pg_catalog.internal,
 	SSPACE = 4096,
-	FINALFUNC = @extschema@.emotion_label_state_final,
-	COMBINEFUNC = @extschema@.emotion_label_combine,
-	SERIALFUNC = @extschema@.emotion_label_serialize,
-	DESERIALFUNC = @extschema@.emotion_label_deserialize,
-	MSFUNC = @extschema@.emotion_label_accum,
-	MINVFUNC = @extschema@.emotion_label_remove,
+	FINALFUNC = emotion.emotion_label_state_final,
+	COMBINEFUNC = emotion.emotion_label_combine,
+	SERIALFUNC = emotion.emotion_label_serialize,
+	DESERIALFUNC = emotion.emotion_label_deserialize,
+	MSFUNC = emotion.emotion_label_accum,
+	MINVFUNC = emotion.emotion_label_remove,
 	MSTYPE = pg_catalog.internal,
 	MSSPACE = 4096,
-	MFINALFUNC = @extschema@.emotion_label_state_final,
+	MFINALFUNC = emotion.emotion_label_state_final,
 	PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE @extschema@.emotion_label_state(pg_catalog.text[]) IS
 	'what the aggregates of labels know of their rows, to be kept and aggregated again: a state a day, and any span of days; a row''s labels are a set, rows whose labels are null are passed over';
 
 CREATE AGGREGATE @extschema@.emotion_label_state(state pg_catalog.bytea) (
-	SFUNC = @extschema@.emotion_label_merge,
+	SFUNC = emotion.emotion_label_merge,
 	STYPE = pg_catalog.internal,
 	SSPACE = 4096,
-	FINALFUNC = @extschema@.emotion_label_state_final,
-	COMBINEFUNC = @extschema@.emotion_label_combine,
-	SERIALFUNC = @extschema@.emotion_label_serialize,
-	DESERIALFUNC = @extschema@.emotion_label_deserialize,
+	FINALFUNC = emotion.emotion_label_state_final,
+	COMBINEFUNC = emotion.emotion_label_combine,
+	SERIALFUNC = emotion.emotion_label_serialize,
+	DESERIALFUNC = emotion.emotion_label_deserialize,
 	PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE @extschema@.emotion_label_state(pg_catalog.bytea) IS
@@ -382,89 +383,89 @@ COMMENT ON COLUMN @extschema@.emotion_metrics_result.label_accuracy IS 'share of
 COMMENT ON COLUMN @extschema@.emotion_metrics_result.label_roc_auc IS 'null when all rows or none have the label';
 COMMENT ON COLUMN @extschema@.emotion_metrics_result.label_average_precision IS 'null when no row has the label';
 
-CREATE FUNCTION @extschema@.emotion_metrics_accum(state pg_catalog.internal, truth pg_catalog.text[], scores pg_catalog.float4[])
+CREATE FUNCTION emotion.emotion_metrics_accum(state pg_catalog.internal, truth pg_catalog.text[], scores pg_catalog.float4[])
 	RETURNS pg_catalog.internal
 	LANGUAGE c STABLE PARALLEL SAFE COST 10
 	AS 'MODULE_PATHNAME', 'emotion_metrics_accum';
-COMMENT ON FUNCTION @extschema@.emotion_metrics_accum(pg_catalog.internal, pg_catalog.text[], pg_catalog.float4[]) IS
+COMMENT ON FUNCTION emotion.emotion_metrics_accum(pg_catalog.internal, pg_catalog.text[], pg_catalog.float4[]) IS
 	'for emotion_metrics: a row more, labels and thresholds of the deployed model';
 
-CREATE FUNCTION @extschema@.emotion_metrics_accum(state pg_catalog.internal, truth pg_catalog.text[], scores pg_catalog.float4[], labels pg_catalog.text[])
+CREATE FUNCTION emotion.emotion_metrics_accum(state pg_catalog.internal, truth pg_catalog.text[], scores pg_catalog.float4[], labels pg_catalog.text[])
 	RETURNS pg_catalog.internal
 	LANGUAGE c IMMUTABLE PARALLEL SAFE COST 10
 	AS 'MODULE_PATHNAME', 'emotion_metrics_accum';
-COMMENT ON FUNCTION @extschema@.emotion_metrics_accum(pg_catalog.internal, pg_catalog.text[], pg_catalog.float4[], pg_catalog.text[]) IS
+COMMENT ON FUNCTION emotion.emotion_metrics_accum(pg_catalog.internal, pg_catalog.text[], pg_catalog.float4[], pg_catalog.text[]) IS
 	'for emotion_metrics: a row more, labels given, thresholds 0.5';
 
-CREATE FUNCTION @extschema@.emotion_metrics_accum(state pg_catalog.internal, truth pg_catalog.text[], scores pg_catalog.float4[], labels pg_catalog.text[], thresholds pg_catalog.float4[])
+CREATE FUNCTION emotion.emotion_metrics_accum(state pg_catalog.internal, truth pg_catalog.text[], scores pg_catalog.float4[], labels pg_catalog.text[], thresholds pg_catalog.float4[])
 	RETURNS pg_catalog.internal
 	LANGUAGE c IMMUTABLE PARALLEL SAFE COST 10
 	AS 'MODULE_PATHNAME', 'emotion_metrics_accum';
-COMMENT ON FUNCTION @extschema@.emotion_metrics_accum(pg_catalog.internal, pg_catalog.text[], pg_catalog.float4[], pg_catalog.text[], pg_catalog.float4[]) IS
+COMMENT ON FUNCTION emotion.emotion_metrics_accum(pg_catalog.internal, pg_catalog.text[], pg_catalog.float4[], pg_catalog.text[], pg_catalog.float4[]) IS
 	'for emotion_metrics: a row more, labels and thresholds given';
 
-CREATE FUNCTION @extschema@.emotion_metrics_combine(state pg_catalog.internal, other pg_catalog.internal)
+CREATE FUNCTION emotion.emotion_metrics_combine(state pg_catalog.internal, other pg_catalog.internal)
 	RETURNS pg_catalog.internal
 	LANGUAGE c IMMUTABLE PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'emotion_metrics_combine';
-COMMENT ON FUNCTION @extschema@.emotion_metrics_combine(pg_catalog.internal, pg_catalog.internal) IS
+COMMENT ON FUNCTION emotion.emotion_metrics_combine(pg_catalog.internal, pg_catalog.internal) IS
 	'for emotion_metrics: the rows of two states';
 
-CREATE FUNCTION @extschema@.emotion_metrics_serialize(state pg_catalog.internal)
+CREATE FUNCTION emotion.emotion_metrics_serialize(state pg_catalog.internal)
 	RETURNS pg_catalog.bytea
 	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'emotion_metrics_serialize';
-COMMENT ON FUNCTION @extschema@.emotion_metrics_serialize(pg_catalog.internal) IS
+COMMENT ON FUNCTION emotion.emotion_metrics_serialize(pg_catalog.internal) IS
 	'for emotion_metrics: a state as bytes';
 
-CREATE FUNCTION @extschema@.emotion_metrics_deserialize(bytes pg_catalog.bytea, dummy pg_catalog.internal)
+CREATE FUNCTION emotion.emotion_metrics_deserialize(bytes pg_catalog.bytea, dummy pg_catalog.internal)
 	RETURNS pg_catalog.internal
 	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'emotion_metrics_deserialize';
-COMMENT ON FUNCTION @extschema@.emotion_metrics_deserialize(pg_catalog.bytea, pg_catalog.internal) IS
+COMMENT ON FUNCTION emotion.emotion_metrics_deserialize(pg_catalog.bytea, pg_catalog.internal) IS
 	'for emotion_metrics: a state from bytes, each of them checked';
 
-CREATE FUNCTION @extschema@.emotion_metrics_final(state pg_catalog.internal)
+CREATE FUNCTION emotion.emotion_metrics_final(state pg_catalog.internal)
 	RETURNS @extschema@.emotion_metrics_result
 	LANGUAGE c IMMUTABLE PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'emotion_metrics_final';
-COMMENT ON FUNCTION @extschema@.emotion_metrics_final(pg_catalog.internal) IS
+COMMENT ON FUNCTION emotion.emotion_metrics_final(pg_catalog.internal) IS
 	'for emotion_metrics: the result';
 
 CREATE AGGREGATE @extschema@.emotion_metrics(truth pg_catalog.text[], scores pg_catalog.float4[]) (
-	SFUNC = @extschema@.emotion_metrics_accum,
+	SFUNC = emotion.emotion_metrics_accum,
 	STYPE = pg_catalog.internal,
 	SSPACE = 65536,
-	FINALFUNC = @extschema@.emotion_metrics_final,
-	COMBINEFUNC = @extschema@.emotion_metrics_combine,
-	SERIALFUNC = @extschema@.emotion_metrics_serialize,
-	DESERIALFUNC = @extschema@.emotion_metrics_deserialize,
+	FINALFUNC = emotion.emotion_metrics_final,
+	COMBINEFUNC = emotion.emotion_metrics_combine,
+	SERIALFUNC = emotion.emotion_metrics_serialize,
+	DESERIALFUNC = emotion.emotion_metrics_deserialize,
 	PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE @extschema@.emotion_metrics(pg_catalog.text[], pg_catalog.float4[]) IS
 	'precision, recall, F1, ROC-AUC, average precision and more of scores as emotion_scores gives them, where truth holds the right labels; labels and thresholds of the deployed model';
 
 CREATE AGGREGATE @extschema@.emotion_metrics(truth pg_catalog.text[], scores pg_catalog.float4[], labels pg_catalog.text[]) (
-	SFUNC = @extschema@.emotion_metrics_accum,
+	SFUNC = emotion.emotion_metrics_accum,
 	STYPE = pg_catalog.internal,
 	SSPACE = 65536,
-	FINALFUNC = @extschema@.emotion_metrics_final,
-	COMBINEFUNC = @extschema@.emotion_metrics_combine,
-	SERIALFUNC = @extschema@.emotion_metrics_serialize,
-	DESERIALFUNC = @extschema@.emotion_metrics_deserialize,
+	FINALFUNC = emotion.emotion_metrics_final,
+	COMBINEFUNC = emotion.emotion_metrics_combine,
+	SERIALFUNC = emotion.emotion_metrics_serialize,
+	DESERIALFUNC = emotion.emotion_metrics_deserialize,
 	PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE @extschema@.emotion_metrics(pg_catalog.text[], pg_catalog.float4[], pg_catalog.text[]) IS
 	'precision, recall, F1, ROC-AUC, average precision and more of scores as emotion_scores gives them, where truth holds the right labels; labels given, thresholds 0.5';
 
 CREATE AGGREGATE @extschema@.emotion_metrics(truth pg_catalog.text[], scores pg_catalog.float4[], labels pg_catalog.text[], thresholds pg_catalog.float4[]) (
-	SFUNC = @extschema@.emotion_metrics_accum,
+	SFUNC = emotion.emotion_metrics_accum,
 	STYPE = pg_catalog.internal,
 	SSPACE = 65536,
-	FINALFUNC = @extschema@.emotion_metrics_final,
-	COMBINEFUNC = @extschema@.emotion_metrics_combine,
-	SERIALFUNC = @extschema@.emotion_metrics_serialize,
-	DESERIALFUNC = @extschema@.emotion_metrics_deserialize,
+	FINALFUNC = emotion.emotion_metrics_final,
+	COMBINEFUNC = emotion.emotion_metrics_combine,
+	SERIALFUNC = emotion.emotion_metrics_serialize,
+	DESERIALFUNC = emotion.emotion_metrics_deserialize,
 	PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE @extschema@.emotion_metrics(pg_catalog.text[], pg_catalog.float4[], pg_catalog.text[], pg_catalog.float4[]) IS
@@ -472,104 +473,104 @@ COMMENT ON AGGREGATE @extschema@.emotion_metrics(pg_catalog.text[], pg_catalog.f
 
 -- --------------------------------------------------------------------- agreement
 
-CREATE FUNCTION @extschema@.emotion_kappa_accum(state pg_catalog.internal, first pg_catalog.text, second pg_catalog.text)
+CREATE FUNCTION emotion.emotion_kappa_accum(state pg_catalog.internal, first pg_catalog.text, second pg_catalog.text)
 	RETURNS pg_catalog.internal
 	LANGUAGE c IMMUTABLE PARALLEL SAFE COST 10
 	AS 'MODULE_PATHNAME', 'emotion_kappa_accum';
-COMMENT ON FUNCTION @extschema@.emotion_kappa_accum(pg_catalog.internal, pg_catalog.text, pg_catalog.text) IS
+COMMENT ON FUNCTION emotion.emotion_kappa_accum(pg_catalog.internal, pg_catalog.text, pg_catalog.text) IS
 	'for aggregates of agreement: one text more, what two annotators said of a text';
 
-CREATE FUNCTION @extschema@.emotion_kappa_remove(state pg_catalog.internal, first pg_catalog.text, second pg_catalog.text)
+CREATE FUNCTION emotion.emotion_kappa_remove(state pg_catalog.internal, first pg_catalog.text, second pg_catalog.text)
 	RETURNS pg_catalog.internal
 	LANGUAGE c IMMUTABLE PARALLEL SAFE COST 10
 	AS 'MODULE_PATHNAME', 'emotion_kappa_remove';
-COMMENT ON FUNCTION @extschema@.emotion_kappa_remove(pg_catalog.internal, pg_catalog.text, pg_catalog.text) IS
+COMMENT ON FUNCTION emotion.emotion_kappa_remove(pg_catalog.internal, pg_catalog.text, pg_catalog.text) IS
 	'for aggregates of agreement: one text less';
 
-CREATE FUNCTION @extschema@.emotion_votes_accum(state pg_catalog.internal, votes pg_catalog.text[])
+CREATE FUNCTION emotion.emotion_votes_accum(state pg_catalog.internal, votes pg_catalog.text[])
 	RETURNS pg_catalog.internal
 	LANGUAGE c IMMUTABLE PARALLEL SAFE COST 10
 	AS 'MODULE_PATHNAME', 'emotion_votes_accum';
-COMMENT ON FUNCTION @extschema@.emotion_votes_accum(pg_catalog.internal, pg_catalog.text[]) IS
+COMMENT ON FUNCTION emotion.emotion_votes_accum(pg_catalog.internal, pg_catalog.text[]) IS
 	'for aggregates of agreement: one text more, what annotators said of a text';
 
-CREATE FUNCTION @extschema@.emotion_votes_remove(state pg_catalog.internal, votes pg_catalog.text[])
+CREATE FUNCTION emotion.emotion_votes_remove(state pg_catalog.internal, votes pg_catalog.text[])
 	RETURNS pg_catalog.internal
 	LANGUAGE c IMMUTABLE PARALLEL SAFE COST 10
 	AS 'MODULE_PATHNAME', 'emotion_votes_remove';
-COMMENT ON FUNCTION @extschema@.emotion_votes_remove(pg_catalog.internal, pg_catalog.text[]) IS
+COMMENT ON FUNCTION emotion.emotion_votes_remove(pg_catalog.internal, pg_catalog.text[]) IS
 	'for aggregates of agreement: one text less';
 
-CREATE FUNCTION @extschema@.emotion_kappa_final(state pg_catalog.internal)
+CREATE FUNCTION emotion.emotion_kappa_final(state pg_catalog.internal)
 	RETURNS pg_catalog.float8
 	LANGUAGE c IMMUTABLE PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'emotion_kappa_final';
-COMMENT ON FUNCTION @extschema@.emotion_kappa_final(pg_catalog.internal) IS
+COMMENT ON FUNCTION emotion.emotion_kappa_final(pg_catalog.internal) IS
 	'for emotion_kappa: the result';
 
 CREATE AGGREGATE @extschema@.emotion_kappa(first pg_catalog.text, second pg_catalog.text) (
-	SFUNC = @extschema@.emotion_kappa_accum,
+	SFUNC = emotion.emotion_kappa_accum,
 	STYPE = pg_catalog.internal,
 	SSPACE = 4096,
-	FINALFUNC = @extschema@.emotion_kappa_final,
-	COMBINEFUNC = @extschema@.emotion_label_combine,
-	SERIALFUNC = @extschema@.emotion_label_serialize,
-	DESERIALFUNC = @extschema@.emotion_label_deserialize,
-	MSFUNC = @extschema@.emotion_kappa_accum,
-	MINVFUNC = @extschema@.emotion_kappa_remove,
+	FINALFUNC = emotion.emotion_kappa_final,
+	COMBINEFUNC = emotion.emotion_label_combine,
+	SERIALFUNC = emotion.emotion_label_serialize,
+	DESERIALFUNC = emotion.emotion_label_deserialize,
+	MSFUNC = emotion.emotion_kappa_accum,
+	MINVFUNC = emotion.emotion_kappa_remove,
 	MSTYPE = pg_catalog.internal,
 	MSSPACE = 4096,
-	MFINALFUNC = @extschema@.emotion_kappa_final,
+	MFINALFUNC = emotion.emotion_kappa_final,
 	PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE @extschema@.emotion_kappa(pg_catalog.text, pg_catalog.text) IS
 	'Cohen''s kappa: how far two annotators agree beyond chance; a row is a text, passed over when either said nothing; 1 for full agreement, 0 for that of chance, null where chance alone agrees';
 
-CREATE FUNCTION @extschema@.emotion_fleiss_kappa_final(state pg_catalog.internal)
+CREATE FUNCTION emotion.emotion_fleiss_kappa_final(state pg_catalog.internal)
 	RETURNS pg_catalog.float8
 	LANGUAGE c IMMUTABLE PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'emotion_fleiss_kappa_final';
-COMMENT ON FUNCTION @extschema@.emotion_fleiss_kappa_final(pg_catalog.internal) IS
+COMMENT ON FUNCTION emotion.emotion_fleiss_kappa_final(pg_catalog.internal) IS
 	'for emotion_fleiss_kappa: the result';
 
 CREATE AGGREGATE @extschema@.emotion_fleiss_kappa(votes pg_catalog.text[]) (
-	SFUNC = @extschema@.emotion_votes_accum,
+	SFUNC = emotion.emotion_votes_accum,
 	STYPE = pg_catalog.internal,
 	SSPACE = 4096,
-	FINALFUNC = @extschema@.emotion_fleiss_kappa_final,
-	COMBINEFUNC = @extschema@.emotion_label_combine,
-	SERIALFUNC = @extschema@.emotion_label_serialize,
-	DESERIALFUNC = @extschema@.emotion_label_deserialize,
-	MSFUNC = @extschema@.emotion_votes_accum,
-	MINVFUNC = @extschema@.emotion_votes_remove,
+	FINALFUNC = emotion.emotion_fleiss_kappa_final,
+	COMBINEFUNC = emotion.emotion_label_combine,
+	SERIALFUNC = emotion.emotion_label_serialize,
+	DESERIALFUNC = emotion.emotion_label_deserialize,
+	MSFUNC = emotion.emotion_votes_accum,
+	MINVFUNC = emotion.emotion_votes_remove,
 	MSTYPE = pg_catalog.internal,
 	MSSPACE = 4096,
-	MFINALFUNC = @extschema@.emotion_fleiss_kappa_final,
+	MFINALFUNC = emotion.emotion_fleiss_kappa_final,
 	PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE @extschema@.emotion_fleiss_kappa(pg_catalog.text[]) IS
 	'Fleiss'' kappa: how far annotators agree beyond chance; a row holds the votes for a text, as many for each, in any order; 1 for full agreement, 0 for that of chance, null where chance alone agrees';
 
-CREATE FUNCTION @extschema@.emotion_krippendorff_alpha_final(state pg_catalog.internal)
+CREATE FUNCTION emotion.emotion_krippendorff_alpha_final(state pg_catalog.internal)
 	RETURNS pg_catalog.float8
 	LANGUAGE c IMMUTABLE PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'emotion_krippendorff_alpha_final';
-COMMENT ON FUNCTION @extschema@.emotion_krippendorff_alpha_final(pg_catalog.internal) IS
+COMMENT ON FUNCTION emotion.emotion_krippendorff_alpha_final(pg_catalog.internal) IS
 	'for emotion_krippendorff_alpha: the result';
 
 CREATE AGGREGATE @extschema@.emotion_krippendorff_alpha(votes pg_catalog.text[]) (
-	SFUNC = @extschema@.emotion_votes_accum,
+	SFUNC = emotion.emotion_votes_accum,
 	STYPE = pg_catalog.internal,
 	SSPACE = 4096,
-	FINALFUNC = @extschema@.emotion_krippendorff_alpha_final,
-	COMBINEFUNC = @extschema@.emotion_label_combine,
-	SERIALFUNC = @extschema@.emotion_label_serialize,
-	DESERIALFUNC = @extschema@.emotion_label_deserialize,
-	MSFUNC = @extschema@.emotion_votes_accum,
-	MINVFUNC = @extschema@.emotion_votes_remove,
+	FINALFUNC = emotion.emotion_krippendorff_alpha_final,
+	COMBINEFUNC = emotion.emotion_label_combine,
+	SERIALFUNC = emotion.emotion_label_serialize,
+	DESERIALFUNC = emotion.emotion_label_deserialize,
+	MSFUNC = emotion.emotion_votes_accum,
+	MINVFUNC = emotion.emotion_votes_remove,
 	MSTYPE = pg_catalog.internal,
 	MSSPACE = 4096,
-	MFINALFUNC = @extschema@.emotion_krippendorff_alpha_final,
+	MFINALFUNC = emotion.emotion_krippendorff_alpha_final,
 	PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE @extschema@.emotion_krippendorff_alpha(pg_catalog.text[]) IS

@@ -294,8 +294,10 @@ Notice(Annotation *annotation)
 	if (!TimestampDifferenceExceeds(annotation->noticed, now, NOTICE_INTERVAL))
 		return;
 	annotation->noticed = now;
-	ereport(NOTICE, (errmsg("emotion_annotate: " INT64_FORMAT " rows of %s written so far",
-							annotation->written, annotation->table)));
+	ereport(NOTICE, (errmsg_plural("emotion_annotate: " INT64_FORMAT " row of %s written so far",
+								   "emotion_annotate: " INT64_FORMAT " rows of %s written so far",
+								   (unsigned long) annotation->written, annotation->written,
+								   annotation->table)));
 }
 
 /* Fetch, score, write and commit one batch; false at the end of the cursor. */
@@ -397,9 +399,15 @@ emotion_annotate(PG_FUNCTION_ARGS)
 	/* Rows that others changed under our hands are found where they moved by another pass. */
 	while (AnnotatePass(&annotation) > 0 && annotation.skipped > 0)
 		;
-	ereport(NOTICE, (errmsg("emotion_annotate: " INT64_FORMAT " rows of %s written with %s@%d",
-							annotation.written, annotation.table, annotation.model.name,
-							annotation.model.version)));
+	ereport(NOTICE,
+			(errmsg_plural("emotion_annotate: " INT64_FORMAT " row of %s written with %s@%d",
+						   "emotion_annotate: " INT64_FORMAT " rows of %s written with %s@%d",
+						   (unsigned long) annotation.written, annotation.written, annotation.table,
+						   annotation.model.name, annotation.model.version),
+			 annotation.written > 0 ? 0
+									: errhint("Cells of %s that are filled are kept; set them to "
+											  "NULL to have them written again.",
+											  annotation.target_column)));
 	SPI_finish();
 	PG_RETURN_VOID();
 }

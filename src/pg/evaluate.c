@@ -38,6 +38,7 @@ typedef struct EvaluateOptions
 	char *label_column;
 	char *split_column;
 	char *split;
+	char *name;    /* of the model to publish; NULL: the same */
 	int bootstrap; /* resamples; 0: no intervals */
 	double confidence;
 	uint64_t seed;
@@ -46,20 +47,48 @@ typedef struct EvaluateOptions
 	bool publish;
 } EvaluateOptions;
 
+#define BOOTSTRAP                                                                                  \
+	{                                                                                              \
+		"bootstrap", OPTION_INT, offsetof(EvaluateOptions, bootstrap), 0, 100000, NULL,            \
+			"resamples for intervals"                                                              \
+	}
+#define CONFIDENCE                                                                                 \
+	{                                                                                              \
+		"confidence", OPTION_REAL, offsetof(EvaluateOptions, confidence), 0.5, 0.9999, NULL,       \
+			"of the intervals"                                                                     \
+	}
+#define SEED                                                                                       \
+	{                                                                                              \
+		"seed", OPTION_UINT64, offsetof(EvaluateOptions, seed), 0, 9223372036854775807.0, NULL,    \
+			"of resamples and folds"                                                               \
+	}
+#define SHRINKAGE                                                                                  \
+	{                                                                                              \
+		"threshold_shrinkage", OPTION_REAL, offsetof(EvaluateOptions, shrinkage), 0, 1e9, NULL,    \
+			"how many positives' worth the global threshold counts in a label's own"               \
+	}
+#define END                                                                                        \
+	{                                                                                              \
+		NULL, OPTION_INT, 0, 0, 0, NULL, NULL                                                      \
+	}
+
 static const option_spec evaluate_specs[] = {
-	{ "bootstrap", OPTION_INT, offsetof(EvaluateOptions, bootstrap), 0, 100000, NULL,
-	  "resamples for intervals" },
-	{ "confidence", OPTION_REAL, offsetof(EvaluateOptions, confidence), 0.5, 0.9999, NULL,
-	  "of the intervals" },
-	{ "seed", OPTION_UINT64, offsetof(EvaluateOptions, seed), 0, 9223372036854775807.0, NULL,
-	  "of resamples and folds" },
+	BOOTSTRAP,
+	CONFIDENCE,
+	SEED,
 	{ "folds", OPTION_INT, offsetof(EvaluateOptions, folds), 0, 256, NULL,
 	  "cross-validate thresholds on these rows instead of using the model's" },
-	{ "threshold_shrinkage", OPTION_REAL, offsetof(EvaluateOptions, shrinkage), 0, 1e9, NULL,
-	  "how many positives' worth the global threshold counts in a label's own" },
+	SHRINKAGE,
+	END,
+};
+
+static const option_spec compare_specs[] = { BOOTSTRAP, CONFIDENCE, SEED, END };
+
+static const option_spec tune_specs[] = {
+	SHRINKAGE,
 	{ "publish", OPTION_BOOL, offsetof(EvaluateOptions, publish), 0, 1, NULL,
 	  "make the tuned thresholds a new version" },
-	{ NULL, OPTION_INT, 0, 0, 0, NULL, NULL },
+	END,
 };
 
 /* A model and what it makes of the rows. */
@@ -97,40 +126,74 @@ typedef struct Evaluation
 	size_t batch_count;
 } Evaluation;
 
-static const StringSpec string_specs[] = {
-	{ "text_column", offsetof(EvaluateOptions, text_column), "column of the texts" },
-	{ "label_column", offsetof(EvaluateOptions, label_column), "column of the labels" },
-	{ "split_column", offsetof(EvaluateOptions, split_column), "column of the parts' names" },
-	{ "split", offsetof(EvaluateOptions, split), "the part to read" },
+#define SOURCE_STRINGS                                                                             \
+	{ "text_column", offsetof(EvaluateOptions, text_column), "column of the texts" },              \
+		{ "label_column", offsetof(EvaluateOptions, label_column), "column of the labels" },       \
+		{ "split_column", offsetof(EvaluateOptions, split_column), "column of the parts' names" }, \
+	{                                                                                              \
+		"split", offsetof(EvaluateOptions, split), "the part to read"                              \
+	}
+
+static const StringSpec string_specs[] = { SOURCE_STRINGS, { NULL, 0, NULL } };
+
+static const StringSpec tune_strings[] = {
+	SOURCE_STRINGS,
+	{ "name", offsetof(EvaluateOptions, name), "of the model to publish" },
 	{ NULL, 0, NULL },
 };
+
+/* What one of the functions takes. */
+typedef struct Accepted
+{
+	const StringSpec *strings;
+	const option_spec *specs;
+	EvaluateOptions *options;
+} Accepted;
 
 static void
 VisitOption(em_slice name, const option_value *value, const JsonbValue *json, void *context)
 {
+	Accepted *accepted = context;
+	StringInfoData hint;
+
 	(void) json;
-	if (!SetNamedOption(string_specs, evaluate_specs, context, name, value))
-		UnknownOption(name,
-					  "Options are text_column, label_column, split_column, split, bootstrap, "
-					  "confidence, seed, folds, threshold_shrinkage and publish.");
+	if (SetNamedOption(accepted->strings, accepted->specs, accepted->options, name, value))
+		return;
+	initStringInfo(&hint);
+	appendStringInfoString(&hint, "Options are");
+	for (const StringSpec *string = accepted->strings; string->name != NULL; string++)
+		appendStringInfo(&hint, " %s,", string->name);
+	for (const option_spec *spec = accepted->specs; spec->name != NULL; spec++)
+		appendStringInfo(&hint, "%s %s%s", spec[1].name == NULL ? " and" : "", spec->name,
+						 spec[1].name == NULL ? "." : ",");
+	UnknownOption(name, hint.data);
 }
 
 static void
-ParseEvaluateOptions(const Jsonb *json, EvaluateOptions *options)
+ParseEvaluateOptions(const Jsonb *json, const StringSpec *strings, const option_spec *specs,
+					 EvaluateOptions *options)
 {
+	Accepted accepted = { strings, specs, options };
+
 	memset(options, 0, sizeof(*options));
 	options->text_column = "text";
 	options->label_column = "labels";
-	options->split = "dev";
 	options->confidence = 0.95;
 	options->seed = 1;
 	options->shrinkage = 20;
 	options->publish = true;
-	VisitOptions(json, VisitOption, options);
+	VisitOptions(json, VisitOption, &accepted);
 	if (options->folds == 1)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("option \"folds\" is 1, not 0 or 2 and more"),
 						errhint("0 uses the model's thresholds.")));
+	if (options->split && !options->split_column)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("option \"split\" needs option \"split_column\""),
+						errhint("It names the column whose value is \"%s\" in the rows to read.",
+								options->split)));
+	if (!options->split)
+		options->split = "dev";
 }
 
 static void
@@ -198,6 +261,9 @@ ReadScored(Evaluation *evaluation, const char *name)
 	em_status status;
 
 	scored->row = GetModel(&reference);
+	if (strchr(name, '@') == NULL)
+		ereport(NOTICE, (errmsg("\"%s\" is taken as its latest version, \"%s\"", name,
+								ModelReferenceString(&scored->row.reference))));
 	scored->bytes = ReadModelBytes(&scored->row, RegistrySnapshot());
 	Check(nn_blas_load(&status), &status);
 	Check(model_read(evaluation->allocator, scored->bytes, (size_t) scored->row.size,
@@ -221,14 +287,15 @@ ReadScored(Evaluation *evaluation, const char *name)
 									"compared.")));
 }
 
-/* Read the model, or two, and score every row of the source. SPI is connected here. */
+/*
+ * Read the model, or two, and score every row of the source as evaluation->options say. SPI is
+ * connected here.
+ */
 static void
-Evaluate(Evaluation *evaluation, const char *model_name, const char *other_name, const char *source,
-		 const Jsonb *options)
+Evaluate(Evaluation *evaluation, const char *model_name, const char *other_name, const char *source)
 {
 	em_slice *labels;
 
-	ParseEvaluateOptions(options, &evaluation->options);
 	evaluation->allocator = ContextAllocator(CurrentMemoryContext);
 	ReadScored(evaluation, model_name);
 	if (other_name != NULL)
@@ -244,6 +311,9 @@ Evaluate(Evaluation *evaluation, const char *model_name, const char *other_name,
 		CurrentMemoryContext, "emotion texts to evaluate", ALLOCSET_DEFAULT_SIZES);
 
 	evaluation->source.source = source;
+	evaluation->source.label_hint =
+		psprintf("SELECT emotion_label_names('%s') lists the model's labels.",
+				 ModelReferenceString(&evaluation->scored[0].row.reference));
 	evaluation->source.text_column = evaluation->options.text_column;
 	evaluation->source.label_column = evaluation->options.label_column;
 	evaluation->source.split_column = evaluation->options.split_column;
@@ -371,7 +441,8 @@ emotion_evaluate(PG_FUNCTION_ARGS)
 	bool intervals;
 
 	SPI_connect();
-	Evaluate(&evaluation, model_name, NULL, source, PG_GETARG_JSONB_P(2));
+	ParseEvaluateOptions(PG_GETARG_JSONB_P(2), string_specs, evaluate_specs, &evaluation.options);
+	Evaluate(&evaluation, model_name, NULL, source);
 	intervals = evaluation.options.bootstrap > 0;
 	thresholds = palloc(sizeof(float) * evaluation.labels);
 	memcpy(thresholds, evaluation.model->thresholds, sizeof(float) * evaluation.labels);
@@ -457,7 +528,8 @@ emotion_compare(PG_FUNCTION_ARGS)
 	em_status status;
 
 	SPI_connect();
-	Evaluate(&evaluation, model_name, other_name, source, PG_GETARG_JSONB_P(3));
+	ParseEvaluateOptions(PG_GETARG_JSONB_P(3), string_specs, compare_specs, &evaluation.options);
+	Evaluate(&evaluation, model_name, other_name, source);
 	Check(data_metrics_compare(
 			  evaluation.allocator, evaluation.count, evaluation.labels, evaluation.truth,
 			  evaluation.scored[0].scores, evaluation.scored[0].model->thresholds,
@@ -497,7 +569,8 @@ PublishThresholds(const Evaluation *evaluation, const float *thresholds, double 
 	initStringInfo(&lineage);
 	appendStringInfo(&lineage, "{\"parent\": \"%s\", \"thresholds_from\": %s}",
 					 ModelReferenceString(&evaluation->scored[0].row.reference), source.data);
-	publication.name = evaluation->scored[0].row.reference.name;
+	publication.name = evaluation->options.name ? evaluation->options.name
+												: evaluation->scored[0].row.reference.name;
 	publication.bytes = bytes;
 	publication.size = size;
 	publication.metrics = DatumGetJsonbP(JsonbFromCString(metrics.data));
@@ -521,9 +594,15 @@ emotion_tune_thresholds(PG_FUNCTION_ARGS)
 	em_status status;
 
 	SPI_connect();
-	Evaluate(&evaluation, model_name, NULL, source, PG_GETARG_JSONB_P(2));
+	ParseEvaluateOptions(PG_GETARG_JSONB_P(2), tune_strings, tune_specs, &evaluation.options);
 	if (evaluation.options.publish)
+	{
+		ModelReference reference = ParseModelReference(model_name, true);
+
 		PreventCommandIfReadOnly("emotion_tune_thresholds()");
+		CheckPublishable(evaluation.options.name ? evaluation.options.name : reference.name);
+	}
+	Evaluate(&evaluation, model_name, NULL, source);
 	thresholds = palloc(sizeof(float) * evaluation.labels);
 	Check(data_tune_thresholds(evaluation.allocator, evaluation.count, evaluation.labels,
 							   evaluation.scores, evaluation.truth, evaluation.options.shrinkage,
@@ -549,6 +628,8 @@ emotion_tune_thresholds(PG_FUNCTION_ARGS)
 	{
 		ModelReference published = evaluation.scored[0].row.reference;
 
+		if (evaluation.options.name)
+			strlcpy(published.name, evaluation.options.name, sizeof(published.name));
 		published.version = PublishThresholds(&evaluation, thresholds, after.metrics.macro.f1);
 		ereport(NOTICE, (errmsg("published \"%s\": macro F1 on these rows %.4f, before %.4f",
 								ModelReferenceString(&published), after.metrics.macro.f1,

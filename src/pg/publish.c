@@ -30,20 +30,32 @@ PG_FUNCTION_INFO_V1(emotion_drop_model);
 /* Bundled models are deployed from this id on: below 1, which is where users begin. */
 #define FIRST_BUNDLED_DEPLOYMENT (-1000000)
 
-/* Keep other writers of the table out until the transaction ends; only for those who may write. */
-static void
-LockForWriting(const char *table, AclMode mode)
+static Oid
+WrittenTable(const char *table)
 {
 	Oid oid = RegistryRelation(table);
-	AclResult acl;
 
 	if (!OidIsValid(oid))
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
 						errmsg("relation \"emotion.%s\" does not exist", table)));
-	acl = pg_class_aclcheck(oid, GetUserId(), mode);
+	return oid;
+}
+
+static void
+CheckPrivilege(const char *table, AclMode mode)
+{
+	AclResult acl = pg_class_aclcheck(WrittenTable(table), GetUserId(), mode);
+
 	if (acl != ACLCHECK_OK)
 		aclcheck_error(acl, OBJECT_TABLE, table);
-	LockRelationOid(oid, ShareRowExclusiveLock);
+}
+
+/* Keep other writers of the table out until the transaction ends; only for those who may write. */
+static void
+LockForWriting(const char *table, AclMode mode)
+{
+	CheckPrivilege(table, mode);
+	LockRelationOid(WrittenTable(table), ShareRowExclusiveLock);
 }
 
 /* Run one command of `count` parameters; a space in `nulls` marks a value, as SPI has it. */
@@ -57,6 +69,34 @@ Execute(const char *command, int count, Oid *types, Datum *values, const char *n
 }
 
 /* ---- publishing ---------------------------------------------------------------------- */
+
+void
+CheckPublishable(const char *name)
+{
+	static const char *const tables[] = { "model", "model_part" };
+	Snapshot snapshot;
+	bool reserved;
+
+	CheckModelName(name);
+	for (int i = 0; i < (int) lengthof(tables); i++)
+		if (pg_class_aclcheck(WrittenTable(tables[i]), GetUserId(), ACL_INSERT) != ACLCHECK_OK)
+			ereport(ERROR,
+					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+					 errmsg("permission denied for table %s", tables[i]),
+					 errhint("Publishing takes GRANT INSERT ON emotion.model, emotion.model_part "
+							 "TO %s.",
+							 quote_identifier(GetUserNameFromId(GetUserId(), false)))));
+
+	/* A later release may bring the next version of its models. */
+	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	reserved = HasBundledModel(name, snapshot);
+	UnregisterSnapshot(snapshot);
+	if (reserved)
+		ereport(ERROR,
+				(errcode(ERRCODE_RESERVED_NAME),
+				 errmsg("the name \"%s\" belongs to a model of the extension", name),
+				 errhint("Choose another name; emotion_models lists those that are taken.")));
+}
 
 static Datum
 LabelArray(const model *model)
@@ -82,7 +122,8 @@ ThresholdArray(const model *model)
 }
 
 static void
-InsertModel(const ModelPublication *publication, int32 version, int32 parts, const model *model)
+InsertModel(const ModelPublication *publication, int32 version, int32 parts, const model *model,
+			const uint8 sha256[SHA256_BYTES])
 {
 	enum
 	{
@@ -99,7 +140,7 @@ InsertModel(const ModelPublication *publication, int32 version, int32 parts, con
 		(uint64) model->layout.vocabulary * model->layout.embedding + (uint64) model->layout.dense;
 
 	SET_VARSIZE(digest, VARHDRSZ + SHA256_BYTES);
-	Sha256(publication->bytes, publication->size, (uint8 *) VARDATA(digest));
+	memcpy(VARDATA(digest), sha256, SHA256_BYTES);
 	(void) model_config_to_json(&model->layout.config, configuration, sizeof(configuration));
 
 	memset(nulls, ' ', COLUMNS);
@@ -163,11 +204,17 @@ PublishModel(const ModelPublication *publication)
 	MemoryContext caller = CurrentMemoryContext;
 	MemoryContext context;
 	model *model;
-	int32 latest;
+	ModelReference reference;
+	ModelRow row;
+	int32 last;
 	int32 version = publication->version;
 	int32 parts;
+	uint8 sha256[SHA256_BYTES];
 
-	CheckModelName(publication->name);
+	if (publication->bundled)
+		CheckModelName(publication->name);
+	else
+		CheckPublishable(publication->name);
 	if (version < 0 || version > MODEL_MAX_VERSION)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("version %d is out of range", version),
@@ -184,34 +231,33 @@ PublishModel(const ModelPublication *publication)
 		ReportStatus(&status);
 	parts = (int32) ((publication->size + MODEL_PART_BYTES - 1) / MODEL_PART_BYTES);
 
+	Sha256(publication->bytes, publication->size, sha256);
+
 	/* Under the lock, whatever our transaction's snapshot: nobody else takes this version. */
 	LockForWriting("model", ACL_INSERT);
 	PushActiveSnapshot(GetLatestSnapshot());
-	latest = LatestModelVersion(publication->name, GetActiveSnapshot());
-	if (version != 0)
+	last = LastUsedModelVersion(publication->name);
+	if (version == 0)
 	{
-		ModelReference reference;
-		ModelRow row;
-
-		memset(&reference, 0, sizeof(reference));
-		strlcpy(reference.name, publication->name, NAMEDATALEN);
-		reference.version = version;
-		if (FindModel(&reference, GetActiveSnapshot(), &row))
-			ereport(ERROR, (errcode(ERRCODE_DUPLICATE_OBJECT),
-							errmsg("model \"%s@%d\" already exists", publication->name, version),
-							errhint("A published version never changes; the next one is \"%s@%d\".",
-									publication->name, latest + 1)));
+		if (last >= MODEL_MAX_VERSION)
+			ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+							errmsg("model name \"%s\" has no versions left", publication->name)));
+		version = last + 1;
 	}
-	else if (latest >= MODEL_MAX_VERSION)
-		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-						errmsg("model name \"%s\" has no versions left", publication->name)));
-	else
-		version = latest + 1;
+	memset(&reference, 0, sizeof(reference));
+	strlcpy(reference.name, publication->name, NAMEDATALEN);
+	reference.version = version;
+	if (FindModel(&reference, GetActiveSnapshot(), &row))
+		ereport(ERROR, (errcode(ERRCODE_DUPLICATE_OBJECT),
+						errmsg("model \"%s@%d\" already exists", publication->name, version),
+						errhint("A published version never changes; the next one is \"%s@%d\".",
+								publication->name, last + 1)));
+	CheckNotDropped(&reference, sha256);
 	PopActiveSnapshot();
 
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	InsertModel(publication, version, parts, model);
+	InsertModel(publication, version, parts, model, sha256);
 	InsertParts(publication, version, parts);
 	SPI_finish();
 	CommandCounterIncrement();
@@ -369,7 +415,10 @@ emotion_drop_model(PG_FUNCTION_ARGS)
 	Oid types[2] = { TEXTOID, INT4OID };
 	Datum values[2];
 
+	/* The triggers check it all again; here an error has no query of ours in its context. */
 	(void) GetModel(&reference);
+	CheckPrivilege("model", ACL_DELETE);
+	CheckDeletable(&reference);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	values[0] = CStringGetTextDatum(reference.name);

@@ -48,6 +48,14 @@ static const Oid model_types[] = {
 
 enum
 {
+	DROPPED_NAME = 1,
+	DROPPED_VERSION,
+	DROPPED_SHA256
+};
+static const Oid dropped_types[] = { TEXTOID, INT4OID, BYTEAOID, InvalidOid };
+
+enum
+{
 	PART_NAME = 1,
 	PART_VERSION,
 	PART_PART,
@@ -297,19 +305,78 @@ GetModel(const ModelReference *reference)
 										  reference->name, latest)));
 }
 
+/* The highest version of a name in a table whose columns 1 and 2 are name and version. */
+static int32
+HighestVersion(const char *table, const Oid *types, const char *name, Snapshot snapshot)
+{
+	Relation relation = OpenRegistry(table, types);
+	SysScanDesc scan = ScanByName(relation, name, 0, snapshot);
+	HeapTuple tuple;
+	int32 highest = 0;
+
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+		highest = Max(highest, DatumGetInt32(Column(tuple, relation, 2)));
+	systable_endscan(scan);
+	relation_close(relation, NoLock);
+	return highest;
+}
+
 int32
 LatestModelVersion(const char *name, Snapshot snapshot)
+{
+	return HighestVersion("model", model_types, name, snapshot);
+}
+
+int32
+LastUsedModelVersion(const char *name)
+{
+	Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
+	int32 model = HighestVersion("model", model_types, name, snapshot);
+	int32 dropped = HighestVersion("dropped_model", dropped_types, name, snapshot);
+
+	UnregisterSnapshot(snapshot);
+	return Max(model, dropped);
+}
+
+bool
+HasBundledModel(const char *name, Snapshot snapshot)
 {
 	Relation relation = OpenRegistry("model", model_types);
 	SysScanDesc scan = ScanByName(relation, name, 0, snapshot);
 	HeapTuple tuple;
-	int32 latest = 0;
+	bool found = false;
 
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
-		latest = Max(latest, DatumGetInt32(Column(tuple, relation, MODEL_VERSION)));
+	while (!found && HeapTupleIsValid(tuple = systable_getnext(scan)))
+		found = DatumGetBool(Column(tuple, relation, MODEL_BUNDLED));
 	systable_endscan(scan);
 	relation_close(relation, NoLock);
-	return latest;
+	return found;
+}
+
+void
+CheckNotDropped(const ModelReference *reference, const uint8 sha256[SHA256_BYTES])
+{
+	Relation relation = OpenRegistry("dropped_model", dropped_types);
+	SysScanDesc scan = ScanByName(relation, reference->name, reference->version, SnapshotSelf);
+	HeapTuple tuple = systable_getnext(scan);
+	bool other = false;
+
+	if (HeapTupleIsValid(tuple))
+	{
+		bytea *digest = DatumGetByteaPP(Column(tuple, relation, DROPPED_SHA256));
+
+		other = VARSIZE_ANY_EXHDR(digest) != SHA256_BYTES ||
+				memcmp(VARDATA_ANY(digest), sha256, SHA256_BYTES) != 0;
+	}
+	systable_endscan(scan);
+	relation_close(relation, NoLock);
+	if (other)
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						errmsg("\"%s@%d\" was another model, which was dropped", reference->name,
+							   reference->version),
+						errdetail("An index or a column may still hold what that one answered."),
+						errhint("Publish it as another version; the last one used is \"%s@%d\".",
+								reference->name, LastUsedModelVersion(reference->name))));
 }
 
 bool

@@ -1,14 +1,15 @@
 /*
  * registry.h
- *	  The catalog of models: tables emotion.model, emotion.model_part and
- *	  emotion.deployment.
+ *	  The catalog of models: tables emotion.model, emotion.model_part,
+ *	  emotion.dropped_model and emotion.deployment.
  *
  * Reading is done by direct scans of the tables, never by a query: whoever
  * owns the registry cannot run code as whoever scores, and it works in parallel
  * workers and on standbys. Nothing read is trusted: column types are checked, and
  * a model's size and SHA-256 before it is parsed.
  *
- * Writing is done by queries with the privileges of the caller.
+ * Writing is done by queries with the privileges of the caller; only the numbers of
+ * dropped models are written down with those of the table's owner.
  */
 #ifndef EMOTION_PG_REGISTRY_H
 #define EMOTION_PG_REGISTRY_H
@@ -77,6 +78,29 @@ extern ModelRow GetModel(const ModelReference *reference);
 extern int32 LatestModelVersion(const char *name, Snapshot snapshot);
 
 /*
+ * The highest version that the name ever had, of models dropped since too, as
+ * committed by now; 0 when there was none. New versions count on from it: what was computed
+ * with "name@version", an index for example, must never meet other bytes.
+ */
+extern int32 LastUsedModelVersion(const char *name);
+
+/* Whether a model of that name, whatever its version, came with the extension. */
+extern bool HasBundledModel(const char *name, Snapshot snapshot);
+
+/* Error when the version was dropped and had another SHA-256 than this one. */
+extern void CheckNotDropped(const ModelReference *reference, const uint8 sha256[SHA256_BYTES]);
+
+/*
+ * Error unless the caller may publish models of that name: it is legal, no model of
+ * the extension has it, and the caller has INSERT on the tables. For work whose end is
+ * PublishModel(), to fail before it begins.
+ */
+extern void CheckPublishable(const char *name);
+
+/* Error when the model is deployed or came with the extension. Keeps others from deploying. */
+extern void CheckDeletable(const ModelReference *reference);
+
+/*
  * The file of a model: row->size bytes, allocated in the current context (more
  * than 1 GB is possible), size and SHA-256 verified. Error ERRCODE_DATA_CORRUPTED
  * when they are not as published.
@@ -92,7 +116,7 @@ extern void Sha256(const uint8 *bytes, size_t size, uint8 digest[SHA256_BYTES]);
 typedef struct ModelPublication
 {
 	const char *name;
-	int32 version; /* 0: the next free one */
+	int32 version; /* 0: the next that was never used */
 	const uint8 *bytes;
 	size_t size;
 	Jsonb *metrics;          /* or NULL */
@@ -105,7 +129,7 @@ typedef struct ModelPublication
  * Check a model file, publish it as a new version and return that version. Takes a
  * lock that keeps others from publishing until the transaction ends; what was
  * published is seen by the same transaction's next command; in the same command, push
- * GetLatestSnapshot() to use it. Needs INSERT on the tables.
+ * GetLatestSnapshot() to use it. Needs what CheckPublishable() asks for.
  */
 extern int32 PublishModel(const ModelPublication *publication);
 

@@ -394,13 +394,11 @@ FindLabels(const LabelIndex *index, const Source *source, const SourceRow *row, 
 				low = middle + 1;
 		}
 		if (at < 0)
-			ereport(
-				ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("unknown label \"%s\" in row " UINT64_FORMAT " of source \"%s\"",
-						CStringFromUtf8(label.bytes, label.length), row->number, source->source),
-				 errhint("The label must be one of those that the model has, or that option "
-						 "\"labels\" lists.")));
+			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+							errmsg("unknown label \"%s\" in row " UINT64_FORMAT " of source \"%s\"",
+								   CStringFromUtf8(label.bytes, label.length), row->number,
+								   source->source),
+							source->label_hint ? errhint("%s", source->label_hint) : 0));
 		for (int j = 0; j < found; j++)
 			known = known || indices[j] == at;
 		if (!known)

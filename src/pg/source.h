@@ -18,6 +18,7 @@ typedef struct Source
 	const char *label_column;
 	const char *split_column;
 	const char *weight_column;
+	const char *label_hint; /* said of an unknown label */
 } Source;
 
 /* One row; everything lives until the next. */

@@ -152,7 +152,9 @@ NoticeEpoch(const Training *training, const trainer_epoch *figures, int epoch, d
 	StringInfoData dev;
 
 	initStringInfo(&dev);
-	if (samples_count(training->rows.dev) > 0)
+	if (samples_count(training->rows.dev) > 0 && isnan(figures->macro_auc))
+		appendStringInfoString(&dev, ", held out: no label has rows with it and rows without");
+	else if (samples_count(training->rows.dev) > 0)
 		appendStringInfo(&dev, ", held out: macro AUC %.4f, macro AP %.4f, macro F1 %.4f%s",
 						 figures->macro_auc, figures->macro_ap, figures->macro_f1,
 						 trainer_best_epoch(training->trainer) == epoch - 1 ? " (best so far)"
@@ -308,13 +310,6 @@ Publish(Training *training)
 static void
 Train(Training *training)
 {
-	ReadTrainRows(training->source, &training->request, &training->rows);
-	LogRows(&training->reference,
-			samples_fingerprint(training->rows.train) * 31 +
-				samples_fingerprint(training->rows.dev),
-			samples_count(training->rows.train), samples_count(training->rows.dev),
-			training->request.resume);
-	Commit();
 	if (training->rows.skipped > 0)
 		ereport(NOTICE, (errmsg(UINT64_FORMAT " rows belong to neither split \"%s\" nor \"%s\"",
 								training->rows.skipped, training->request.train_split,
@@ -327,6 +322,13 @@ Train(Training *training)
 	MakeTrainer(training);
 	while (!trainer_finished(training->trainer))
 		TrainEpoch(training);
+	if (trainer_epochs_done(training->trainer) < training->request.trainer.epochs)
+		ereport(
+			NOTICE,
+			(errmsg("stopping after epoch %d of %d: the last %d were no better than epoch %d",
+					trainer_epochs_done(training->trainer), training->request.trainer.epochs,
+					training->request.trainer.patience, trainer_best_epoch(training->trainer) + 1),
+			 errhint("Option \"patience\" says how many are waited for.")));
 	Publish(training);
 }
 
@@ -341,6 +343,7 @@ RunTraining(Training *training, const char *name, Jsonb *given)
 	else
 	{
 		training->options = given;
+		CheckPublishable(name);
 		training->reference.version =
 			BeginTraining(name, training->source, given, training->request.trainer.epochs);
 	}
@@ -348,6 +351,16 @@ RunTraining(Training *training, const char *name, Jsonb *given)
 	{
 		if (training->request.resume)
 			ParseResumeOptions(given, training->options, &training->request);
+		Commit();
+		ReadTrainRows(training->source, &training->request, &training->rows);
+		/* only now, when the rows have proved fit to train on */
+		if (!training->request.resume)
+			DropUnfinished(&training->reference);
+		LogRows(&training->reference,
+				samples_fingerprint(training->rows.train) * 31 +
+					samples_fingerprint(training->rows.dev),
+				samples_count(training->rows.train), samples_count(training->rows.dev),
+				training->request.resume);
 		Commit();
 		Train(training);
 	}

@@ -121,37 +121,64 @@ RefuseRunning(const ModelReference *training)
 			 errhint("The view emotion_training_progress shows it.")));
 }
 
-/* Remove what unfinished trainings of that name left, none of which may be running. */
-static void
-DropUnfinished(const char *name)
+/* Unfinished trainings of that name but for one version, each locked until we commit. */
+static uint64
+LockUnfinished(const char *name, int32 but)
 {
-	Oid types[] = { TEXTOID };
-	Datum values[] = { CStringGetTextDatum(name) };
-	uint64 rows;
+	Oid types[] = { TEXTOID, INT4OID };
+	Datum values[] = { CStringGetTextDatum(name), Int32GetDatum(but) };
+	uint64 rows = Run("SELECT version, epoch, epochs FROM emotion.training_run "
+					  "WHERE name OPERATOR(pg_catalog.=) $1 AND NOT finished "
+					  "AND version OPERATOR(pg_catalog.<>) $2",
+					  2, types, values, NULL, SPI_OK_SELECT);
 
-	rows = Run("SELECT version, epoch, epochs FROM emotion.training_run "
-			   "WHERE name OPERATOR(pg_catalog.=) $1 AND NOT finished",
-			   1, types, values, NULL, SPI_OK_SELECT);
+	for (uint64 i = 0; i < rows; i++)
+	{
+		bool null;
+		ModelReference training;
+
+		strlcpy(training.name, name, sizeof(training.name));
+		training.version =
+			DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &null));
+		if (!TryLock(&training, false))
+			RefuseRunning(&training);
+	}
+	return rows;
+}
+
+void
+DropUnfinished(const ModelReference *beside)
+{
+	/* no foreign keys see to these: a parallel restore could not load the tables at once */
+	static const char *const parts[] = { "training_epoch", "training_checkpoint" };
+	Oid types[] = { TRAINING_TYPES };
+	Datum values[] = { TRAINING_VALUES(beside) };
+	uint64 rows = LockUnfinished(beside->name, beside->version);
+
 	for (uint64 i = 0; i < rows; i++)
 	{
 		bool null;
 		HeapTuple row = SPI_tuptable->vals[i];
 		TupleDesc columns = SPI_tuptable->tupdesc;
-		ModelReference training;
+		int32 epoch = DatumGetInt32(SPI_getbinval(row, columns, 2, &null));
 
-		strlcpy(training.name, name, sizeof(training.name));
-		training.version = DatumGetInt32(SPI_getbinval(row, columns, 1, &null));
-		/* until we commit, so that nobody resumes what we delete */
-		if (!TryLock(&training, false))
-			RefuseRunning(&training);
-		ereport(NOTICE, (errmsg("dropping the unfinished training of \"%s\" (epoch %d of %d)",
-								ModelReferenceString(&training),
-								DatumGetInt32(SPI_getbinval(row, columns, 2, &null)),
-								DatumGetInt32(SPI_getbinval(row, columns, 3, &null))),
-						 errhint("Option \"resume\" would have gone on with it.")));
+		if (epoch > 0)
+			ereport(NOTICE,
+					(errmsg("dropping the unfinished training of \"%s@%d\" (epoch %d of %d)",
+							beside->name, DatumGetInt32(SPI_getbinval(row, columns, 1, &null)),
+							epoch, DatumGetInt32(SPI_getbinval(row, columns, 3, &null))),
+					 errhint("Option \"resume\" would have gone on with it.")));
 	}
-	Run("DELETE FROM emotion.training_run WHERE name OPERATOR(pg_catalog.=) $1 AND NOT finished", 1,
-		types, values, NULL, SPI_OK_DELETE);
+	for (size_t i = 0; i < lengthof(parts); i++)
+		Run(psprintf("DELETE FROM emotion.%s AS p USING emotion.training_run AS r WHERE r.name "
+					 "OPERATOR(pg_catalog.=) $1 AND r.version OPERATOR(pg_catalog.<>) $2 AND NOT "
+					 "r.finished AND p.name OPERATOR(pg_catalog.=) r.name AND p.version "
+					 "OPERATOR(pg_catalog.=) r.version",
+					 parts[i]),
+			2, types, values, NULL, SPI_OK_DELETE);
+	Run("DELETE FROM emotion.training_run WHERE name OPERATOR(pg_catalog.=) $1 AND version "
+		"OPERATOR(pg_catalog.<>) $2 AND NOT finished",
+		2, types, values, NULL, SPI_OK_DELETE);
 }
 
 int32
@@ -164,15 +191,18 @@ BeginTraining(const char *name, const char *source, const Jsonb *options, int ep
 	bool null;
 
 	LockName(name);
-	DropUnfinished(name);
-
+	(void) LockUnfinished(name, 0);
 	values[0] = CStringGetTextDatum(name);
+	/* calls that failed before they trained left nothing to keep */
+	Run("DELETE FROM emotion.training_run WHERE name OPERATOR(pg_catalog.=) $1 AND NOT finished "
+		"AND fingerprint IS NULL",
+		1, types, values, NULL, SPI_OK_DELETE);
 	Run("SELECT pg_catalog.max(version) FROM emotion.training_run WHERE name "
 		"OPERATOR(pg_catalog.=) $1",
 		1, types, values, NULL, SPI_OK_SELECT);
 	version = DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &null));
 	version = null ? 0 : version;
-	version = 1 + Max(version, LatestModelVersion(name, GetLatestSnapshot()));
+	version = 1 + Max(version, LastUsedModelVersion(name));
 
 	strlcpy(training.name, name, sizeof(training.name));
 	training.version = version;
@@ -209,7 +239,8 @@ FindTraining(const char *name, const char *source, Jsonb **options)
 	bool null;
 
 	if (Run("SELECT version, source, options FROM emotion.training_run WHERE name "
-			"OPERATOR(pg_catalog.=) $1 AND NOT finished ORDER BY version DESC LIMIT 1",
+			"OPERATOR(pg_catalog.=) $1 AND NOT finished AND fingerprint IS NOT NULL "
+			"ORDER BY version DESC LIMIT 1",
 			1, types, values, NULL, SPI_OK_SELECT) == 0)
 		RefuseNone(name);
 	row = SPI_tuptable->vals[0];

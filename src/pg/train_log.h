@@ -17,11 +17,16 @@
 #include "registry.h"
 
 /*
- * Begin a new training of `name`: chooses the version after all published and begun ones,
- * drops what earlier unfinished trainings of that name left behind (with a NOTICE; an error
- * when one of them runs), takes the lock and writes the row.
+ * Begin a new training of `name`: chooses the version after all published and begun ones, takes
+ * the lock and writes the row; an error when a training of that name runs.
  */
 extern int32 BeginTraining(const char *name, const char *source, const Jsonb *options, int epochs);
+
+/*
+ * Drop what other unfinished trainings of that name left behind, with a NOTICE if they had come to
+ * anything; an error when one of them runs.
+ */
+extern void DropUnfinished(const ModelReference *beside);
 
 /*
  * Find the unfinished training of `name`, take its lock, and return its version

@@ -229,7 +229,11 @@ PutSpecs(ReturnSetInfo *set, const option_spec *specs, const void *defaults)
 				appendStringInfo(&range, "%s%s", i == 0 ? "" : ", ", specs->choices[i]);
 		}
 		else if (specs->type != OPTION_BOOL)
-			appendStringInfo(&range, "%.15g to %.15g", specs->minimum, specs->maximum);
+			appendStringInfo(&range, "%.15g to ", specs->minimum);
+		if (specs->type == OPTION_UINT64)
+			appendStringInfoString(&range, "2^63 - 1");
+		else if (specs->type != OPTION_CHOICE && specs->type != OPTION_BOOL)
+			appendStringInfo(&range, "%.15g", specs->maximum);
 		option_print(specs, defaults, value, sizeof(value));
 		PutOption(set, specs->name, types[specs->type], value, range.len > 0 ? range.data : NULL,
 				  specs->meaning);

@@ -224,6 +224,7 @@ SourceOf(const char *name, const TrainRequest *request)
 	source.label_column = request->label_column;
 	source.split_column = request->split_column;
 	source.weight_column = request->weight_column;
+	source.label_hint = "Option \"labels\" must list every label of the source, when it is given.";
 	OpenSource(&source);
 	return source;
 }

@@ -92,7 +92,7 @@ PublicationFrom(FunctionCallInfo fcinfo)
 	}
 	if (!PG_ARGISNULL(3))
 		publication.description = text_to_cstring(PG_GETARG_TEXT_PP(3));
-	CheckModelName(publication.name);
+	CheckPublishable(publication.name);
 	return publication;
 }
 

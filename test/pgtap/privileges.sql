@@ -1,13 +1,13 @@
 -- Who may do what. An ordinary role scores; the owner of the tables changes them.
 \i test/reference/tiny_model.sql
 BEGIN;
-SELECT plan(34);
+SELECT plan(38);
 CREATE ROLE emotion_test_analyst;
 CREATE ROLE emotion_test_keeper;
 CREATE TEMP TABLE made AS SELECT emotion_import('shared', decode(:'tiny_model', 'hex')) FROM generate_series(1, 2);
 DO $$ BEGIN PERFORM emotion_deploy('shared@1'); END $$;
 SELECT table_owner_is('emotion', t, current_user, 'who creates the extension owns emotion.' || t)
-FROM unnest(ARRAY['model', 'model_part', 'deployment', 'import_part']) AS t;
+FROM unnest(ARRAY['model', 'model_part', 'dropped_model', 'deployment', 'import_part']) AS t;
 SELECT view_owner_is('emotion_models', current_user, 'and the view');
 SELECT is((SELECT count(*) FROM pg_proc AS p JOIN pg_depend AS d ON d.objid = p.oid AND d.classid = 'pg_proc'::regclass
 		JOIN pg_extension AS e ON e.oid = d.refobjid AND e.extname = 'emotion'
@@ -20,7 +20,8 @@ SELECT is(emotion_labels('happy'), '{joy}', 'anyone scores with the deployed mod
 SELECT is(emotion_labels('happy', 'shared@2'), '{joy}', 'and with one that they name');
 SELECT is((SELECT count(*) FROM emotion_models WHERE name = 'shared'), 2::bigint, 'anyone lists the models');
 SELECT is((SELECT count(*) FROM emotion_export('shared@1')), 1::bigint, 'anyone exports them');
-SELECT throws_ok(format('SELECT emotion_import(''mine'', decode(%L, ''hex''))', :'tiny_model'), '42501', NULL, 'but not everyone imports');
+SELECT throws_ok(format('SELECT emotion_import(''mine'', decode(%L, ''hex''))', :'tiny_model'), '42501',
+	'permission denied for table model', 'but not everyone imports');
 SELECT throws_ok($$SELECT emotion_deploy('shared@2')$$, '42501', NULL, 'deploys');
 SELECT throws_ok($$SELECT emotion_rollback('shared')$$, '42501', NULL, 'rolls back');
 SELECT throws_ok($$SELECT emotion_drop_model('shared@2')$$, '42501', NULL, 'drops');
@@ -28,6 +29,7 @@ SELECT throws_ok($$SELECT emotion_import_upload('mine', 'x')$$, '42501', NULL, '
 SELECT throws_ok($$INSERT INTO emotion.import_part VALUES ('x', 1, '')$$, '42501', NULL, 'uploads');
 SELECT throws_ok($$SELECT count(*) FROM emotion.import_part$$, '42501', NULL, 'looks at what others upload');
 SELECT throws_ok($$UPDATE emotion.model SET size = 1$$, '42501', NULL, 'or writes to the tables');
+SELECT throws_ok($$INSERT INTO emotion.dropped_model VALUES ('x', 1, sha256(''))$$, '42501', NULL, 'the numbers of dropped models included');
 SELECT throws_ok($$SELECT emotion.load_bundled('english', 1, '')$$, '42501', NULL, 'or loads a file of the server');
 RESET ROLE;
 
@@ -63,6 +65,8 @@ SELECT is(emotion_rollback('kept'), 'shared@1', 'rolls back');
 SELECT lives_ok(format('INSERT INTO emotion.import_part VALUES (''u'', 1, decode(%L, ''hex''))', :'tiny_model'), 'uploads');
 SELECT is(emotion_import_upload('kept', 'u'), 'kept@2', 'imports what was uploaded');
 SELECT lives_ok($$SELECT emotion_drop_model('kept@1')$$, 'and drops');
+SELECT is((SELECT dropped_by FROM emotion.dropped_model WHERE name = 'kept'), 'emotion_test_keeper', 'which is written down');
+SELECT is(current_user::text, 'emotion_test_keeper', 'for them, who stay who they are');
 RESET ROLE;
 
 -- Names in the caller's search_path do not stand in for ours.

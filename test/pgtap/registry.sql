@@ -1,22 +1,23 @@
 -- The registry's tables, their constraints, and what they enforce.
 \i test/reference/tiny_model.sql
 BEGIN;
-SELECT plan(44);
+SELECT plan(51);
 
 SELECT has_table('emotion', t, 'there is a table ' || t)
-FROM unnest(ARRAY['model', 'model_part', 'deployment', 'import_part']) AS t;
+FROM unnest(ARRAY['model', 'model_part', 'dropped_model', 'deployment', 'import_part']) AS t;
 SELECT has_view('emotion_models', 'there is a view emotion_models');
 SELECT col_is_pk('emotion', 'model', ARRAY['name', 'version'], 'a model is known by name and version');
+SELECT col_is_pk('emotion', 'dropped_model', ARRAY['name', 'version'], 'a dropped one too');
 SELECT col_is_pk('emotion', 'model_part', ARRAY['name', 'version', 'part'], 'a part by its place');
 SELECT fk_ok('emotion', 'model_part', ARRAY['name', 'version'], 'emotion', 'model', ARRAY['name', 'version']);
 SELECT is(attstorage::text, 'e', 'parts are kept out of line, uncompressed')
 FROM pg_attribute WHERE attrelid = 'emotion.model_part'::regclass AND attname = 'data';
 SELECT is((SELECT count(*) FROM pg_trigger WHERE tgrelid IN ('emotion.model'::regclass,
-	'emotion.model_part'::regclass, 'emotion.deployment'::regclass) AND NOT tgisinternal AND tgenabled <> 'A'),
+	'emotion.model_part'::regclass, 'emotion.dropped_model'::regclass, 'emotion.deployment'::regclass) AND NOT tgisinternal AND tgenabled <> 'A'),
 	0::bigint, 'every trigger fires in replica sessions too');
 SELECT is((SELECT array_agg(c::regclass::text ORDER BY c::regclass::text) FROM pg_extension, unnest(extconfig) AS c
-	WHERE extname = 'emotion' AND c::regclass::text IN ('emotion.model', 'emotion.model_part', 'emotion.deployment')),
-	ARRAY['emotion.deployment', 'emotion.model', 'emotion.model_part'], 'dumps hold the registry');
+	WHERE extname = 'emotion' AND c::regclass::text IN ('emotion.model', 'emotion.model_part', 'emotion.dropped_model', 'emotion.deployment')),
+	ARRAY['emotion.deployment', 'emotion.dropped_model', 'emotion.model', 'emotion.model_part'], 'dumps hold the registry');
 
 -- The form of names, seen from the functions and from the table.
 SELECT lives_ok(format('SELECT emotion_import(%L, decode(%L, ''hex''))', name, :'tiny_model'), 'a model may be named ' || name)
@@ -39,6 +40,14 @@ SELECT throws_ok($$DELETE FROM emotion.model_part WHERE name = 'a'$$, '55000', N
 SELECT throws_ok('TRUNCATE emotion.model, emotion.model_part', '55000', NULL, 'the registry is not truncated');
 SELECT lives_ok($$DELETE FROM emotion.model WHERE name = 'a-b_9'$$, 'a model may be deleted');
 SELECT is_empty($$SELECT FROM emotion.model_part WHERE name = 'a-b_9'$$, 'and its parts go with it');
+SELECT is((SELECT sha256 FROM emotion.dropped_model WHERE name = 'a-b_9' AND version = 1),
+	sha256(decode(:'tiny_model', 'hex')), 'its number is kept');
+SELECT throws_ok($$INSERT INTO emotion.model (name, version, sha256, size, parts, architecture, configuration,
+	labels, thresholds, parameters) VALUES ('a-b_9', 1, sha256(''), 1, 1, 'a', '{}', '{l}', '{0.5}', 1)$$, '55000', NULL,
+	'and not given to another file');
+SELECT throws_ok($$DELETE FROM emotion.dropped_model WHERE name = 'a-b_9'$$, '55000', NULL, 'nor forgotten');
+SELECT is(emotion_import('a-b_9', decode(:'tiny_model', 'hex')), 'a-b_9@2', 'the next version counts on');
+SELECT is(emotion_import('a-b_9', decode(:'tiny_model', 'hex'), 1), 'a-b_9@1', 'the same file may come back');
 
 -- Deploying.
 SELECT is(emotion_deploy('a'), 'a@1', 'a bare name deploys its latest version');

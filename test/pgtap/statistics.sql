@@ -3,7 +3,7 @@
 \set data `[ -r "$EMOTION_DATA/goemotions/train.tsv" ] && echo yes || echo no`
 SELECT :'data' = 'yes' AS have_data \gset
 BEGIN;
-SELECT plan(92);
+SELECT plan(93);
 
 -- What is there, and that planners may use it in parallel.
 SELECT is(count(*), 15::bigint, 'there are ' || count(*) || ' aggregates')
@@ -15,6 +15,12 @@ SELECT is_empty($$SELECT p.oid::regprocedure FROM pg_proc AS p JOIN pg_depend AS
 	AND d.classid = 'pg_proc'::regclass AND d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e'
 	JOIN pg_extension AS e ON e.oid = d.refobjid AND extname = 'emotion'
 	WHERE obj_description(p.oid, 'pg_proc') IS NULL$$, 'every function is described');
+SELECT is_empty($$SELECT p.oid::regprocedure FROM pg_proc AS p JOIN pg_depend AS d ON d.objid = p.oid
+	AND d.classid = 'pg_proc'::regclass AND d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e'
+	JOIN pg_extension AS e ON e.oid = d.refobjid AND extname = 'emotion'
+	WHERE (p.proname ~ '_(accum|remove|merge|combine|serialize|deserialize|final)$' OR 'internal'::regtype = ANY (p.proargtypes))
+		AND (p.pronamespace <> 'emotion'::regnamespace OR NOT has_function_privilege('public', p.oid, 'EXECUTE'))$$,
+	'what only aggregates call is out of sight, and anybody''s aggregates may');
 
 -- Golden values: Charte's measures of the official splits.
 \if :have_data
@@ -153,18 +159,18 @@ SELECT is((SELECT array_agg(m ORDER BY i) FROM (SELECT i, (emotion_avg(ARRAY[x])
 	'nor once a large one has left the window');
 
 -- States of means are arrays, which anybody can write.
-SELECT throws_ok(format($$SELECT emotion_avg_final(%L)$$, state), 'XX001', NULL, 'mean refused: ' || what)
+SELECT throws_ok(format($$SELECT emotion.emotion_avg_final(%L)$$, state), 'XX001', NULL, 'mean refused: ' || what)
 FROM (VALUES ('{}', 'nothing'), ('{1}', 'too little'), ('{1,0,1}', 'half a sum'), ('{-1,0,1,0}', 'rows below 0'), ('{NaN,0,1,0}', 'rows NaN'),
 	('{1.5,0,1,0}', 'half a row'), ('{1e300,0,1,0}', 'too many rows'), ('{1,2,1,0}', 'no truth value'), ('{1,NaN,1,0}', 'NaN for one'),
 	('{1,0,NaN,0}', 'sum NaN'), ('{1,0,1,Infinity}', 'sum infinite'), ('{1,0,NULL,0}', 'null'), ('{{1,0},{1,0}}', 'two dimensions')) AS v (state, what);
-SELECT throws_ok($$SELECT emotion_avg_combine('{1,0,1,0}', '{1,0,1}')$$, 'XX001', NULL, 'and as the second of two');
-SELECT throws_ok($$SELECT emotion_avg_combine('{1,0,1,0}', '{1,0,1,1,0,0}')$$, '2202E', NULL, 'states of other lengths do not combine');
-SELECT is(emotion_avg_combine('{0,0,9,0}', '{1,0,1,1,0,0}'), '{1,0,1,1,0,0}', 'but one without rows is no hindrance');
-SELECT throws_ok($$SELECT emotion_avg_remove('{0,0,0,0}', '{1}')$$, 'XX001', NULL, 'no row is taken out of none');
-SELECT throws_ok($$SELECT emotion_label_deserialize('\x', NULL)$$, NULL, NULL, 'deserialising is not for SQL');
-CREATE AGGREGATE pg_temp.bad_avg(real[]) (SFUNC = emotion_avg_accum, STYPE = float8[], INITCOND = '{5}');
+SELECT throws_ok($$SELECT emotion.emotion_avg_combine('{1,0,1,0}', '{1,0,1}')$$, 'XX001', NULL, 'and as the second of two');
+SELECT throws_ok($$SELECT emotion.emotion_avg_combine('{1,0,1,0}', '{1,0,1,1,0,0}')$$, '2202E', NULL, 'states of other lengths do not combine');
+SELECT is(emotion.emotion_avg_combine('{0,0,9,0}', '{1,0,1,1,0,0}'), '{1,0,1,1,0,0}', 'but one without rows is no hindrance');
+SELECT throws_ok($$SELECT emotion.emotion_avg_remove('{0,0,0,0}', '{1}')$$, 'XX001', NULL, 'no row is taken out of none');
+SELECT throws_ok($$SELECT emotion.emotion_label_deserialize('\x', NULL)$$, NULL, NULL, 'deserialising is not for SQL');
+CREATE AGGREGATE pg_temp.bad_avg(real[]) (SFUNC = emotion.emotion_avg_accum, STYPE = float8[], INITCOND = '{5}');
 SELECT throws_ok($$SELECT pg_temp.bad_avg('{1}')$$, 'XX001', NULL, 'an aggregate of somebody''s own does no harm');
-PREPARE kept AS SELECT emotion_avg_accum('{1,0,1,0}', '{1}') FROM generate_series(1, 2);
+PREPARE kept AS SELECT emotion.emotion_avg_accum('{1,0,1,0}', '{1}') FROM generate_series(1, 2);
 SELECT results_eq('kept', $$VALUES ('{2,0,2,0}'::float8[]), ('{2,0,2,0}')$$, 'outside of aggregates a state is not changed');
 SELECT * FROM finish();
 ROLLBACK;

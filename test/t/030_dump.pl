@@ -21,12 +21,15 @@ import_tiny($node, 'before', 'tiny');
 import_tiny($node, 'before', 'tiny', model => $other);
 import_tiny($node, 'before', 'tiny');
 $node->safe_psql('before', "SELECT emotion_rollback('tiny')");
+import_tiny($node, 'before', 'tiny', model => $other, keep => 1);
+$node->safe_psql('before', "SELECT emotion_drop_model('tiny\@4')");
 $node->safe_psql('before', q{
 	CREATE TABLE post (id int PRIMARY KEY, body text);
 	INSERT INTO post VALUES (1, 'evening'), (2, 'happy'), (3, NULL);
 	CREATE INDEX post_joy ON post (emotion_score(body, 'joy', 'tiny@1'))});
 my %ask = (
 	'models' => 'SELECT name, version, sha256, deployed, bundled, CASE WHEN NOT bundled THEN created_at END FROM emotion_models ORDER BY 1, 2',
+	'dropped models' => 'SELECT * FROM emotion.dropped_model ORDER BY 1, 2',
 	'deployments' => 'SELECT * FROM emotion.deployment WHERE NOT bundled ORDER BY id',
 	'scores' => q{SELECT id, emotion_scores(body), emotion_labels(body, 'tiny@1') FROM post ORDER BY id});
 
@@ -46,10 +49,20 @@ foreach my $format ('plain', 'custom', 'directory')
 	}
 	is($node->safe_psql('after', $ask{$_}), $node->safe_psql('before', $ask{$_}), "$format: $_ are the same") foreach sort keys %ask;
 	is($node->safe_psql('after', 'SELECT count(*) FROM emotion_models WHERE bundled'), $bundled, "$format: bundled models are there once");
-	is(import_tiny($node, 'after', 'tiny'), 'tiny@4', "$format: versions count on");
+	is(import_tiny($node, 'after', 'tiny'), 'tiny@5', "$format: versions count on, after dropped ones too");
+	my ($code, undef, $error) = $node->psql('after', "SELECT emotion_import('tiny', decode('" . tiny_model() . "', 'hex'), 4)");
+	like($error, qr/"tiny\@4" was another model, which was dropped/, "$format: a dropped number stays used");
 	is($node->safe_psql('after', "SELECT emotion_rollback('tiny')"), 'tiny@2', "$format: and deployments");
 	$node->safe_psql('postgres', 'DROP DATABASE after');
 }
+
+# The data alone, into a database that has the extension.
+$node->safe_psql('postgres', 'CREATE DATABASE after');
+$node->safe_psql('after', 'CREATE EXTENSION emotion; CREATE TABLE post (id int PRIMARY KEY, body text)');
+$node->command_ok([ 'pg_dump', '--data-only', '--file', "$dump.data", $node->connstr('before') ], 'dump of the data alone');
+$node->command_ok([ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-f', "$dump.data", $node->connstr('after') ], 'restored');
+is($node->safe_psql('after', $ask{$_}), $node->safe_psql('before', $ask{$_}), "data alone: $_ are the same") foreach sort keys %ask;
+$node->safe_psql('postgres', 'DROP DATABASE after');
 
 # From one database to another, by export and import.
 $node->safe_psql('postgres', 'CREATE DATABASE after');
