@@ -113,6 +113,10 @@ SELECT lineage ->> 'parent' AS parent, metrics ->> 'thresholds_tuned_on' AS tune
 SELECT bool_and(emotion_scores(text, 'evaluated@1') = emotion_scores(text, 'evaluated@2')) AS same_scores FROM example;
 SELECT count(*) FROM emotion_tune_thresholds(:'model', 'example', '{"publish": false}');
 SELECT max(version) FROM emotion.model WHERE name = 'evaluated';
+-- Under another name, if wanted.
+SELECT count(*) FROM emotion_tune_thresholds(:'model', 'example', '{"name": "other_name"}');
+SELECT emotion_thresholds('other_name@1') IS NOT NULL AS published;
+SELECT emotion_drop_model('other_name@1');
 -- Much shrinkage: one cut for all.
 SELECT count(DISTINCT round(threshold::numeric, 4)) FROM emotion_tune_thresholds(:'model', 'example', '{"threshold_shrinkage": 1e9, "publish": false}');
 -- Folds: cut by cut chosen elsewhere, so not better than chosen here.
@@ -137,6 +141,12 @@ SELECT * FROM emotion_evaluate(:'model', 'DELETE FROM example');
 SELECT * FROM emotion_evaluate(:'model', 'example', '{"text_column": "body"}');
 SELECT * FROM emotion_evaluate(:'model', 'example', '{"label_column": "text"}');
 SELECT * FROM emotion_evaluate(:'model', 'example', '{"split_column": "split", "split": "test"}');
+SELECT * FROM emotion_evaluate(:'model', 'example', '{"split": "dev"}');
+SELECT * FROM emotion_evaluate(:'model', 'example', '{"publish": true}');
+SELECT * FROM emotion_tune_thresholds(:'model', 'example', '{"bootstrap": 10}');
+SELECT * FROM emotion_tune_thresholds(:'model', 'example', '{"name": "english"}');
+SELECT * FROM emotion_tune_thresholds('english@1', 'example');
+SELECT * FROM emotion_compare(:'model', :'model', 'example', '{"folds": 2}');
 SELECT * FROM emotion_evaluate(:'model', 'example', '{"folds": 1}');
 SELECT * FROM emotion_evaluate(:'model', 'example', '{"folds": "many"}');
 SELECT * FROM emotion_evaluate(:'model', 'example', '{"bootstrap": -1}');

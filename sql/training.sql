@@ -283,6 +283,19 @@ CALL emotion_train('mood', 'post', '{"resume": true}');
 \echo :SQLSTATE
 CALL emotion_train('again', 'SELECT * FROM happy WHERE false', options('{"labels": ["joy", "anger", "fear"]}', :'short'));
 \echo :SQLSTATE
+-- what fails before it trains leaves nothing behind
+SELECT count(*) FROM emotion_training_progress WHERE model LIKE 'again@%';
+CALL emotion_train('again', 'SELECT * FROM happy WHERE false', '{"resume": true}');
+\echo :SQLSTATE
+-- a training that had come to its second epoch when it was killed, as its row tells
+INSERT INTO emotion.training_run (name, version, source, options, fingerprint, phase, epochs, epoch, train_texts)
+VALUES ('again', 2, 'SELECT * FROM happy WHERE false', options('{"labels": ["joy", "anger", "fear"]}', :'short'), 42, 'training', 4, 2, 100);
+INSERT INTO emotion.training_checkpoint VALUES ('again', 2, 1, 'made up');
+SELECT percent FROM emotion_training_progress WHERE model = 'again@2';
+UPDATE emotion.training_run SET texts_done = 50 WHERE name = 'again';
+SELECT percent FROM emotion_training_progress WHERE model = 'again@2';
+CALL emotion_train('again', 'no_such_table', options('{}', :'short'));
+\echo :SQLSTATE
 CALL emotion_train('again', 'happy', '{"resume": true}');
 \echo :SQLSTATE
 CALL emotion_train('again', 'SELECT * FROM happy WHERE false', '{"resume": true, "epochs": 2}');
@@ -295,6 +308,7 @@ CALL emotion_train('again', 'SELECT * FROM happy WHERE false', '{"resume": true,
 -- another training of that name replaces it
 CALL emotion_train('again', 'happy', options('{}', :'short'));
 SELECT model, state, source FROM emotion_training_progress WHERE model LIKE 'again@%';
+SELECT count(*) AS orphans FROM emotion.training_checkpoint WHERE name = 'again';
 SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 77;
 
 -- From a procedure and a block that may commit.
