@@ -28,6 +28,11 @@ SELECT count(*) FROM emotion_top('happy', 100);
 SELECT round(emotion_score('happy', 'joy')::numeric, 2) AS joy;
 SELECT key, round(value::numeric, 2) AS score FROM jsonb_each_text(emotion_json('i miss you')) ORDER BY key;
 
+-- What the last layer sees: two numbers for each of the hidden units, the same by name, alike for texts alike.
+SELECT cardinality(emotion_features('happy')), emotion_features('happy') = emotion_features('happy', 'tiny@1') AS same,
+	emotion_features('happy') = emotion_features('Happy') AS alike, emotion_features('happy') = emotion_features('sad') AS unlike,
+	emotion_features(NULL) IS NULL AS null, (SELECT bool_and(f = 0) FROM unnest(emotion_features('')) AS f) AS zeros;
+
 -- All of them agree, with the model named and without.
 SELECT bool_and(emotion_scores(body) = emotion_scores(body, 'tiny@1')) AS scores,
 	bool_and(emotion_labels(body) = emotion_labels(body, 'tiny@1')) AS labels,

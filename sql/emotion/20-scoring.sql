@@ -16,6 +16,20 @@ CREATE FUNCTION emotion_scores(body pg_catalog.text, model pg_catalog.text)
 COMMENT ON FUNCTION emotion_scores(pg_catalog.text, pg_catalog.text) IS
 	'a score in 0..1 for each label, in the order of emotion_label_names(), by the model name@version';
 
+CREATE FUNCTION emotion_features(body pg_catalog.text)
+	RETURNS pg_catalog.float4[]
+	LANGUAGE c STABLE STRICT PARALLEL SAFE COST 20000
+	AS 'MODULE_PATHNAME', 'emotion_features';
+COMMENT ON FUNCTION emotion_features(pg_catalog.text) IS
+	'what the deployed model''s last layer sees of a text: twice as many numbers as it has hidden units; alike for texts alike to the model';
+
+CREATE FUNCTION emotion_features(body pg_catalog.text, model pg_catalog.text)
+	RETURNS pg_catalog.float4[]
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 20000
+	AS 'MODULE_PATHNAME', 'emotion_features';
+COMMENT ON FUNCTION emotion_features(pg_catalog.text, pg_catalog.text) IS
+	'what the last layer of a model, named exactly, sees of a text';
+
 CREATE FUNCTION emotion_labels(body pg_catalog.text)
 	RETURNS pg_catalog.text[]
 	LANGUAGE c STABLE STRICT PARALLEL SAFE COST 20000

@@ -195,7 +195,8 @@ prepare_task(scorer *scorer, lane_task *task, const nn_sequence *sequences, cons
 typedef struct run_context
 {
 	scorer *scorer;
-	float *scores; /* (n, L) */
+	float *scores;   /* (n, L) or NULL */
+	float *features; /* (n, 2H) or NULL */
 } run_context;
 
 static void
@@ -205,9 +206,15 @@ run_task(void *context, size_t index)
 	lane_task *task = &run->scorer->tasks[index];
 	const nn_packed *batch = &task->lane->packer.batch;
 	size_t labels = run->scorer->layout->labels;
+	size_t width = 2 * run->scorer->layout->hidden;
 
 	network_forward(run->scorer->layout, &run->scorer->weights, batch, NULL, &task->lane->arena,
 					&task->pass, task->logits);
+	if (run->features != NULL)
+		for (size_t b = 0; b < batch->sequences; b++)
+			for (size_t i = 0; i < width; i++)
+				run->features[task->order[batch->order[b]] * width + i] =
+					(float) task->pass.pooled[b * width + i];
 	if (run->scores == NULL)
 		return;
 	nn_sigmoid(batch->sequences * labels, task->logits, task->logits);
@@ -220,11 +227,12 @@ run_task(void *context, size_t index)
 	}
 }
 
-em_code
-scorer_run_ids(scorer *scorer, const nn_sequence *sequences, size_t n, float *scores,
-			   em_should_stop should_stop, void *stop_context, em_status *status)
+/* All sequences, batch by batch. */
+static em_code
+run_all(run_context *run, const nn_sequence *sequences, size_t n, em_should_stop should_stop,
+		void *stop_context, em_status *status)
 {
-	run_context run = { scorer, scores };
+	scorer *scorer = run->scorer;
 	em_code code = sort_by_length(scorer, sequences, n, status);
 	size_t first = 0;
 
@@ -247,9 +255,18 @@ scorer_run_ids(scorer *scorer, const nn_sequence *sequences, size_t n, float *sc
 				return code;
 			first += size;
 		}
-		nn_pool_run(scorer->pool, used, run_task, &run);
+		nn_pool_run(scorer->pool, used, run_task, run);
 	}
 	return EM_OK;
+}
+
+em_code
+scorer_run_ids(scorer *scorer, const nn_sequence *sequences, size_t n, float *scores,
+			   em_should_stop should_stop, void *stop_context, em_status *status)
+{
+	run_context run = { scorer, scores, NULL };
+
+	return run_all(&run, sequences, n, should_stop, stop_context, status);
 }
 
 /* Append the ids of scorer->tokens to scorer->ids, from `used` on. */
@@ -267,9 +284,9 @@ look_up(scorer *scorer, size_t used)
 	return true;
 }
 
-em_code
-scorer_run(scorer *scorer, const em_slice *texts, size_t n, float *scores,
-		   em_should_stop should_stop, void *stop_context, em_status *status)
+/* scorer->sequences = the token ids of n texts */
+static em_code
+tokenize_all(scorer *scorer, const em_slice *texts, size_t n, em_status *status)
 {
 	size_t used = 0;
 
@@ -294,7 +311,31 @@ scorer_run(scorer *scorer, const em_slice *texts, size_t n, float *scores,
 		scorer->sequences[i].ids = scorer->ids + used;
 		used += scorer->sequences[i].length;
 	}
-	return scorer_run_ids(scorer, scorer->sequences, n, scores, should_stop, stop_context, status);
+	return EM_OK;
+}
+
+em_code
+scorer_run(scorer *scorer, const em_slice *texts, size_t n, float *scores,
+		   em_should_stop should_stop, void *stop_context, em_status *status)
+{
+	run_context run = { scorer, scores, NULL };
+	em_code code = tokenize_all(scorer, texts, n, status);
+
+	if (code != EM_OK)
+		return code;
+	return run_all(&run, scorer->sequences, n, should_stop, stop_context, status);
+}
+
+em_code
+scorer_features(scorer *scorer, const em_slice *texts, size_t n, float *features,
+				em_should_stop should_stop, void *stop_context, em_status *status)
+{
+	run_context run = { scorer, NULL, features };
+	em_code code = tokenize_all(scorer, texts, n, status);
+
+	if (code != EM_OK)
+		return code;
+	return run_all(&run, scorer->sequences, n, should_stop, stop_context, status);
 }
 
 /*
@@ -308,7 +349,7 @@ measure_influence(scorer *scorer, size_t count, int label, real logit, em_should
 	size_t asked = count < SCORER_MAX_INFLUENCE ? count : SCORER_MAX_INFLUENCE;
 	size_t at_once = count == 0 ? 1 : BATCH_ROWS / count;
 	lane_task *task = &scorer->tasks[0];
-	run_context run = { scorer, NULL };
+	run_context run = { scorer, NULL, NULL };
 
 	if (at_once < 1)
 		at_once = 1;
@@ -351,7 +392,7 @@ em_code
 scorer_explain(scorer *scorer, em_slice text, int label, float *scores, model_attention *attention,
 			   em_should_stop should_stop, void *stop_context, em_status *status)
 {
-	run_context run = { scorer, NULL };
+	run_context run = { scorer, NULL, NULL };
 	lane_task *task = &scorer->tasks[0];
 	nn_sequence sequence;
 	size_t count;

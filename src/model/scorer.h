@@ -33,6 +33,13 @@ void scorer_free(scorer *scorer);
 em_code scorer_run(scorer *scorer, const em_slice *texts, size_t n, float *scores,
 				   em_should_stop should_stop, void *stop_context, em_status *status);
 
+/*
+ * What the last layer sees of n texts: the pooled vectors, (n, 2H) out; zeros for a text without
+ * tokens. Batches and cancellation as above.
+ */
+em_code scorer_features(scorer *scorer, const em_slice *texts, size_t n, float *features,
+						em_should_stop should_stop, void *stop_context, em_status *status);
+
 /* The same from token ids, each below the vocabulary's size. */
 em_code scorer_run_ids(scorer *scorer, const nn_sequence *sequences, size_t n, float *scores,
 					   em_should_stop should_stop, void *stop_context, em_status *status);

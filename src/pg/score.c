@@ -18,6 +18,7 @@
 #include <string.h>
 
 PG_FUNCTION_INFO_V1(emotion_scores);
+PG_FUNCTION_INFO_V1(emotion_features);
 PG_FUNCTION_INFO_V1(emotion_labels);
 PG_FUNCTION_INFO_V1(emotion_top);
 PG_FUNCTION_INFO_V1(emotion_score);
@@ -152,6 +153,20 @@ emotion_scores(PG_FUNCTION_ARGS)
 	CachedModel *cached = ModelArgument(fcinfo, 1);
 
 	PG_RETURN_ARRAYTYPE_P(ScoresAsArray(ScoreArgument(fcinfo, cached), cached->label_count));
+}
+
+Datum
+emotion_features(PG_FUNCTION_ARGS)
+{
+	CachedModel *cached = ModelArgument(fcinfo, 1);
+	em_slice slice = TextAsUtf8(PG_GETARG_TEXT_PP(0));
+	int width = 2 * (int) cached->model->layout.hidden;
+	float4 *features = palloc(sizeof(float4) * (Size) width);
+	em_status status;
+
+	Check(scorer_features(cached->scorer, &slice, 1, features, InterruptWanted, NULL, &status),
+		  &status);
+	PG_RETURN_ARRAYTYPE_P(ScoresAsArray(features, width));
 }
 
 Datum

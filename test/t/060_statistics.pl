@@ -10,7 +10,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $data_sets = $ENV{EMOTION_DATA_SETS} // 300;
+my $data_sets = $ENV{EMOTION_DATA_SETS} // 1000;
 my $seed = $ENV{EMOTION_SEED} // 20260;
 
 my $node = new_server('statistics');

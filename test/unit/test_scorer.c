@@ -368,6 +368,51 @@ test_memory(const model *model)
 	nn_pool_destroy(pool);
 }
 
+/* The last layer on the features gives the scores, for many texts as for one. */
+static void
+test_features(const model *model)
+{
+	enum
+	{
+		WIDTH = 8
+	};
+	static float features[TEXTS * WIDTH], one[WIDTH];
+	const em_slice empty = { "", 0 };
+	const real *weight = NULL;
+	const real *bias = NULL;
+	double largest = 0;
+	scorer *scorer;
+	em_status status;
+
+	for (size_t i = 0; i < model->layout.tensor_count; i++)
+		if (model->layout.tensors[i].kind == TENSOR_OUTPUT_WEIGHT)
+			weight = model->dense + model->layout.tensors[i].offset;
+		else if (model->layout.tensors[i].kind == TENSOR_OUTPUT_BIAS)
+			bias = model->dense + model->layout.tensors[i].offset;
+	if (scorer_create(&check_allocator, model, &scorer, &status) != EM_OK)
+		exit(1);
+	CHECK(scorer_features(scorer, texts, TEXTS, features, NULL, NULL, &status) == EM_OK,
+		  "features of many texts");
+	for (size_t i = 0; i < TEXTS; i++)
+		for (size_t label = 0; label < LABELS; label++)
+		{
+			double logit = bias[label];
+
+			for (size_t j = 0; j < WIDTH; j++)
+				logit += (double) features[i * WIDTH + j] * weight[label * WIDTH + j];
+			largest =
+				fmax(largest, fabs(1 / (1 + exp(-logit)) - (double) alone[i * LABELS + label]));
+		}
+	CHECK(largest < TOLERANCE, "the last layer makes the scores of them (%.1e)", largest);
+	CHECK(scorer_features(scorer, &texts[3], 1, one, NULL, NULL, &status) == EM_OK &&
+			  largest_difference(one, features + 3 * WIDTH, WIDTH) <= TOLERANCE,
+		  "alone or among others");
+	CHECK(scorer_features(scorer, &empty, 1, one, NULL, NULL, &status) == EM_OK &&
+			  largest_difference(one, (float[WIDTH]){ 0 }, WIDTH) == 0,
+		  "zeros for an empty text");
+	scorer_free(scorer);
+}
+
 int
 main(void)
 {
@@ -390,6 +435,7 @@ main(void)
 		texts[i].length = strlen(texts[i].bytes);
 	}
 	test_batches(model);
+	test_features(model);
 	test_empty(model);
 	test_cancel(model);
 	test_ids(model);
