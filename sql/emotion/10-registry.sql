@@ -55,10 +55,9 @@ CREATE TABLE emotion.model_part (
 		CONSTRAINT model_part_positive CHECK (part OPERATOR(pg_catalog.>) 0),
 	data pg_catalog.bytea NOT NULL
 		CONSTRAINT model_part_size CHECK (pg_catalog.octet_length(data) OPERATOR(pg_catalog.<=) 16777216),
-	CONSTRAINT model_part_pkey PRIMARY KEY (name, version, part),
-	CONSTRAINT model_part_of_model FOREIGN KEY (name, version)
-		REFERENCES emotion.model (name, version) ON DELETE CASCADE
+	CONSTRAINT model_part_pkey PRIMARY KEY (name, version, part)
 );
+-- No foreign key: a parallel restore loads parts beside models. Trigger model_number deletes the parts.
 -- Weights do not compress; out of line, a row can be read without its data.
 ALTER TABLE emotion.model_part ALTER COLUMN data SET STORAGE EXTERNAL;
 COMMENT ON TABLE emotion.model_part IS 'the model files (safetensors), in parts';
@@ -182,7 +181,7 @@ COMMENT ON TRIGGER model_write_once ON emotion.model IS 'published models do not
 COMMENT ON TRIGGER model_no_truncate ON emotion.model IS 'use emotion_drop_model';
 COMMENT ON TRIGGER model_delete ON emotion.model IS 'neither deployed nor bundled models are deleted';
 COMMENT ON TRIGGER model_insert ON emotion.model IS 'the number of a dropped model is not given to another';
-COMMENT ON TRIGGER model_number ON emotion.model IS 'keeps the number in emotion.dropped_model';
+COMMENT ON TRIGGER model_number ON emotion.model IS 'deletes the parts and keeps the number in emotion.dropped_model';
 COMMENT ON TRIGGER model_changed ON emotion.model IS 'tells every session to look again';
 COMMENT ON TRIGGER model_part_write_once ON emotion.model_part IS 'published models do not change';
 COMMENT ON TRIGGER model_part_no_truncate ON emotion.model_part IS 'use emotion_drop_model';

@@ -106,7 +106,7 @@ emotion_check_delete(PG_FUNCTION_ARGS)
 						errmsg("this trigger fires before the deletion of a row")));
 	reference = ReferenceIn(trigger->tg_trigtuple, trigger->tg_relation);
 
-	/* SnapshotSelf sees what this very command has done: a cascade has deleted the model by now. */
+	/* SnapshotSelf sees what this very command has done: when parts go with it, the model has gone. */
 	if (strcmp(RelationGetRelationName(trigger->tg_relation), "model") != 0)
 	{
 		if (FindModel(&reference, SnapshotSelf, &row))
@@ -159,8 +159,9 @@ emotion_check_insert(PG_FUNCTION_ARGS)
 }
 
 /*
- * After the deletion of a model: write its number down. Whoever may delete models need
- * not be allowed to write there, so it is done as the table's owner, as foreign keys do it.
+ * After the deletion of a model: delete its parts and write its number down. Whoever may delete
+ * models need not be allowed to write there, so it is done as the table's owner, as foreign keys
+ * do it.
  */
 Datum
 emotion_keep_number(PG_FUNCTION_ARGS)
@@ -201,6 +202,12 @@ emotion_keep_number(PG_FUNCTION_ARGS)
 		4, types, values, NULL, false, 0);
 	if (result != SPI_OK_INSERT)
 		elog(ERROR, "registry: could not keep a number: %s", SPI_result_code_string(result));
+	result =
+		SPI_execute_with_args("DELETE FROM emotion.model_part WHERE name OPERATOR(pg_catalog.=)"
+							  " $1 AND version OPERATOR(pg_catalog.=) $2",
+							  2, types, values, NULL, false, 0);
+	if (result != SPI_OK_DELETE)
+		elog(ERROR, "registry: could not delete parts: %s", SPI_result_code_string(result));
 	SetUserIdAndSecContext(user, security);
 	SPI_finish();
 	return PointerGetDatum(NULL);
