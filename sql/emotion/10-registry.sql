@@ -2,7 +2,7 @@
 -- creates the extension owns. Anyone may read and score; writing is the owner's.
 
 CREATE SCHEMA emotion;
-COMMENT ON SCHEMA emotion IS 'tables of the extension emotion';
+COMMENT ON SCHEMA emotion IS 'tables and inner functions of the extension emotion';
 GRANT USAGE ON SCHEMA emotion TO PUBLIC;
 
 CREATE TABLE emotion.model (
