@@ -45,12 +45,9 @@ run -c "CREATE EXTENSION emotion" \
 	-c "CREATE TABLE llm (id int, text text, labels text[])" \
 	-c "CREATE TABLE tweet (id serial PRIMARY KEY, target int, text text)"
 for split in train dev; do
-	awk -F'\t' -v split_name=$split -v OFS='\t' 'NR == FNR { name[FNR - 1] = $1; next }
-		{ n = split($2, id, ","); labels = ""
-		  for (i = 1; i <= n; i++) labels = labels (i > 1 ? "," : "") name[id[i]]
-		  gsub(/\\/, "\\\\", $1)
-		  print $3, $1, "{" labels "}", split_name }' "$data/goemotions/labels.txt" "$data/goemotions/$split.tsv"
-done | run -c "COPY goemotions FROM STDIN"
+	awk -f models/english/goemotions.awk -v split_name=$split "$data/goemotions/labels.txt" \
+		"$data/goemotions/$split.tsv"
+done | run -c "COPY goemotions (text, labels, split, id) FROM STDIN"
 awk -F'\t' -v OFS='\t' '{ gsub(/\\/, "\\\\", $2); print $1, $2, "{" $3 "}" }' "$data/llm/texts.tsv" |
 	run -c "COPY llm FROM STDIN"
 run -c "COPY tweet (target, text) FROM STDIN CSV" <"$data/sentiment140/tweets-100k.csv"

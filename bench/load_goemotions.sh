@@ -10,9 +10,5 @@ psql_here -c "SET client_min_messages = error" -c "DROP EXTENSION IF EXISTS emot
 	-c "DROP TABLE IF EXISTS goemotions" -c "CREATE EXTENSION emotion" \
 	-c "CREATE TABLE goemotions (text text NOT NULL, labels text[] NOT NULL, split text NOT NULL, id text)"
 for split in train dev; do
-	awk -F'\t' -v split_name=$split -v OFS='\t' 'NR == FNR { name[FNR - 1] = $1; next }
-		{ n = split($2, id, ","); labels = ""
-		  for (i = 1; i <= n; i++) labels = labels (i > 1 ? "," : "") name[id[i]]
-		  gsub(/\\/, "\\\\", $1)
-		  print $1, "{" labels "}", split_name, $3 }' "$data/labels.txt" "$data/$split.tsv"
+	awk -f models/english/goemotions.awk -v split_name=$split "$data/labels.txt" "$data/$split.tsv"
 done | psql_here -c "COPY goemotions FROM STDIN"

@@ -26,13 +26,8 @@ chmod 755 "$directory"
 trap 'status=$?; cluster_stop "$directory"; rm -rf "$directory" $here/.new.*; exit $status' EXIT
 trap 'exit 130' INT TERM
 
-# COPY's text format takes a backslash for its own; \x01 never occurs, so no text is quoted.
 for split in train dev; do
-	awk -F'\t' -v split_name=$split -v OFS='\t' 'NR == FNR { name[FNR - 1] = $1; next }
-		{ n = split($2, id, ","); labels = ""
-		  for (i = 1; i <= n; i++) labels = labels (i > 1 ? "," : "") name[id[i]]
-		  gsub(/\\/, "\\\\", $1)
-		  print $1, "{" labels "}", split_name, $3 }' "$data/labels.txt" "$data/$split.tsv"
+	awk -f $here/goemotions.awk -v split_name=$split "$data/labels.txt" "$data/$split.tsv"
 done >"$directory/goemotions.copy"
 cp $here/train.sql "$directory/"
 [ "$(id -u)" != 0 ] || chown -R "$cluster_user" "$directory"
