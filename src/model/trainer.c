@@ -305,6 +305,18 @@ trainer_create(const em_allocator *allocator, const network_layout *layout,
 	return EM_OK;
 }
 
+real *
+trainer_initial_embedding(trainer *trainer)
+{
+	return trainer->embedding;
+}
+
+real *
+trainer_initial_dense(trainer *trainer)
+{
+	return trainer->dense;
+}
+
 void
 trainer_free(trainer *trainer)
 {

@@ -94,6 +94,13 @@ em_code trainer_create(const em_allocator *allocator, const network_layout *layo
 					   trainer **out, em_status *status);
 void trainer_free(trainer *trainer);
 
+/*
+ * The weights that training begins with, embedding (V, E) and dense: fresh ones, to be overwritten
+ * in place before the first epoch by a caller who has better.
+ */
+real *trainer_initial_embedding(trainer *trainer);
+real *trainer_initial_dense(trainer *trainer);
+
 /* Epochs done, and whether there are no more to do (all done, or none better for `patience`). */
 int trainer_epochs_done(const trainer *trainer);
 bool trainer_finished(const trainer *trainer);
