@@ -57,6 +57,8 @@ const option_spec trainer_option_specs[] = {
 	  "how many positives' worth the global threshold counts in a label's own" },
 	{ INT_FIELD(min_count), 1, 1000000, NULL, "words seen less often are unknown" },
 	{ INT_FIELD(max_words), 0, 10000000, NULL, "words known, at most; 0: no limit" },
+	{ FIELD(weight_averaging), 0, 0.999999, NULL,
+	  "decay per update of the moving average of the weights that becomes the model; 0: none" },
 	{ NULL, OPTION_INT, 0, 0, 0, NULL, NULL },
 };
 
@@ -101,7 +103,10 @@ trainer_memory(const network_layout *layout, const trainer_options *options)
 	uint64_t shards = ((uint64_t) options->batch_size + (uint64_t) options->shard_size - 1) /
 					  (uint64_t) options->shard_size;
 
-	return (weights * 4 + shards * layout->dense) * sizeof(real);
+	bool average = options->weight_averaging > 0;
+
+	return (weights * (average ? 5 : 4) + shards * layout->dense) * sizeof(real) +
+		   (average ? layout->vocabulary * sizeof(uint64_t) : 0);
 }
 
 /* Cut the dense parameters into pieces of one tensor each. */
@@ -137,15 +142,19 @@ make_weights(trainer *trainer, em_status *status)
 {
 	const network_layout *layout = trainer->layout;
 	size_t embedding = layout->vocabulary * layout->embedding;
+	bool average = trainer->options.weight_averaging > 0;
 	const uint64_t *count = samples_label_counts(trainer->train);
 	double *prior;
 	real *at;
 
 	trainer->embedding_count = embedding;
-	trainer->block =
-		em_allocate_zeroed(trainer->allocator, 4 * (embedding + layout->dense), sizeof(real));
+	trainer->block = em_allocate_zeroed(
+		trainer->allocator, (average ? 5 : 4) * (embedding + layout->dense), sizeof(real));
+	if (average)
+		trainer->averaged =
+			em_allocate_zeroed(trainer->allocator, layout->vocabulary, sizeof(uint64_t));
 	prior = em_allocate_array(trainer->allocator, layout->labels, sizeof(double));
-	if (trainer->block == NULL || prior == NULL)
+	if (trainer->block == NULL || prior == NULL || (average && trainer->averaged == NULL))
 	{
 		em_release(trainer->allocator, prior);
 		return out_of_memory(status);
@@ -158,7 +167,12 @@ make_weights(trainer *trainer, em_status *status)
 	trainer->embedding = (at += layout->dense);
 	trainer->embedding_m = (at += embedding);
 	trainer->embedding_v = (at += embedding);
-	trainer->best_embedding = at + embedding;
+	trainer->best_embedding = (at += embedding);
+	if (average)
+	{
+		trainer->dense_average = (at += embedding);
+		trainer->embedding_average = at + layout->dense;
+	}
 
 	for (size_t label = 0; label < layout->labels; label++)
 		prior[label] = (double) count[label] / (double) samples_count(trainer->train);
@@ -246,7 +260,6 @@ make_evaluation(trainer *trainer, em_status *status)
 	const em_allocator *allocator = trainer->allocator;
 	const network_layout *layout = trainer->layout;
 	size_t labels = layout->labels;
-	network_weights weights = { trainer->embedding, trainer->dense };
 	size_t cells;
 
 	trainer->thresholds = em_allocate_array(allocator, labels, sizeof(float));
@@ -262,7 +275,8 @@ make_evaluation(trainer *trainer, em_status *status)
 	trainer->dev_truth = em_allocate_zeroed(allocator, cells, 1);
 	if (!trainer->dev_scores || !trainer->dev_truth)
 		return out_of_memory(status);
-	return scorer_create_bare(allocator, layout, weights, trainer->pool, &trainer->scorer, status);
+	return scorer_create_bare(allocator, layout, trainer_evaluated(trainer), trainer->pool,
+							  &trainer->scorer, status);
 }
 
 em_code
@@ -332,6 +346,7 @@ trainer_free(trainer *trainer)
 	}
 	scorer_free(trainer->scorer);
 	em_release(allocator, trainer->block);
+	em_release(allocator, trainer->averaged);
 	em_release(allocator, trainer->label_weight);
 	em_release(allocator, trainer->positive_weight);
 	em_release(allocator, trainer->pieces);
@@ -371,6 +386,7 @@ trainer_begin_epoch(trainer *trainer, em_status *status)
 	uint32_t longest = 0;
 	uint32_t *places;
 
+	trainer_average_begin(trainer);
 	for (size_t i = 0; i < count; i++)
 		if (samples_length(train, i) > longest)
 			longest = samples_length(train, i);
@@ -511,11 +527,13 @@ trainer_end_epoch(trainer *trainer, em_should_stop should_stop, void *stop_conte
 {
 	const network_layout *layout = trainer->layout;
 	trainer_epoch figures = { 0, NAN, NAN, NAN, NAN, 0 };
+	network_weights evaluated = trainer_evaluated(trainer);
 	bool best;
 
 	if (!isfinite((double) nn_sum_of_squares(layout->dense, trainer->dense)) ||
 		!isfinite((double) nn_sum_of_squares(trainer->embedding_count, trainer->embedding)))
 		return trainer_diverged(trainer, "the weights are", status);
+	trainer_average_catch_up(trainer);
 	figures.train_loss = trainer->loss_sum / (double) samples_count(trainer->train);
 	figures.selected = trainer->epochs_done; /* without a development set the last is the best */
 	if (trainer->dev != NULL)
@@ -534,8 +552,8 @@ trainer_end_epoch(trainer *trainer, em_should_stop should_stop, void *stop_conte
 	if (best)
 	{
 		trainer->best_epoch = trainer->epochs_done;
-		memcpy(trainer->best_dense, trainer->dense, layout->dense * sizeof(real));
-		memcpy(trainer->best_embedding, trainer->embedding,
+		memcpy(trainer->best_dense, evaluated.dense, layout->dense * sizeof(real));
+		memcpy(trainer->best_embedding, evaluated.embedding,
 			   trainer->embedding_count * sizeof(real));
 		memcpy(trainer->best_thresholds, trainer->thresholds, layout->labels * sizeof(float));
 	}
@@ -604,6 +622,14 @@ trainer_weights(const trainer *trainer)
 	network_weights weights = { trainer->embedding, trainer->dense };
 
 	return weights;
+}
+
+network_weights
+trainer_evaluated(const trainer *trainer)
+{
+	network_weights average = { trainer->embedding_average, trainer->dense_average };
+
+	return trainer->dense_average ? average : trainer_weights(trainer);
 }
 
 const float *

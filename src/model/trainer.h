@@ -65,6 +65,7 @@ typedef struct trainer_options
 	double threshold_shrinkage; /* positives' worth of the global threshold */
 	int min_count;              /* words seen less often are unknown */
 	int max_words;              /* 0: no limit */
+	double weight_averaging;    /* decay of the average that is evaluated and kept; 0: none */
 } trainer_options;
 
 extern const option_spec trainer_option_specs[];

@@ -48,6 +48,8 @@ struct trainer
 	real *block;
 	real *embedding, *embedding_m, *embedding_v, *best_embedding;
 	real *dense, *dense_m, *dense_v, *best_dense;
+	real *embedding_average, *dense_average; /* NULL without weight_averaging */
+	uint64_t *averaged; /* (V): the update up to which a row's average has come */
 
 	nn_loss loss;
 	real *label_weight;    /* (L) */
@@ -104,6 +106,20 @@ struct trainer
 
 /* Report that the loss, the gradient or the weights (what) are not finite. */
 em_code trainer_diverged(const trainer *trainer, const char *what, em_status *status);
+
+/*
+ * The average of the weights (trainer_average.c); nothing without weight_averaging. begin: before
+ * the first update the average is the weights. dense: after an update of these weights. row: take
+ * one row of the embedding to `step` with the weights it has; to be called with the update before,
+ * then after it changed the row with its own. catch_up: all rows, to the last update.
+ */
+void trainer_average_begin(trainer *trainer);
+void trainer_average_dense(trainer *trainer, size_t offset, size_t elements);
+void trainer_average_row(trainer *trainer, uint32_t row, uint64_t step);
+void trainer_average_catch_up(trainer *trainer);
+
+/* What is evaluated and published: the average, or the weights themselves without one. */
+network_weights trainer_evaluated(const trainer *trainer);
 
 /* dev_truth from dev's samples. */
 em_code trainer_load_truth(trainer *trainer, em_status *status);

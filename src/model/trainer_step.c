@@ -202,6 +202,7 @@ update_weights(void *context, size_t index)
 		nn_adamw(piece->elements, &update, trainer->dense + piece->offset,
 				 trainer->shards[0].d_dense + piece->offset, trainer->dense_m + piece->offset,
 				 trainer->dense_v + piece->offset);
+		trainer_average_dense(trainer, piece->offset, piece->elements);
 		return;
 	}
 	update.weight_decay = 0;
@@ -209,10 +210,13 @@ update_weights(void *context, size_t index)
 	rows_of_task(trainer, index, &first, &end);
 	for (size_t row = first; row < end; row++)
 	{
-		size_t at = trainer->merged_ids[row] * dim;
+		uint32_t id = trainer->merged_ids[row];
+		size_t at = id * dim;
 
+		trainer_average_row(trainer, id, trainer->step - 1);
 		nn_adamw(dim, &update, trainer->embedding + at, trainer->d_rows + row * dim,
 				 trainer->embedding_m + at, trainer->embedding_v + at);
+		trainer_average_row(trainer, id, trainer->step);
 	}
 }
 

@@ -523,6 +523,7 @@ test_memory(void)
 	long n = 0, live = check_live;
 
 	options.loss = TRAINER_CLASS_BALANCED;
+	options.weight_averaging = 0.9;
 	options.positive_weight = 2;
 	while (good && code != EM_OK)
 	{
