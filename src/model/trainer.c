@@ -48,6 +48,12 @@ const option_spec trainer_option_specs[] = {
 	{ FIELD(class_balanced_beta), 0, 0.999999, NULL, "beta of the class-balanced weights" },
 	{ FIELD(positive_weight), 0, 1000, NULL, "weight of a label's presence in the loss" },
 	{ FIELD(label_smoothing), 0, 0.5, NULL, "how far targets move from 0 and 1 to one half" },
+	{ FIELD(weight_averaging), 0, 0.999999, NULL,
+	  "decay per update of the moving average of the weights that becomes the model; 0: none" },
+	{ FIELD(layer_decay), 0, 1, NULL,
+	  "each layer's learning rate as a multiple of that of the layer behind it" },
+	{ FIELD(unfreeze_epochs), 0, 10000, NULL,
+	  "epochs until the next layer learns, from the last to the first; 0: all learn at once" },
 	{ "seed", OPTION_UINT64, offsetof(trainer_options, seed), 0, 9223372036854775807.0, NULL,
 	  "what all random numbers depend on" },
 	{ CHOICE_FIELD(metric), 0, 0, metric_names, "what chooses the best epoch on held-out rows" },
@@ -57,8 +63,6 @@ const option_spec trainer_option_specs[] = {
 	  "how many positives' worth the global threshold counts in a label's own" },
 	{ INT_FIELD(min_count), 1, 1000000, NULL, "words seen less often are unknown" },
 	{ INT_FIELD(max_words), 0, 10000000, NULL, "words known, at most; 0: no limit" },
-	{ FIELD(weight_averaging), 0, 0.999999, NULL,
-	  "decay per update of the moving average of the weights that becomes the model; 0: none" },
 	{ NULL, OPTION_INT, 0, 0, 0, NULL, NULL },
 };
 
@@ -83,6 +87,7 @@ trainer_options_default(trainer_options *options)
 	options->margin = 0.05;
 	options->class_balanced_beta = 0.999;
 	options->positive_weight = 1;
+	options->layer_decay = 1;
 	options->seed = 1;
 	options->metric = TRAINER_MACRO_AUC;
 	options->patience = 3;
@@ -131,7 +136,7 @@ make_pieces(trainer *trainer, em_status *status)
 
 			trainer->pieces[trainer->piece_count++] =
 				(dense_piece){ tensor->offset + done, left < PIECE_ELEMENTS ? left : PIECE_ELEMENTS,
-							   tensor->decay };
+							   tensor->decay, (int) trainer_group_of(tensor->kind) };
 		}
 	}
 	return EM_OK;

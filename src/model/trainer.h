@@ -57,15 +57,17 @@ typedef struct trainer_options
 	double gamma_negative;
 	double margin;
 	double class_balanced_beta;
-	double positive_weight; /* on every label's positives */
-	double label_smoothing; /* targets become y (1 - s) + s / 2 */
+	double positive_weight;  /* on every label's positives */
+	double label_smoothing;  /* targets become y (1 - s) + s / 2 */
+	double weight_averaging; /* decay of the average that is evaluated and kept; 0: none */
+	double layer_decay;      /* a layer's rate as a multiple of that of the layer behind it */
+	double unfreeze_epochs;  /* before the next layer learns, too; 0: all do at once */
 	uint64_t seed;
 	int metric;                 /* trainer_metric */
 	int patience;               /* epochs without a better metric before stopping; 0: never stop */
 	double threshold_shrinkage; /* positives' worth of the global threshold */
 	int min_count;              /* words seen less often are unknown */
 	int max_words;              /* 0: no limit */
-	double weight_averaging;    /* decay of the average that is evaluated and kept; 0: none */
 } trainer_options;
 
 extern const option_spec trainer_option_specs[];

@@ -17,7 +17,24 @@ typedef struct dense_piece
 	size_t offset;
 	size_t elements;
 	bool decay;
+	int group; /* trainer_group */
 } dense_piece;
+
+/* Layers that learn at one rate, from the last to the first. */
+typedef enum trainer_group
+{
+	TRAINER_GROUP_OUTPUT, /* and attention */
+	TRAINER_GROUP_LSTM,
+	TRAINER_GROUP_CONV,
+	TRAINER_GROUP_EMBEDDING,
+	TRAINER_GROUPS,
+} trainer_group;
+
+typedef struct group_state
+{
+	double rate;    /* times the learning rate; 0: frozen */
+	double updates; /* of the group, this one included: what Adam's moments are corrected by */
+} group_state;
 
 /* What one shard of a batch computes with and leaves behind. */
 typedef struct shard
@@ -95,6 +112,7 @@ struct trainer
 	double *partial; /* sums of squares by task */
 	size_t partial_capacity;
 	nn_adamw_step update;
+	group_state groups[TRAINER_GROUPS];
 
 	/* the development set */
 	scorer *scorer;
@@ -120,6 +138,10 @@ void trainer_average_catch_up(trainer *trainer);
 
 /* What is evaluated and published: the average, or the weights themselves without one. */
 network_weights trainer_evaluated(const trainer *trainer);
+
+/* Whose group a tensor is in, and `groups` for the update that comes next (trainer_rates.c). */
+trainer_group trainer_group_of(network_tensor_kind kind);
+void trainer_set_rates(trainer *trainer);
 
 /* dev_truth from dev's samples. */
 em_code trainer_load_truth(trainer *trainer, em_status *status);

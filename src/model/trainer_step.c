@@ -59,7 +59,7 @@ prepare_shard(trainer *trainer, size_t index, const uint32_t *numbers, size_t si
 	shard->weights = nn_arena_take(&shard->lane.arena, texts, sizeof(real));
 	shard->sample = nn_arena_take(&shard->lane.arena, texts, sizeof(uint32_t));
 	shard->d_embedding =
-		trainer->options.embedding_rate > 0
+		trainer->groups[TRAINER_GROUP_EMBEDDING].rate > 0
 			? nn_arena_take(&shard->lane.arena, batch->distinct * dim, sizeof(real))
 			: NULL;
 	for (size_t b = 0; b < texts; b++)
@@ -108,7 +108,7 @@ merge_tokens(trainer *trainer, em_status *status)
 	size_t total = 0;
 
 	trainer->merged = 0;
-	if (trainer->options.embedding_rate == 0)
+	if (trainer->groups[TRAINER_GROUP_EMBEDDING].rate == 0)
 		return EM_OK;
 	for (size_t s = 0; s < used; s++)
 		total += trainer->shards[s].lane.packer.batch.distinct;
@@ -165,6 +165,9 @@ merge_gradients(void *context, size_t index)
 		const dense_piece *piece = &trainer->pieces[index];
 		real *sum = trainer->shards[0].d_dense + piece->offset;
 
+		trainer->partial[index] = 0;
+		if (trainer->groups[piece->group].rate == 0)
+			return;
 		for (size_t s = 1; s < used; s++)
 			nn_axpy(piece->elements, 1, trainer->shards[s].d_dense + piece->offset, sum);
 		trainer->partial[index] = nn_sum_of_squares(piece->elements, sum);
@@ -184,19 +187,34 @@ merge_gradients(void *context, size_t index)
 	trainer->partial[index] = nn_sum_of_squares((end - first) * dim, trainer->d_rows + first * dim);
 }
 
+/* The update of a group's weights. */
+static nn_adamw_step
+group_update(const trainer *trainer, int group)
+{
+	nn_adamw_step update = trainer->update;
+
+	update.learning_rate *= (real) trainer->groups[group].rate;
+	update.correction1 = (real) (1 - pow(ADAM_BETA1, trainer->groups[group].updates));
+	update.correction2 = (real) (1 - pow(ADAM_BETA2, trainer->groups[group].updates));
+	return update;
+}
+
 /* Worker thread: AdamW on one piece; rows of the embedding that the batch did not touch stay. */
 static void
 update_weights(void *context, size_t index)
 {
 	trainer *trainer = context;
 	size_t dim = trainer->layout->embedding;
-	nn_adamw_step update = trainer->update;
+	nn_adamw_step update;
 	size_t first, end;
 
 	if (index < trainer->piece_count)
 	{
 		const dense_piece *piece = &trainer->pieces[index];
 
+		if (trainer->groups[piece->group].rate == 0)
+			return;
+		update = group_update(trainer, piece->group);
 		if (!piece->decay)
 			update.weight_decay = 0;
 		nn_adamw(piece->elements, &update, trainer->dense + piece->offset,
@@ -205,8 +223,8 @@ update_weights(void *context, size_t index)
 		trainer_average_dense(trainer, piece->offset, piece->elements);
 		return;
 	}
+	update = group_update(trainer, TRAINER_GROUP_EMBEDDING);
 	update.weight_decay = 0;
-	update.learning_rate *= (real) trainer->options.embedding_rate;
 	rows_of_task(trainer, index, &first, &end);
 	for (size_t row = first; row < end; row++)
 	{
@@ -237,8 +255,6 @@ set_update(trainer *trainer, double norm)
 		.epsilon = (real) ADAM_EPSILON,
 		.weight_decay = (real) options->weight_decay,
 		.gradient_scale = (real) (clip > 0 && norm > clip ? clip / norm : 1),
-		.correction1 = (real) (1 - pow(ADAM_BETA1, (double) trainer->step)),
-		.correction2 = (real) (1 - pow(ADAM_BETA2, (double) trainer->step)),
 	};
 }
 
@@ -284,6 +300,7 @@ trainer_step(trainer *trainer, em_should_stop should_stop, void *stop_context, e
 	em_code code = samples_read(trainer->train, numbers, size, trainer->sequences, trainer->targets,
 								trainer->weights, status);
 
+	trainer_set_rates(trainer);
 	trainer->shards_used = (size + shard_size - 1) / shard_size;
 	trainer->loss_scale = 1 / ((double) size * (double) trainer->layout->labels);
 	for (size_t s = 0; code == EM_OK && s < trainer->shards_used; s++)

@@ -298,6 +298,141 @@ test_averaging_way(void)
 	check_way("averaging", options);
 }
 
+/* Of the output and attention, the LSTM, the convolutions, the embedding: what moved from `from`. */
+typedef struct moves
+{
+	double sum[4];
+	double largest[4];
+} moves;
+
+static void
+add_moves(moves *moves, int group, const real *from, const real *to, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+	{
+		double distance = fabs((double) to[i] - from[i]);
+
+		moves->sum[group] += distance;
+		moves->largest[group] = fmax(moves->largest[group], distance);
+	}
+}
+
+static int
+group_of(network_tensor_kind kind)
+{
+	return kind <= TENSOR_CONV_BIAS ? 2 : kind <= TENSOR_LSTM_BIAS ? 1 : 0;
+}
+
+static moves
+moves_since(const real *dense, const real *embedding, const trainer *trainer)
+{
+	moves found = { { 0 }, { 0 } };
+
+	for (size_t i = 0; i < layout.tensor_count; i++)
+		add_moves(&found, group_of(layout.tensors[i].kind), dense + layout.tensors[i].offset,
+				  trainer->dense + layout.tensors[i].offset, layout.tensors[i].elements);
+	add_moves(&found, 3, embedding, trainer->embedding, layout.vocabulary * layout.embedding);
+	return found;
+}
+
+static real *
+copy_of(const real *values, size_t count)
+{
+	real *copy = malloc(count * sizeof(real));
+
+	memcpy(copy, values, count * sizeof(real));
+	return copy;
+}
+
+/* Adam's first step moves every weight by the learning rate. */
+static trainer_options
+plain_steps(void)
+{
+	trainer_options options = small_options();
+
+	options.schedule = NN_SCHEDULE_CONSTANT;
+	options.warmup = 0;
+	options.weight_decay = 0;
+	return options;
+}
+
+static void
+test_layer_decay(double decay)
+{
+	trainer_options options = plain_steps();
+	trainer *even = make_trainer(&options, NULL), *uneven;
+	real *dense = copy_of(even->dense, layout.dense);
+	real *embedding = copy_of(even->embedding, even->embedding_count);
+	moves all, some;
+
+	options.layer_decay = decay;
+	uneven = make_trainer(&options, NULL);
+	begin(even);
+	begin(uneven);
+	step(even);
+	step(uneven);
+	all = moves_since(dense, embedding, even);
+	some = moves_since(dense, embedding, uneven);
+	for (int group = 0; group < 4; group++)
+		CHECK(all.sum[group] > 0 &&
+				  fabs(some.sum[group] / all.sum[group] - pow(decay, group)) < 1e-4,
+			  "layer_decay %g: layer %d from the end moves %.4f times as far", decay, group,
+			  some.sum[group] / all.sum[group]);
+	trainer_free(even);
+	trainer_free(uneven);
+	free(dense);
+	free(embedding);
+}
+
+static void
+test_unfreezing(void)
+{
+	trainer_options options = plain_steps();
+	trainer *made;
+	real *dense, *embedding;
+	double norm = 0;
+
+	options.clip_norm = 0.01;
+	options.unfreeze_epochs = 0.5;
+	made = make_trainer(&options, NULL);
+	dense = copy_of(made->dense, layout.dense);
+	embedding = copy_of(made->embedding, made->embedding_count);
+	for (size_t done = 1; done <= 20; done++)
+	{
+		moves found;
+		bool right = true;
+
+		if (done % 10 == 1)
+			begin(made);
+		step(made);
+		if (done == 1)
+			for (size_t i = 0; i < layout.dense; i++)
+				norm += (double) made->dense_m[i] * made->dense_m[i];
+		found = moves_since(dense, embedding, made);
+		for (int group = 0; group < 4; group++)
+			right &= done > 5U * (size_t) group ? found.sum[group] > 0 : found.sum[group] == 0;
+		CHECK(right, "unfreeze_epochs 0.5: after %zu steps %d of 4 layers have moved", done,
+			  (int) (done - 1) / 5 + 1);
+		for (int group = 0; group < 4; group++)
+			if (done == 1 + 5U * (size_t) group)
+				CHECK(fabs(found.largest[group] / options.learning_rate - 1) < 1e-3,
+					  "a layer's first step is as long as that of the others");
+		if (done % 10 == 0)
+			end(made);
+	}
+	CHECK(fabs(sqrt(norm) - 0.1 * options.clip_norm) < 1e-7,
+		  "a frozen layer's gradient does not count in the norm");
+	trainer_free(made);
+	free(dense);
+	free(embedding);
+
+	options = small_options();
+	options.weight_averaging = 0.9;
+	options.unfreeze_epochs = 0.7;
+	options.layer_decay = 0.5;
+	check_way("unfreezing and averaging", options);
+}
+
 int
 main(void)
 {
@@ -322,6 +457,9 @@ main(void)
 	test_averaging(0.8); /* the ramp reaches it among the updates */
 	test_averaging(0.999);
 	test_averaging_way();
+	test_layer_decay(0.5);
+	test_layer_decay(0);
+	test_unfreezing();
 	samples_free(train);
 	samples_free(dev);
 	CHECK(check_live == 0, "nothing is left");
