@@ -162,6 +162,16 @@ t->slope *= factor; ;;
 (y * positive.slope + (1 - y) * negative.slope) ;; (positive.slope + (1 - y) * negative.slope)
 (y * positive.slope + (1 - y) * negative.slope) ;; (y * positive.slope + negative.slope)
 (real) (weight * (y * positive.slope ;; (real) (scale * (y * positive.slope
+(loss->shift ? loss->shift[label] : 0); ;; 0;
+(loss->shift ? loss->shift[label] : 0); ;; -(loss->shift ? loss->shift[label] : 0);
+weight *= balanced_weight(loss, label, rarity); ;;  ;
+focal_negative(loss->negative_scale * z, loss->gamma_positive); ;; focal_negative(z, loss->gamma_positive);
+negative.value /= loss->negative_scale; ;; scale_term(&negative, 1 / loss->negative_scale);
+negative.value /= loss->negative_scale; ;;  ;
+loss->rarity[label] / row_rarity ;; row_rarity / loss->rarity[label]
+(targets[label] - loss->smoothing / 2) / (1 - loss->smoothing) ;; targets[label]
+targets + row * labels) : 0; ;; targets) : 0;
+(share - middle)) ;; (share + middle))
 == nn/simd_kernels.h
 v_where_positive(v_get(y + (i), (count)), v_get(dy + (i), (count))) ;; v_get(dy + (i), (count))
 v_where_positive(v_get(y + (i), (count)), v_get(dy + (i), (count))) ;; v_where_positive(v_get(y + (i), (count)), -v_get(dy + (i), (count)))

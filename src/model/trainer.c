@@ -21,7 +21,9 @@
 #define EVALUATION_TEXTS 4096
 
 static const char *const schedule_names[] = { "constant", "linear", "cosine", NULL };
-static const char *const loss_names[] = { "bce", "focal", "asymmetric", "class_balanced", NULL };
+static const char *const loss_names[] = {
+	"bce", "focal", "asymmetric", "class_balanced", "distribution_balanced", NULL
+};
 static const char *const metric_names[] = { "macro_auc", "macro_ap", "macro_f1", "log_loss", NULL };
 
 #define FIELD(field) #field, OPTION_REAL, offsetof(trainer_options, field)
@@ -40,12 +42,24 @@ const option_spec trainer_option_specs[] = {
 	{ FIELD(warmup), 0, 1, NULL, "share of the updates in which the learning rate rises" },
 	{ CHOICE_FIELD(schedule), 0, 0, schedule_names, "how the learning rate falls afterwards" },
 	{ CHOICE_FIELD(loss), 0, 0, loss_names, "what is minimised" },
-	{ FIELD(focal_gamma), 0, 20, NULL, "focusing of the focal loss" },
+	{ FIELD(focal_gamma), 0, 20, NULL, "focusing of the focal and the distribution-balanced loss" },
 	{ FIELD(focal_alpha), -1, 1, NULL, "weight of positives in the focal loss; negative: none" },
 	{ FIELD(gamma_positive), 0, 20, NULL, "focusing of positives in the asymmetric loss" },
 	{ FIELD(gamma_negative), 0, 20, NULL, "focusing of negatives in the asymmetric loss" },
 	{ FIELD(margin), 0, 0.99, NULL, "shift of negatives in the asymmetric loss" },
 	{ FIELD(class_balanced_beta), 0, 0.999999, NULL, "beta of the class-balanced weights" },
+	{ FIELD(balanced_alpha), 0, 10, NULL,
+	  "least weight of a label in the distribution-balanced loss" },
+	{ FIELD(balanced_beta), 0, 1000, NULL,
+	  "how steeply weights of the distribution-balanced loss rise with a label's rarity" },
+	{ FIELD(balanced_mu), 0, 1, NULL,
+	  "rarity within a text at which weights of the distribution-balanced loss are in the middle" },
+	{ FIELD(balanced_kappa), 0, 10, NULL,
+	  "logit_adjustment that is part of the distribution-balanced loss" },
+	{ FIELD(balanced_lambda), 0.01, 100, NULL,
+	  "how fast the distribution-balanced loss tires of negatives that are clear" },
+	{ FIELD(logit_adjustment), 0, 10, NULL,
+	  "times the logit of a label's share: added to its logit while training, with any loss" },
 	{ FIELD(positive_weight), 0, 1000, NULL, "weight of a label's presence in the loss" },
 	{ FIELD(label_smoothing), 0, 0.5, NULL, "how far targets move from 0 and 1 to one half" },
 	{ FIELD(weight_averaging), 0, 0.999999, NULL,
@@ -86,6 +100,11 @@ trainer_options_default(trainer_options *options)
 	options->gamma_negative = 4;
 	options->margin = 0.05;
 	options->class_balanced_beta = 0.999;
+	options->balanced_alpha = 0.1;
+	options->balanced_beta = 10;
+	options->balanced_mu = 0.2;
+	options->balanced_kappa = 0.05;
+	options->balanced_lambda = 2;
 	options->positive_weight = 1;
 	options->layer_decay = 1;
 	options->seed = 1;
@@ -187,42 +206,6 @@ make_weights(trainer *trainer, em_status *status)
 }
 
 static em_code
-make_loss(trainer *trainer, em_status *status)
-{
-	const trainer_options *options = &trainer->options;
-	size_t labels = trainer->layout->labels;
-	nn_loss *loss = &trainer->loss;
-
-	loss->kind = options->loss == TRAINER_FOCAL        ? NN_LOSS_FOCAL
-				 : options->loss == TRAINER_ASYMMETRIC ? NN_LOSS_ASYMMETRIC
-													   : NN_LOSS_BCE;
-	loss->gamma_positive =
-		options->loss == TRAINER_FOCAL ? options->focal_gamma : options->gamma_positive;
-	loss->gamma_negative = options->gamma_negative;
-	loss->margin = options->margin;
-	loss->alpha = options->focal_alpha;
-	if (options->loss == TRAINER_CLASS_BALANCED)
-	{
-		trainer->label_weight = em_allocate_array(trainer->allocator, labels, sizeof(real));
-		if (trainer->label_weight == NULL)
-			return out_of_memory(status);
-		nn_class_balanced_weights(labels, samples_label_counts(trainer->train),
-								  options->class_balanced_beta, trainer->label_weight);
-		loss->label_weight = trainer->label_weight;
-	}
-	if (options->positive_weight != 1)
-	{
-		trainer->positive_weight = em_allocate_array(trainer->allocator, labels, sizeof(real));
-		if (trainer->positive_weight == NULL)
-			return out_of_memory(status);
-		for (size_t label = 0; label < labels; label++)
-			trainer->positive_weight[label] = (real) options->positive_weight;
-		loss->positive_weight = trainer->positive_weight;
-	}
-	return EM_OK;
-}
-
-static em_code
 make_batch_memory(trainer *trainer, em_status *status)
 {
 	const em_allocator *allocator = trainer->allocator;
@@ -308,7 +291,7 @@ trainer_create(const em_allocator *allocator, const network_layout *layout,
 	if (code == EM_OK)
 		code = make_weights(made, status);
 	if (code == EM_OK)
-		code = make_loss(made, status);
+		code = trainer_make_loss(made, status);
 	if (code == EM_OK)
 		code = make_batch_memory(made, status);
 	if (code == EM_OK)
@@ -354,6 +337,8 @@ trainer_free(trainer *trainer)
 	em_release(allocator, trainer->averaged);
 	em_release(allocator, trainer->label_weight);
 	em_release(allocator, trainer->positive_weight);
+	em_release(allocator, trainer->rarity);
+	em_release(allocator, trainer->shift);
 	em_release(allocator, trainer->pieces);
 	em_release(allocator, trainer->history);
 	em_release(allocator, trainer->order);

@@ -28,6 +28,7 @@ typedef enum trainer_loss
 	TRAINER_FOCAL,
 	TRAINER_ASYMMETRIC,
 	TRAINER_CLASS_BALANCED, /* bce with class-balanced label weights */
+	TRAINER_DISTRIBUTION_BALANCED,
 } trainer_loss;
 
 /* What selects the best epoch and stops early, measured on the development set. */
@@ -57,6 +58,12 @@ typedef struct trainer_options
 	double gamma_negative;
 	double margin;
 	double class_balanced_beta;
+	double balanced_alpha; /* of the distribution-balanced loss: the paper's letters */
+	double balanced_beta;
+	double balanced_mu;
+	double balanced_kappa;
+	double balanced_lambda;
+	double logit_adjustment; /* tau */
 	double positive_weight;  /* on every label's positives */
 	double label_smoothing;  /* targets become y (1 - s) + s / 2 */
 	double weight_averaging; /* decay of the average that is evaluated and kept; 0: none */

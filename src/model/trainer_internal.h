@@ -71,6 +71,8 @@ struct trainer
 	nn_loss loss;
 	real *label_weight;    /* (L) */
 	real *positive_weight; /* (L) */
+	real *rarity;          /* (L) */
+	real *shift;           /* (L) */
 
 	dense_piece *pieces;
 	size_t piece_count;
@@ -138,6 +140,12 @@ void trainer_average_catch_up(trainer *trainer);
 
 /* What is evaluated and published: the average, or the weights themselves without one. */
 network_weights trainer_evaluated(const trainer *trainer);
+
+/*
+ * `loss` from options and label counts (trainer_loss.c). Where it shifts the logits, the output's
+ * bias makes up for it: training begins with each label's share as before.
+ */
+em_code trainer_make_loss(trainer *trainer, em_status *status);
 
 /* Whose group a tensor is in, and `groups` for the update that comes next (trainer_rates.c). */
 trainer_group trainer_group_of(network_tensor_kind kind);

@@ -116,7 +116,7 @@ test_network(const char *name, option_int_list widths, bool dropout, const uint3
 			   "%s: the layout is possible", name))
 		return;
 	n.batch = batch;
-	n.loss = (nn_loss){ NN_LOSS_BCE, 0, 0, 0, -1, NULL, NULL };
+	n.loss = (nn_loss){ .kind = NN_LOSS_BCE, .alpha = -1 };
 	n.training = true;
 	for (size_t b = 0; b < batch->sequences; b++)
 		n.sample[b] = 100 + batch->order[b];

@@ -293,7 +293,7 @@ test_pass(const fixture *f)
 	size_t table = layout->vocabulary * layout->embedding;
 	size_t size = (network_workspace(layout, batch, true) + 63) / 64 * 64;
 	nn_arena arena = { aligned_alloc(NN_ALIGNMENT, size), size, 0 };
-	nn_loss loss = { NN_LOSS_BCE, 0, 0, 0, -1, NULL, NULL };
+	nn_loss loss = { .kind = NN_LOSS_BCE, .alpha = -1 };
 	network_pass pass;
 	real *logits = allocate(cells, sizeof(real));
 	real *d_logits = allocate(cells, sizeof(real));

@@ -433,6 +433,43 @@ test_unfreezing(void)
 	check_way("unfreezing and averaging", options);
 }
 
+/* Training begins with the labels' shares, and what is scored later is free of the shift. */
+static void
+test_logit_adjustment(void)
+{
+	trainer_options options = small_options();
+	trainer *plain = make_trainer(&options, NULL), *made;
+	const uint64_t *count = samples_label_counts(train);
+	size_t bias = layout.tensors[layout.tensor_count - 1].offset;
+	double loss, share, shift = 0;
+
+	begin(plain);
+	step(plain);
+	loss = trainer_last_loss(plain);
+	trainer_free(plain);
+	for (int balanced = 0; balanced < 2; balanced++)
+	{
+		options.loss = balanced ? TRAINER_DISTRIBUTION_BALANCED : TRAINER_BCE;
+		options.logit_adjustment = balanced ? 0.3 : 1;
+		made = make_trainer(&options, NULL);
+		for (size_t label = 0; label < LABELS; label++)
+		{
+			share = (double) count[label] / TEXTS;
+			shift = fmax(shift, fabs(made->dense[bias + label] -
+									 (balanced ? 0.65 : 0) * log(share / (1 - share))));
+		}
+		CHECK(shift < 1e-6, "logit_adjustment %g: the last bias makes up for it",
+			  options.logit_adjustment + (balanced ? 0.05 : 0));
+		begin(made);
+		step(made);
+		if (!balanced)
+			CHECK(fabs(trainer_last_loss(made) - loss) < 1e-5 * loss,
+				  "logit_adjustment 1: the first loss is as without: %.4f", loss);
+		trainer_free(made);
+	}
+	check_way("distribution_balanced and logit_adjustment", options);
+}
+
 int
 main(void)
 {
@@ -460,6 +497,7 @@ main(void)
 	test_layer_decay(0.5);
 	test_layer_decay(0);
 	test_unfreezing();
+	test_logit_adjustment();
 	samples_free(train);
 	samples_free(dev);
 	CHECK(check_live == 0, "nothing is left");
