@@ -4,8 +4,12 @@
  */
 #include "samples.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "../nn/random.h"
+#include "../text/vocabulary.h"
 
 /*
  * One sample: where its record is and what order depends on. A record is
@@ -42,6 +46,9 @@ struct samples
 	uint64_t tokens;
 	uint64_t *label_counts; /* (L) */
 	const uint32_t *remap;
+	bool masked;
+	samples_masking masking;
+	uint32_t epoch;
 
 	/* what samples_read hands out */
 	uint32_t *ids;
@@ -307,6 +314,84 @@ read_record(samples *samples, const sample_entry *entry, uint32_t *ids, em_statu
 	return EM_OK;
 }
 
+void
+samples_set_epoch(samples *samples, uint32_t epoch)
+{
+	samples->epoch = epoch;
+}
+
+/* The label that a word stands for, or -1. */
+static int32_t
+label_of(const samples_masking *masking, uint32_t id)
+{
+	return id < masking->words ? masking->label_of[id] : -1;
+}
+
+em_code
+samples_mask(samples *samples, const samples_masking *masking, em_status *status)
+{
+	double *expected = em_allocate_zeroed(samples->allocator, samples->labels, sizeof(double));
+	uint32_t *seen = em_allocate_zeroed(samples->allocator, samples->labels, sizeof(uint32_t));
+	em_code code = expected && seen ? EM_OK : out_of_memory(status);
+
+	for (size_t i = 0; code == EM_OK && i < samples->count; i++)
+	{
+		uint32_t number = (uint32_t) i;
+		nn_sequence text;
+
+		code = samples_read(samples, &number, 1, &text, NULL, NULL, status);
+		if (code != EM_OK)
+			break;
+		/* a label is set unless all occurrences of its word escape */
+		for (uint32_t j = 0; j < text.length; j++)
+		{
+			int32_t label = label_of(masking, text.ids[j]);
+
+			if (label >= 0)
+				seen[label]++;
+		}
+		for (uint32_t j = 0; j < text.length; j++)
+		{
+			int32_t label = label_of(masking, text.ids[j]);
+
+			if (label < 0 || seen[label] == 0)
+				continue;
+			expected[label] += 1 - pow(1 - masking->rate, seen[label]);
+			seen[label] = 0;
+		}
+	}
+	for (size_t i = 0; code == EM_OK && i < samples->labels; i++)
+		samples->label_counts[i] = (uint64_t) llround(expected[i]);
+	em_release(samples->allocator, expected);
+	em_release(samples->allocator, seen);
+	if (code == EM_OK)
+	{
+		samples->masked = true;
+		samples->masking = *masking;
+	}
+	return code;
+}
+
+/* targets: (L) of this sample, or NULL. */
+static void
+mask_sample(const samples *samples, uint32_t number, uint32_t *ids, uint32_t length, real *targets)
+{
+	const samples_masking *masking = &samples->masking;
+	nn_random_key key = { masking->seed, NN_STREAM_MASK, samples->epoch, number };
+
+	for (uint32_t i = 0; i < length; i++)
+	{
+		int32_t label = label_of(masking, ids[i]);
+		double share = label >= 0 ? masking->rate : masking->noise;
+
+		if ((double) nn_random_uniform(&key, i) >= share)
+			continue;
+		ids[i] = TEXT_UNKNOWN_ID;
+		if (label >= 0 && targets != NULL)
+			targets[label] = 1;
+	}
+}
+
 em_code
 samples_read(samples *samples, const uint32_t *numbers, size_t n, nn_sequence *sequences,
 			 real *targets, real *weights, em_status *status)
@@ -339,6 +424,9 @@ samples_read(samples *samples, const uint32_t *numbers, size_t n, nn_sequence *s
 		if (targets != NULL)
 			for (uint16_t j = 0; j < entry->label_count; j++)
 				targets[i * samples->labels + samples->read_labels[j]] = 1;
+		if (samples->masked)
+			mask_sample(samples, numbers[i], ids, entry->length,
+						targets ? targets + i * samples->labels : NULL);
 		if (weights != NULL)
 			weights[i] = entry->weight;
 	}

@@ -53,6 +53,30 @@ em_code samples_add(samples *samples, const uint32_t *ids, size_t length, const 
  */
 em_code samples_finish(samples *samples, const uint32_t *remap, em_status *status);
 
+/*
+ * Masking turns texts without labels into something to predict (Devlin et al. 2019; with chosen
+ * words, Felbo et al. 2017): of the occurrences of words that stand for a label, a share `rate` is hidden
+ * (the id becomes TEXT_UNKNOWN_ID) and sets that label; of the other words a share `noise` is hidden for
+ * nothing, so that a hidden word does not give away that it was one of the chosen.
+ */
+typedef struct samples_masking
+{
+	const int32_t *label_of; /* (words) label of each id, -1: none; must outlive the samples */
+	size_t words;            /* ids from here on stand for no label */
+	double rate;             /* both in 0..1 */
+	double noise;
+	uint64_t seed;
+} samples_masking;
+
+/*
+ * Mask what samples_read hands out from now on; after samples_finish. samples_label_counts
+ * become what one epoch is expected to set, rounded.
+ */
+em_code samples_mask(samples *samples, const samples_masking *masking, em_status *status);
+
+/* Names the masks to come; an epoch's are always the same. 0 in the beginning. */
+void samples_set_epoch(samples *samples, uint32_t epoch);
+
 size_t samples_count(const samples *samples);
 
 /* Tokens of sample i, in the settled order. */

@@ -368,7 +368,7 @@ trainer_free(trainer *trainer)
 em_code
 trainer_begin_epoch(trainer *trainer, em_status *status)
 {
-	const samples *train = trainer->train;
+	samples *train = trainer->train;
 	size_t count = samples_count(train);
 	size_t pool = (size_t) trainer->options.batch_size * POOL_BATCHES;
 	nn_random_key key = { trainer->options.seed, NN_STREAM_SHUFFLE, (uint32_t) trainer->epochs_done,
@@ -384,6 +384,7 @@ trainer_begin_epoch(trainer *trainer, em_status *status)
 	if (places == NULL)
 		return out_of_memory(status);
 
+	samples_set_epoch(train, (uint32_t) trainer->epochs_done);
 	nn_random_permutation(&key, count, trainer->order);
 	for (size_t first = 0; first < count; first += pool)
 	{

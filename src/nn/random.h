@@ -26,6 +26,7 @@ typedef enum nn_stream
 	NN_STREAM_SPLIT,
 	NN_STREAM_BOOTSTRAP,
 	NN_STREAM_HIDDEN_DROPOUT,
+	NN_STREAM_MASK = 32,
 } nn_stream;
 
 /* Names one sequence of 2^34 numbers. */
