@@ -43,6 +43,13 @@ const option_spec model_config_options[] = {
 	SIZE(filters, "filters of the convolution, per kernel width"),
 	SIZE(hidden, "units of the LSTM, per direction"),
 	SIZE(attention, "units of the attention"),
+	{ "subword_buckets", OPTION_INT, FIELD(subword_buckets), 0, 10000000, NULL,
+	  "rows for the character n-grams that unknown words are made of; 0: none" },
+	{ "subword_min", OPTION_INT, FIELD(subword_min), 1, MODEL_MAX_SUBWORD, NULL,
+	  "characters of such an n-gram, at least" },
+	{ "subword_max", OPTION_INT, FIELD(subword_max), 1, MODEL_MAX_SUBWORD, NULL,
+	  "characters of such an n-gram, at most" },
+	DROPOUT(dropout_subword, "part of the known words read as their n-grams while training"),
 	DROPOUT(dropout_word, "part of the words left out while training"),
 	DROPOUT(dropout_embedding, "part of the word vectors' channels left out while training"),
 	DROPOUT(dropout_conv, "part of the convolution's output left out while training"),
@@ -77,6 +84,8 @@ model_config_default(model_config *config)
 	config->filters = 128;
 	config->hidden = 128;
 	config->attention = 256;
+	config->subword_min = 3;
+	config->subword_max = 5;
 	config->dropout_word = 0.0;
 	config->dropout_embedding = 0.2;
 	config->dropout_conv = 0.2;
@@ -136,6 +145,18 @@ model_config_check(const model_config *config, em_status *status)
 
 	if (code != EM_OK)
 		return code;
+	if (config->subword_min > config->subword_max)
+		return em_fail(status, EM_INVALID_OPTION,
+					   "option \"subword_min\", %d, is over \"subword_max\", %d",
+					   config->subword_min, config->subword_max);
+	if (config->dropout_subword > 0 && config->subword_buckets == 0)
+	{
+		em_fail(status, EM_INVALID_OPTION,
+				"option \"dropout_subword\" is %g, but there are no n-grams",
+				config->dropout_subword);
+		em_hint(status, "Set \"subword_buckets\", to 100000 for instance.");
+		return EM_INVALID_OPTION;
+	}
 	for (int i = 0; i < widths->count; i++)
 	{
 		for (int j = 0; j < i; j++)

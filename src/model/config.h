@@ -12,6 +12,7 @@
 
 #define MODEL_MAX_LABELS 1000
 #define MODEL_MAX_LABEL_BYTES 256
+#define MODEL_MAX_SUBWORD 10 /* characters: bounds what an unknown word of 100 bytes costs */
 #define MODEL_ARCHITECTURE "cnn_bilstm_attention"
 
 typedef struct model_config
@@ -21,6 +22,10 @@ typedef struct model_config
 	int filters;              /* per kernel width, 1..2048; F = filters * kernel_widths.count */
 	int hidden;               /* H per direction, 1..2048 */
 	int attention;            /* A, 1..2048 */
+	int subword_buckets;      /* K: rows for character n-grams, which unknown words are made of */
+	int subword_min;          /* characters of an n-gram, '<' and '>' included */
+	int subword_max;
+	double dropout_subword;   /* a known word's occurrence is read as its n-grams */
 	double dropout_word;      /* a whole token's vector is zeroed; all in 0..0.95 */
 	double dropout_embedding; /* spatial: a channel of a text is zeroed at every position */
 	double dropout_conv;

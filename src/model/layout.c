@@ -64,6 +64,8 @@ network_layout_init(network_layout *layout, const model_config *config, size_t v
 	memset(layout, 0, sizeof(*layout));
 	layout->config = *config;
 	layout->vocabulary = vocabulary;
+	layout->buckets = (size_t) config->subword_buckets;
+	layout->rows = vocabulary + layout->buckets;
 	layout->labels = labels;
 	layout->embedding = (size_t) config->embedding_dim;
 	layout->hidden = (size_t) config->hidden;
@@ -95,13 +97,14 @@ network_layout_init(network_layout *layout, const model_config *config, size_t v
 			  0);
 	add_named(layout, "output.bias", TENSOR_OUTPUT_BIAS, false, 1, labels, 0, 0);
 
-	/* below 2^32 * 2^11 + 2^31: no overflow */
-	parameters = (uint64_t) vocabulary * layout->embedding + layout->dense;
+	/* below 2^33 * 2^11 + 2^31: no overflow */
+	parameters = (uint64_t) layout->rows * layout->embedding + layout->dense;
 	if (parameters > MAX_PARAMETERS)
 	{
 		em_fail(status, EM_LIMIT, "a network of %" PRIu64 " parameters, more than %" PRIu64,
 				parameters, MAX_PARAMETERS);
-		em_hint(status, "Use a smaller vocabulary or smaller layers.");
+		em_hint(status, layout->buckets > 0 ? "Use a smaller vocabulary, fewer buckets or smaller layers."
+									: "Use a smaller vocabulary or smaller layers.");
 		return EM_LIMIT;
 	}
 	return EM_OK;

@@ -18,7 +18,7 @@ typedef struct model
 	char **labels;         /* (L) NUL-terminated UTF-8, in one block: see model_copy_labels */
 	float *thresholds;     /* (L) in 0..1 */
 	text_vocabulary *vocabulary;
-	real *embedding; /* (V, E) */
+	real *embedding; /* (V + K, E): words, then buckets of n-grams */
 	real *dense;
 } model;
 
@@ -54,12 +54,13 @@ em_code model_check_labels(const em_slice *labels, size_t count, em_status *stat
  */
 char **model_copy_labels(const em_allocator *allocator, const em_slice *labels, size_t count);
 
-/* How the embedding is kept in a file; all else is F32. */
+/* How the embedding is kept in a file; all else is F32, or, with MODEL_I8, F16. */
 typedef enum model_precision
 {
 	MODEL_F32,
 	MODEL_F16,
 	MODEL_BF16,
+	MODEL_I8, /* with a scale per row: docs/model-file.md */
 } model_precision;
 
 /*

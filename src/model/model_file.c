@@ -233,7 +233,17 @@ find_tensor(const safetensors *file, const char *name, int rank, const uint64_t 
 			return NULL;
 		}
 	}
-	if (found->type == TENSOR_OTHER)
+	return found;
+}
+
+/* As above, of a type that says what the numbers are. */
+static const tensor *
+find_numbers(const safetensors *file, const char *name, int rank, const uint64_t *shape,
+			 em_status *status)
+{
+	const tensor *found = find_tensor(file, name, rank, shape, status);
+
+	if (found != NULL && (found->type == TENSOR_OTHER || found->type == TENSOR_I8))
 	{
 		em_fail(status, EM_CORRUPT, "tensor \"%s\" of the model file is not F32, F16 or BF16",
 				name);
@@ -266,14 +276,21 @@ within_limit(const float *numbers, size_t count)
 	return over >> 31 == 0;
 }
 
-/* tensor_read into reals; doubles are widened from floats at the end of their place. */
+/*
+ * A tensor into reals, rows of bytes by their scale; doubles are widened from floats at the end of
+ * their place.
+ */
 static em_code
-read_reals(const tensor *tensor, real *out, em_status *status)
+read_reals(const tensor *tensor, const float *scale, real *out, em_status *status)
 {
 	const size_t count = (size_t) tensor->elements;
 	float *floats = (float *) (void *) (out + count) - count;
-	em_code code = tensor_read(tensor, floats, status);
+	em_code code = EM_OK;
 
+	if (scale != NULL)
+		tensor_read_rows(tensor, scale, floats);
+	else
+		code = tensor_read(tensor, floats, status);
 	if (code != EM_OK)
 		return code;
 	/* halves end far below */
@@ -291,43 +308,110 @@ read_reals(const tensor *tensor, real *out, em_status *status)
 	return EM_OK;
 }
 
+/* Rows of the embedding in a file: words or n-grams. */
+typedef struct table
+{
+	const tensor *weight;
+	const tensor *scale; /* NULL: weight is not I8 */
+} table;
+
+static em_code
+find_table(const safetensors *file, const char *name, const char *scale_name, uint64_t rows,
+		   uint64_t columns, table *found, em_status *status)
+{
+	const uint64_t shape[2] = { rows, columns };
+
+	found->scale = NULL;
+	found->weight = find_tensor(file, name, 2, shape, status);
+	if (found->weight == NULL)
+		return EM_CORRUPT;
+	if (found->weight->type == TENSOR_OTHER)
+		return em_fail(status, EM_CORRUPT,
+					   "tensor \"%s\" of the model file is not F32, F16, BF16 or I8", name);
+	if (found->weight->type == TENSOR_I8)
+		found->scale = find_numbers(file, scale_name, 1, shape, status);
+	return found->weight->type == TENSOR_I8 && found->scale == NULL ? EM_CORRUPT : EM_OK;
+}
+
+static em_code
+read_table(model *model, const table *table, real *out, em_status *status)
+{
+	float *scale = NULL;
+	em_code code = EM_OK;
+
+	if (table->scale != NULL)
+	{
+		scale = em_allocate_array(model->allocator, (size_t) table->scale->elements, sizeof(float));
+		if (scale == NULL)
+			return em_fail(status, EM_OUT_OF_MEMORY, "out of memory");
+		code = tensor_read(table->scale, scale, status);
+	}
+	if (code == EM_OK)
+		code = read_reals(table->weight, scale, out, status);
+	em_release(model->allocator, scale);
+	return code;
+}
+
+/* The tables for words and n-grams; *count: tensors that they are. */
+static em_code
+find_tables(const safetensors *file, const network_layout *layout, table tables[2], size_t *count,
+			em_status *status)
+{
+	em_code code = find_table(file, MODEL_EMBEDDING_NAME, MODEL_EMBEDDING_SCALE, layout->vocabulary,
+							  layout->embedding, &tables[0], status);
+
+	tables[1] = (table){ NULL, NULL };
+	if (code == EM_OK && layout->buckets > 0)
+		code = find_table(file, MODEL_SUBWORD_NAME, MODEL_SUBWORD_SCALE, layout->buckets,
+						  layout->embedding, &tables[1], status);
+	*count = 0;
+	for (int i = 0; code == EM_OK && i < 2; i++)
+		*count += (tables[i].weight != NULL) + (tables[i].scale != NULL);
+	return code;
+}
+
 static em_code
 read_weights(model *model, const safetensors *file, em_status *status)
 {
 	const network_layout *layout = &model->layout;
-	const uint64_t embedding_shape[2] = { layout->vocabulary, layout->embedding };
-	const tensor *embedding, *found[NETWORK_MAX_TENSORS];
+	const tensor *found[NETWORK_MAX_TENSORS];
+	table tables[2];
 	size_t end = 0;
-	em_code code;
+	size_t count;
+	/* all shapes before any memory: what is then allocated is at most some times what the file
+	 * holds */
+	em_code code = find_tables(file, layout, tables, &count, status);
 
-	/* all shapes before any memory: what is then allocated is at most twice what the file holds */
-	embedding = find_tensor(file, MODEL_EMBEDDING_NAME, 2, embedding_shape, status);
-	if (embedding == NULL)
-		return EM_CORRUPT;
+	if (code != EM_OK)
+		return code;
 	for (size_t i = 0; i < layout->tensor_count; i++)
 	{
 		const network_tensor *wanted = &layout->tensors[i];
 
-		found[i] = find_tensor(file, wanted->name, wanted->rank, wanted->shape, status);
+		found[i] = find_numbers(file, wanted->name, wanted->rank, wanted->shape, status);
 		if (found[i] == NULL)
 			return EM_CORRUPT;
 	}
-	if (file->tensor_count != layout->tensor_count + 1)
+	count += layout->tensor_count;
+	if (file->tensor_count != count)
 		return em_fail(status, EM_CORRUPT, "the model file has %zu tensors, not %zu",
-					   file->tensor_count, layout->tensor_count + 1);
+					   file->tensor_count, count);
 
 	model->embedding =
-		em_allocate_array(model->allocator, layout->vocabulary * layout->embedding, sizeof(real));
+		em_allocate_array(model->allocator, layout->rows * layout->embedding, sizeof(real));
 	model->dense = em_allocate_array(model->allocator, layout->dense, sizeof(real));
 	if (model->embedding == NULL || model->dense == NULL)
 		return em_fail(status, EM_OUT_OF_MEMORY, "out of memory");
-	code = read_reals(embedding, model->embedding, status);
+	code = read_table(model, &tables[0], model->embedding, status);
+	if (code == EM_OK && layout->buckets > 0)
+		code = read_table(model, &tables[1],
+						  model->embedding + layout->vocabulary * layout->embedding, status);
 	for (size_t i = 0; code == EM_OK && i < layout->tensor_count; i++)
 	{
 		const network_tensor *wanted = &layout->tensors[i];
 
 		memset(model->dense + end, 0, (wanted->offset - end) * sizeof(real));
-		code = read_reals(found[i], model->dense + wanted->offset, status);
+		code = read_reals(found[i], NULL, model->dense + wanted->offset, status);
 		end = wanted->offset + wanted->elements;
 	}
 	memset(model->dense + end, 0, (layout->dense - end) * sizeof(real));

@@ -11,6 +11,9 @@
 #define MODEL_FORMAT "emotion"
 #define MODEL_FORMAT_VERSION "1"
 #define MODEL_EMBEDDING_NAME "embedding.weight"
+#define MODEL_EMBEDDING_SCALE "embedding.scale"
+#define MODEL_SUBWORD_NAME "subword.weight"
+#define MODEL_SUBWORD_SCALE "subword.scale"
 
 /* A file of ours, of a version and an architecture that we know; EM_UNSUPPORTED otherwise. */
 em_code model_file_check_format(const safetensors *file, em_status *status);

@@ -5,6 +5,7 @@
 #include "model_file.h"
 #include "halves.h"
 #include "json.h"
+#include "quants.h"
 
 #include <math.h>
 #include <string.h>
@@ -107,7 +108,12 @@ check_model(const em_allocator *allocator, const model *model, model_precision p
 			em_status *status)
 {
 	const network_layout *layout = &model->layout;
-	const double limit = precision == MODEL_F16 ? HALVES_F16_MAX : MODEL_MAX_WEIGHT;
+	/* 127 times a rounded scale may be more than what it was made of */
+	const double limit = precision == MODEL_F16  ? HALVES_F16_MAX
+						 : precision == MODEL_I8 ? 0.999 * MODEL_MAX_WEIGHT
+												 : MODEL_MAX_WEIGHT;
+	const double dense_limit = precision == MODEL_I8 ? HALVES_F16_MAX : MODEL_MAX_WEIGHT;
+	const size_t words = layout->vocabulary * layout->embedding;
 	em_slice *labels;
 	em_code code;
 
@@ -128,14 +134,16 @@ check_model(const em_allocator *allocator, const model *model, model_precision p
 		code = model_file_check_threshold(model->thresholds[i], i, status);
 
 	if (code == EM_OK)
-		code = check_weights(MODEL_EMBEDDING_NAME, model->embedding,
-							 layout->vocabulary * layout->embedding, limit, status);
+		code = check_weights(MODEL_EMBEDDING_NAME, model->embedding, words, limit, status);
+	if (code == EM_OK)
+		code = check_weights(MODEL_SUBWORD_NAME, model->embedding + words,
+							 layout->buckets * layout->embedding, limit, status);
 	for (size_t i = 0; code == EM_OK && i < layout->tensor_count; i++)
 	{
 		const network_tensor *tensor = &layout->tensors[i];
 
 		code = check_weights(tensor->name, model->dense + tensor->offset, tensor->elements,
-							 MODEL_MAX_WEIGHT, status);
+							 dense_limit, status);
 	}
 	return code;
 }
@@ -164,33 +172,71 @@ release_floats(const em_allocator *allocator, float *floats)
 		em_release(allocator, floats);
 }
 
-/* The tensors of the file: 4-byte types first, so that all lie aligned. Returns how many. */
+/* Append a tensor of the words' rows or of the n-grams'. */
+static void
+describe_table(tensor_out *tensor, const char *name, tensor_type type, size_t rows, size_t columns,
+			   const float *data, const float *scale)
+{
+	tensor->name = name;
+	tensor->type = type;
+	tensor->rank = columns > 0 ? 2 : 1;
+	tensor->shape[0] = rows;
+	tensor->shape[1] = columns;
+	tensor->data = data;
+	tensor->scale = scale;
+}
+
+/*
+ * The tensors of the file: 4-byte types first, so that all lie aligned; scale: (V + K), for I8.
+ * Returns how many.
+ */
 static size_t
-describe_tensors(const model *model, model_precision precision, const float *embedding_data,
-				 const float *dense, tensor_out *tensors)
+describe_tensors(const model *model, model_precision precision, const float *embedding,
+				 const float *scale, const float *dense, tensor_out *tensors)
 {
 	const network_layout *layout = &model->layout;
-	tensor_out *embedding = &tensors[layout->tensor_count];
+	const tensor_type type = precision == MODEL_F16    ? TENSOR_F16
+							 : precision == MODEL_BF16 ? TENSOR_BF16
+							 : precision == MODEL_I8   ? TENSOR_I8
+													   : TENSOR_F32;
+	const size_t words = layout->vocabulary;
+	size_t count = 0;
 
+	if (type == TENSOR_I8)
+	{
+		describe_table(&tensors[count++], MODEL_EMBEDDING_SCALE, TENSOR_F32, words, 0, scale, NULL);
+		if (layout->buckets > 0)
+			describe_table(&tensors[count++], MODEL_SUBWORD_SCALE, TENSOR_F32, layout->buckets, 0,
+						   scale + words, NULL);
+	}
 	for (size_t i = 0; i < layout->tensor_count; i++)
 	{
 		const network_tensor *tensor = &layout->tensors[i];
 
-		tensors[i].name = tensor->name;
-		tensors[i].type = TENSOR_F32;
-		tensors[i].rank = tensor->rank;
-		memcpy(tensors[i].shape, tensor->shape, sizeof(tensor->shape));
-		tensors[i].data = dense + tensor->offset;
+		tensors[count].name = tensor->name;
+		tensors[count].type = type == TENSOR_I8 ? TENSOR_F16 : TENSOR_F32;
+		tensors[count].rank = tensor->rank;
+		memcpy(tensors[count].shape, tensor->shape, sizeof(tensor->shape));
+		tensors[count++].data = dense + tensor->offset;
 	}
-	embedding->name = MODEL_EMBEDDING_NAME;
-	embedding->type = precision == MODEL_F16    ? TENSOR_F16
-					  : precision == MODEL_BF16 ? TENSOR_BF16
-												: TENSOR_F32;
-	embedding->rank = 2;
-	embedding->shape[0] = layout->vocabulary;
-	embedding->shape[1] = layout->embedding;
-	embedding->data = embedding_data;
-	return layout->tensor_count + 1;
+	describe_table(&tensors[count++], MODEL_EMBEDDING_NAME, type, words, layout->embedding,
+				   embedding, scale);
+	if (layout->buckets > 0)
+		describe_table(&tensors[count++], MODEL_SUBWORD_NAME, type, layout->buckets,
+					   layout->embedding, embedding + words * layout->embedding,
+					   scale != NULL ? scale + words : NULL);
+	return count;
+}
+
+/* A scale per row of the embedding; NULL: no memory. */
+static float *
+row_scales(const em_allocator *allocator, const network_layout *layout, const float *embedding)
+{
+	float *scale = em_allocate_array(allocator, layout->rows, sizeof(float));
+
+	for (size_t row = 0; scale != NULL && row < layout->rows; row++)
+		scale[row] = quants_scale(embedding + row * layout->embedding, layout->embedding);
+	return scale;
 }
 
 static em_slice
@@ -236,28 +282,33 @@ model_write(const em_allocator *allocator, const model *model, model_precision p
 			uint8_t **bytes, size_t *size, em_status *status)
 {
 	const network_layout *layout = &model->layout;
-	tensor_out tensors[NETWORK_MAX_TENSORS + 1] = { 0 };
+	tensor_out tensors[NETWORK_MAX_TENSORS + 4] = { 0 };
 	size_t label_room = labels_room(model->labels, layout->labels);
 	float *embedding, *dense;
+	float *scale = NULL;
 	char *text;
 	em_code code = check_model(allocator, model, precision, status);
 
 	if (code != EM_OK)
 		return code;
-	embedding = as_floats(allocator, model->embedding, layout->vocabulary * layout->embedding);
+	embedding = as_floats(allocator, model->embedding, layout->rows * layout->embedding);
 	dense = as_floats(allocator, model->dense, layout->dense);
 	text = em_allocate_array(
 		allocator, MODEL_CONFIG_JSON_MAX + label_room + thresholds_room(layout->labels), 1);
-	if (embedding == NULL || dense == NULL || text == NULL)
+	if (embedding != NULL && precision == MODEL_I8)
+		scale = row_scales(allocator, layout, embedding);
+	if (embedding == NULL || dense == NULL || text == NULL ||
+		(precision == MODEL_I8 && scale == NULL))
 		code = em_fail(status, EM_OUT_OF_MEMORY, "out of memory");
 	else
 	{
-		size_t count = describe_tensors(model, precision, embedding, dense, tensors);
+		size_t count = describe_tensors(model, precision, embedding, scale, dense, tensors);
 
 		code = write_file(allocator, model, tensors, count, text, label_room, bytes, size, status);
 	}
 	release_floats(allocator, embedding);
 	release_floats(allocator, dense);
+	em_release(allocator, scale);
 	em_release(allocator, text);
 	return code;
 }

@@ -113,6 +113,9 @@ network_init(const network_layout *layout, uint64_t seed, const double *prior, r
 	/* the embedding counts as tensor UINT32_MAX, so that layers never share its numbers */
 	fill_uniform(embedding, layout->vocabulary * layout->embedding, 0.1, seed, UINT32_MAX);
 	memset(embedding, 0, layout->embedding * sizeof(real));
+	/* an n-gram that training never sees must add nothing to a word's meaning */
+	memset(embedding + layout->vocabulary * layout->embedding, 0,
+		   layout->buckets * layout->embedding * sizeof(real));
 	memset(dense, 0, layout->dense * sizeof(real));
 
 	for (size_t i = 0; i < layout->tensor_count; i++)
@@ -329,7 +332,7 @@ network_forward(const network_layout *layout, const network_weights *weights,
 	if (dropout != NULL)
 		fill_masks(layout, batch, dropout, pass);
 
-	nn_embedding(batch->distinct, layout->embedding, batch->ids, weights->embedding, pass->vectors);
+	nn_embedding(batch, layout->embedding, weights->embedding, pass->vectors);
 	nn_windows(batch, widest, layout->embedding, pass->vectors, pass->spatial, pass->word,
 			   pass->columns);
 	for (int i = 0; i < layout->config.kernel_widths.count; i++)

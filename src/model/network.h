@@ -7,7 +7,7 @@
  *	         -> BiLSTM (2H) -> additive attention (A) -> linear -> logits (L)
  *
  * Letters used in shapes: B texts, N tokens of the batch in all, U distinct tokens among
- * them, V vocabulary, E, F, H, A, L as in config.h.
+ * them, V vocabulary, K buckets of n-grams, E, F, H, A, L as in config.h.
  *
  * Packed, time-major (as PyTorch's PackedSequence): texts sorted by falling
  * length; step t holds the tokens t of the active_t texts longer than t; row
@@ -54,6 +54,8 @@ typedef struct network_layout
 {
 	model_config config;
 	size_t vocabulary;                         /* V, the unknown word included */
+	size_t buckets;                            /* K, of character n-grams */
+	size_t rows;                               /* V + K: of the embedding, words first */
 	size_t labels;                             /* L */
 	size_t embedding, conv, hidden, attention; /* E, F (all widths), H, A */
 	size_t tensor_count;
@@ -68,12 +70,12 @@ em_code network_layout_init(network_layout *layout, const model_config *config, 
 /* Weights as the network reads them; nobody here owns them. */
 typedef struct network_weights
 {
-	const real *embedding; /* (V, E) */
+	const real *embedding; /* (V + K, E) */
 	const real *dense;     /* (dense) */
 } network_weights;
 
 /*
- * Fill fresh weights: embedding uniform in +-0.1 (the unknown word zero), convolution, input,
+ * Fill fresh weights: embedding uniform in +-0.1 (the unknown word and the n-grams zero), convolution, input,
  * attention and output matrices Glorot uniform, recurrent ones uniform in +-1/sqrt(H), biases 0 but the
  * forget gate's 1; output bias: the logit of the label's share, prior (L) in
  * 0..1, or NULL for 0. The gaps of the dense parameters are zeroed.

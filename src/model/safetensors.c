@@ -6,6 +6,7 @@
 #include "clip.h"
 #include "halves.h"
 #include "json.h"
+#include "quants.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -22,7 +23,7 @@ static const struct
 	{ "F32", TENSOR_F32, 4 },       { "F16", TENSOR_F16, 2 },       { "BF16", TENSOR_BF16, 2 },
 	{ "F64", TENSOR_OTHER, 8 },     { "I64", TENSOR_OTHER, 8 },     { "U64", TENSOR_OTHER, 8 },
 	{ "C64", TENSOR_OTHER, 8 },     { "I32", TENSOR_OTHER, 4 },     { "U32", TENSOR_OTHER, 4 },
-	{ "I16", TENSOR_OTHER, 2 },     { "U16", TENSOR_OTHER, 2 },     { "I8", TENSOR_OTHER, 1 },
+	{ "I16", TENSOR_OTHER, 2 },     { "U16", TENSOR_OTHER, 2 },     { "I8", TENSOR_I8, 1 },
 	{ "U8", TENSOR_OTHER, 1 },      { "BOOL", TENSOR_OTHER, 1 },    { "F8_E4M3", TENSOR_OTHER, 1 },
 	{ "F8_E5M2", TENSOR_OTHER, 1 }, { "F8_E8M0", TENSOR_OTHER, 1 },
 };
@@ -478,6 +479,7 @@ tensor_read(const tensor *tensor, float *out, em_status *status)
 		case TENSOR_BF16:
 			finite = halves_read_bf16(tensor->data, (size_t) tensor->elements, out);
 			break;
+		case TENSOR_I8:
 		case TENSOR_OTHER:
 			return em_fail(status, EM_UNSUPPORTED,
 						   "tensor \"%.*s\" of the file is not F32, F16 or BF16",
@@ -488,4 +490,13 @@ tensor_read(const tensor *tensor, float *out, em_status *status)
 					   "tensor \"%.*s\" of the file holds a number that is not finite",
 					   clip_length(tensor->name), tensor->name.bytes);
 	return EM_OK;
+}
+
+void
+tensor_read_rows(const tensor *tensor, const float *scale, float *out)
+{
+	size_t columns = (size_t) tensor->shape[1];
+
+	for (size_t row = 0; row < tensor->shape[0]; row++)
+		quants_read(tensor->data + row * columns, columns, scale[row], out + row * columns);
 }

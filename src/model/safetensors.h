@@ -17,6 +17,7 @@ typedef enum tensor_type
 	TENSOR_F32,
 	TENSOR_F16,
 	TENSOR_BF16,
+	TENSOR_I8, /* of use only with scales: tensor_read_rows */
 	TENSOR_OTHER, /* known to the format (I64, ...), of no use to us; element size in tensor.element_size */
 } tensor_type;
 
@@ -76,6 +77,12 @@ em_slice safetensors_metadata(const safetensors *file, const char *key);
  */
 em_code tensor_read(const tensor *tensor, float *out, em_status *status);
 
+/*
+ * Convert a tensor of type I8 and rank 2: its row r times scale[r]. The result may be anything that
+ * the scales make of it.
+ */
+void tensor_read_rows(const tensor *tensor, const float *scale, float *out);
+
 /* Writing: describe everything, ask for the size, write. */
 typedef struct tensor_out
 {
@@ -84,6 +91,7 @@ typedef struct tensor_out
 	int rank;
 	uint64_t shape[TENSOR_MAX_RANK];
 	const float *data;
+	const float *scale; /* I8, of rank 2: a scale per row (quants.h) */
 } tensor_out;
 
 /* Bytes that safetensors_write will produce; 0 when that is more than a reader accepts. */

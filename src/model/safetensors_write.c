@@ -5,6 +5,7 @@
 #include "safetensors.h"
 #include "halves.h"
 #include "json.h"
+#include "quants.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -46,13 +47,21 @@ put_number(header_writer *writer, uint64_t number)
 	put(writer, digits);
 }
 
+/* Bytes of one number. */
+static uint64_t
+number_bytes(tensor_type type)
+{
+	return type == TENSOR_F32 ? 4 : type == TENSOR_I8 ? 1 : 2;
+}
+
 /* Bytes of a tensor's data; false on overflow, or for a type that we do not write. */
 static bool
 data_bytes(const tensor_out *tensor, uint64_t *bytes)
 {
-	uint64_t product = tensor->type == TENSOR_F32 ? 4 : 2;
+	uint64_t product = number_bytes(tensor->type);
 
-	if (tensor->type == TENSOR_OTHER || tensor->rank < 0 || tensor->rank > TENSOR_MAX_RANK)
+	if (tensor->type == TENSOR_OTHER || tensor->rank < 0 || tensor->rank > TENSOR_MAX_RANK ||
+		(tensor->type == TENSOR_I8 && tensor->rank != 2))
 		return false;
 	for (int i = 0; i < tensor->rank; i++)
 	{
@@ -95,6 +104,7 @@ put_header(header_writer *writer, const tensor_out *tensors, size_t tensor_count
 		put_string(writer, (em_slice){ tensor->name, strlen(tensor->name) });
 		put(writer, tensor->type == TENSOR_F32   ? ":{\"dtype\":\"F32\",\"shape\":["
 					: tensor->type == TENSOR_F16 ? ":{\"dtype\":\"F16\",\"shape\":["
+					: tensor->type == TENSOR_I8  ? ":{\"dtype\":\"I8\",\"shape\":["
 												 : ":{\"dtype\":\"BF16\",\"shape\":[");
 		for (int j = 0; j < tensor->rank; j++)
 		{
@@ -164,8 +174,12 @@ safetensors_write(const tensor_out *tensors, size_t tensor_count, const metadata
 		size_t elements;
 
 		(void) data_bytes(tensor, &bytes);
-		elements = (size_t) (bytes / (tensor->type == TENSOR_F32 ? 4 : 2));
-		if (tensor->type == TENSOR_F32)
+		elements = (size_t) (bytes / number_bytes(tensor->type));
+		if (tensor->type == TENSOR_I8)
+			for (size_t row = 0; row < tensor->shape[0]; row++)
+				quants_write(tensor->data + row * tensor->shape[1], (size_t) tensor->shape[1],
+							 tensor->scale[row], out + row * tensor->shape[1]);
+		else if (tensor->type == TENSOR_F32)
 			halves_write_f32(tensor->data, elements, out);
 		else if (tensor->type == TENSOR_F16)
 			halves_write_f16(tensor->data, elements, out);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "../nn/activation.h"
+#include "bags.h"
 #include "lane.h"
 
 /* A batch: enough rows for full-speed products, few enough to stay in cache and answer a cancel. */
@@ -24,6 +25,7 @@ struct scorer
 	lane *lanes;
 	struct lane_task *tasks; /* (lane_count) */
 	text_tokens tokens;
+	bag_list unknown; /* of a call's texts, when the network has n-grams */
 
 	/* token ids of a call's texts, one after the other */
 	uint32_t *ids;
@@ -78,6 +80,7 @@ scorer_create_bare(const em_allocator *allocator, const network_layout *layout,
 	made->pool = pool;
 	made->lane_count = pool ? (size_t) nn_pool_threads(pool) : 1;
 	text_tokens_init(&made->tokens, allocator);
+	bag_list_init(&made->unknown, allocator, &layout->config, (uint32_t) layout->vocabulary);
 	made->lanes = em_allocate_zeroed(allocator, made->lane_count, sizeof(lane));
 	made->tasks = em_allocate_zeroed(allocator, made->lane_count, sizeof(lane_task));
 	if (made->lanes == NULL || made->tasks == NULL)
@@ -104,6 +107,16 @@ scorer_create(const em_allocator *allocator, const model *model, scorer **out, e
 	return code;
 }
 
+em_code
+scorer_use_bags(scorer *scorer, const nn_bags *bags, em_status *status)
+{
+	em_code code = EM_OK;
+
+	for (size_t i = 0; code == EM_OK && i < scorer->lane_count; i++)
+		code = nn_packer_bags(&scorer->lanes[i].packer, bags, status);
+	return code;
+}
+
 void
 scorer_free(scorer *scorer)
 {
@@ -112,6 +125,7 @@ scorer_free(scorer *scorer)
 	for (size_t i = 0; scorer->lanes != NULL && i < scorer->lane_count; i++)
 		lane_free(&scorer->lanes[i]);
 	text_tokens_free(&scorer->tokens);
+	bag_list_free(&scorer->unknown);
 	em_release(scorer->allocator, scorer->lanes);
 	em_release(scorer->allocator, scorer->tasks);
 	em_release(scorer->allocator, scorer->ids);
@@ -269,19 +283,29 @@ scorer_run_ids(scorer *scorer, const nn_sequence *sequences, size_t n, float *sc
 	return run_all(&run, sequences, n, should_stop, stop_context, status);
 }
 
-/* Append the ids of scorer->tokens to scorer->ids, from `used` on. */
-static bool
-look_up(scorer *scorer, size_t used)
+/* Append the ids of scorer->tokens to scorer->ids, from `used` on; the first forgets all bags. */
+static em_code
+look_up(scorer *scorer, size_t used, em_status *status)
 {
 	const text_tokens *tokens = &scorer->tokens;
+	bool bags = scorer->layout->buckets > 0;
+	em_code code = EM_OK;
 
 	if (!GROW(scorer, ids, used + tokens->count + 1))
-		return false;
-	for (size_t i = 0; i < tokens->count; i++)
-		scorer->ids[used + i] =
-			text_vocabulary_find(scorer->vocabulary, tokens->buffer + tokens->tokens[i].normalized,
-								 tokens->tokens[i].normalized_length);
-	return true;
+		return out_of_memory(status);
+	if (used == 0)
+		bag_list_clear(&scorer->unknown);
+	for (size_t i = 0; code == EM_OK && i < tokens->count; i++)
+	{
+		const char *word = tokens->buffer + tokens->tokens[i].normalized;
+		size_t length = tokens->tokens[i].normalized_length;
+		uint32_t *id = &scorer->ids[used + i];
+
+		*id = text_vocabulary_find(scorer->vocabulary, word, length);
+		if (*id == TEXT_UNKNOWN_ID && bags)
+			code = bag_list_add(&scorer->unknown, word, length, id, status);
+	}
+	return code;
 }
 
 /* scorer->sequences = the token ids of n texts */
@@ -297,10 +321,10 @@ tokenize_all(scorer *scorer, const em_slice *texts, size_t n, em_status *status)
 		em_code code = text_tokenize(&scorer->layout->config.text, texts[i].bytes, texts[i].length,
 									 &scorer->tokens, status);
 
+		if (code == EM_OK)
+			code = look_up(scorer, used, status);
 		if (code != EM_OK)
 			return code;
-		if (!look_up(scorer, used))
-			return out_of_memory(status);
 		scorer->sequences[i].length = (uint32_t) scorer->tokens.count;
 		used += scorer->tokens.count;
 	}
@@ -311,7 +335,7 @@ tokenize_all(scorer *scorer, const em_slice *texts, size_t n, em_status *status)
 		scorer->sequences[i].ids = scorer->ids + used;
 		used += scorer->sequences[i].length;
 	}
-	return EM_OK;
+	return scorer_use_bags(scorer, &scorer->unknown.bags, status);
 }
 
 em_code
@@ -403,7 +427,12 @@ scorer_explain(scorer *scorer, em_slice text, int label, float *scores, model_at
 	if (code != EM_OK)
 		return code;
 	count = scorer->tokens.count;
-	if (!look_up(scorer, 0) || !GROW(scorer, order, 1) || !GROW(scorer, weight, count + 1))
+	code = look_up(scorer, 0, status);
+	if (code == EM_OK)
+		code = scorer_use_bags(scorer, &scorer->unknown.bags, status);
+	if (code != EM_OK)
+		return code;
+	if (!GROW(scorer, order, 1) || !GROW(scorer, weight, count + 1))
 		return out_of_memory(status);
 	sequence = (nn_sequence){ scorer->ids, (uint32_t) count };
 	scorer->order[0] = 0;

@@ -123,14 +123,14 @@ out_of_memory(em_status *status)
 uint64_t
 trainer_memory(const network_layout *layout, const trainer_options *options)
 {
-	uint64_t weights = (uint64_t) layout->vocabulary * layout->embedding + layout->dense;
+	uint64_t weights = (uint64_t) layout->rows * layout->embedding + layout->dense;
 	uint64_t shards = ((uint64_t) options->batch_size + (uint64_t) options->shard_size - 1) /
 					  (uint64_t) options->shard_size;
 
 	bool average = options->weight_averaging > 0;
 
 	return (weights * (average ? 5 : 4) + shards * layout->dense) * sizeof(real) +
-		   (average ? layout->vocabulary * sizeof(uint64_t) : 0);
+		   (average ? layout->rows * sizeof(uint64_t) : 0);
 }
 
 /* Cut the dense parameters into pieces of one tensor each. */
@@ -165,8 +165,8 @@ static em_code
 make_weights(trainer *trainer, em_status *status)
 {
 	const network_layout *layout = trainer->layout;
-	size_t embedding = layout->vocabulary * layout->embedding;
 	bool average = trainer->options.weight_averaging > 0;
+	size_t embedding = layout->rows * layout->embedding;
 	const uint64_t *count = samples_label_counts(trainer->train);
 	double *prior;
 	real *at;
@@ -176,7 +176,7 @@ make_weights(trainer *trainer, em_status *status)
 		trainer->allocator, (average ? 5 : 4) * (embedding + layout->dense), sizeof(real));
 	if (average)
 		trainer->averaged =
-			em_allocate_zeroed(trainer->allocator, layout->vocabulary, sizeof(uint64_t));
+			em_allocate_zeroed(trainer->allocator, layout->rows, sizeof(uint64_t));
 	prior = em_allocate_array(trainer->allocator, layout->labels, sizeof(double));
 	if (trainer->block == NULL || prior == NULL || (average && trainer->averaged == NULL))
 	{
@@ -227,7 +227,7 @@ make_batch_memory(trainer *trainer, em_status *status)
 	trainer->chosen = em_allocate_array(allocator, batch, sizeof(nn_sequence));
 	trainer->targets = em_allocate_array(allocator, batch * layout->labels, sizeof(real));
 	trainer->weights = em_allocate_array(allocator, batch, sizeof(real));
-	trainer->slot = em_allocate_zeroed(allocator, layout->vocabulary, sizeof(uint32_t));
+	trainer->slot = em_allocate_zeroed(allocator, layout->rows, sizeof(uint32_t));
 	if (!trainer->order || !trainer->batch_order || !trainer->pooled || !trainer->history ||
 		!trainer->shards || !trainer->sequences || !trainer->chosen || !trainer->targets ||
 		!trainer->weights || !trainer->slot)
@@ -307,6 +307,22 @@ trainer_create(const em_allocator *allocator, const network_layout *layout,
 	return EM_OK;
 }
 
+em_code
+trainer_use_bags(trainer *trainer, const nn_bags *bags, em_status *status)
+{
+	em_code code = EM_OK;
+
+	if (bags->count < trainer->layout->vocabulary)
+		return em_fail(status, EM_INVALID_DATA, "%zu bags for %zu words", bags->count,
+					   trainer->layout->vocabulary);
+	trainer->bags = bags;
+	for (size_t i = 0; code == EM_OK && i < trainer->shard_count; i++)
+		code = nn_packer_bags(&trainer->shards[i].lane.packer, bags, status);
+	if (code == EM_OK && trainer->scorer != NULL)
+		code = scorer_use_bags(trainer->scorer, bags, status);
+	return code;
+}
+
 real *
 trainer_initial_embedding(trainer *trainer)
 {
@@ -351,6 +367,8 @@ trainer_free(trainer *trainer)
 	em_release(allocator, trainer->weights);
 	em_release(allocator, trainer->slot);
 	em_release(allocator, trainer->merged_ids);
+	em_release(allocator, trainer->read_ids);
+	em_release(allocator, trainer->source_ends);
 	em_release(allocator, trainer->sources);
 	em_release(allocator, trainer->d_rows);
 	em_release(allocator, trainer->partial);

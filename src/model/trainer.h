@@ -95,7 +95,7 @@ typedef struct trainer_epoch
 typedef struct trainer trainer;
 
 /*
- * train and dev (NULL: none) are finished samples, ids below layout->vocabulary;
+ * train and dev (NULL: none) are finished samples, ids below layout->vocabulary, or naming bags;
  * they, layout and pool (NULL: one thread) must outlive the trainer.
  * EM_INVALID_DATA when there is nothing to train on.
  */
@@ -105,7 +105,14 @@ em_code trainer_create(const em_allocator *allocator, const network_layout *layo
 void trainer_free(trainer *trainer);
 
 /*
- * The weights that training begins with, embedding (V, E) and dense: fresh ones, to be overwritten
+ * For a network with n-grams, before the first epoch: what ids from layout->vocabulary on in the
+ * samples name (see bags.h). The first bags are those of the vocabulary's words, which
+ * dropout_subword takes; all must outlive the trainer.
+ */
+em_code trainer_use_bags(trainer *trainer, const nn_bags *bags, em_status *status);
+
+/*
+ * The weights that training begins with, embedding (V + K, E) and dense: fresh ones, to be overwritten
  * in place before the first epoch by a caller who has better.
  */
 real *trainer_initial_embedding(trainer *trainer);

@@ -258,7 +258,7 @@ restore_from(trainer *trainer, const safetensors *file, em_status *status)
 						  trainer->best_thresholds, status);
 	if (code != EM_OK)
 		return code;
-	for (size_t row = 0; trainer->averaged != NULL && row < trainer->layout->vocabulary; row++)
+	for (size_t row = 0; trainer->averaged != NULL && row < trainer->layout->rows; row++)
 		trainer->averaged[row] = trainer->step;
 	trainer->epochs_done = (int) epochs;
 	trainer->best_epoch = (int) best;

@@ -35,6 +35,12 @@ typedef struct group_state
 	double rate;    /* times the learning rate; 0: frozen */
 	double updates; /* of the group, this one included: what Adam's moments are corrected by */
 } group_state;
+/* What a row of the embedding gets of one distinct token of one shard. */
+typedef struct row_source
+{
+	const real *gradient; /* (E) of the token's vector */
+	real share;           /* of it: 1 for a word, 1 / n for a bag of n rows */
+} row_source;
 
 /* What one shard of a batch computes with and leaves behind. */
 typedef struct shard
@@ -103,10 +109,15 @@ struct trainer
 	real *targets;          /* (batch_size, L) */
 	real *weights;          /* (batch_size) */
 	double loss_scale;
-	uint32_t *slot;       /* (V): row among the merged ones + 1 while merging, 0 between */
-	uint32_t *merged_ids; /* (distinct of the batch) */
+	const nn_bags *bags;  /* of all words, then of the unknown ones; NULL: none */
+	uint32_t *read_ids;   /* the batch's ids where dropout_subword changes them */
+	size_t read_ids_capacity;
+	uint32_t *slot;       /* (V + K): row among the merged ones + 1 while merging, 0 between */
+	uint32_t *merged_ids; /* (merged): the rows of the embedding that the batch touches */
 	size_t merged_ids_capacity;
-	uint32_t *sources; /* (merged, shard_count): row + 1 in that shard's d_embedding, or 0 */
+	uint32_t *source_ends; /* (merged): of each row's sources, which begin where the last's end */
+	size_t source_ends_capacity;
+	row_source *sources; /* of all rows, each one's by shard, then by token */
 	size_t sources_capacity;
 	real *d_rows; /* (merged, E) */
 	size_t d_rows_capacity;

@@ -8,6 +8,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "../nn/random.h"
+
 /* Shards computed before the caller is asked whether to stop; more if there are more threads. */
 #define WAVE_SHARDS 8
 
@@ -99,45 +101,96 @@ compute_shard(void *context, size_t index)
 					 shard->d_dense, shard->d_embedding);
 }
 
-/* Number the distinct tokens of the whole batch and note which shard has which. */
+/* Visit what each distinct token of each shard gives to the rows of the embedding, in order. */
+static void
+list_sources(trainer *trainer)
+{
+	size_t dim = trainer->layout->embedding;
+
+	for (size_t s = 0; s < trainer->shards_used; s++)
+	{
+		const shard *shard = &trainer->shards[s];
+		const nn_packed *batch = &shard->lane.packer.batch;
+
+		for (size_t u = 0; u < batch->distinct; u++)
+		{
+			const uint32_t *rows;
+			size_t count = nn_token_rows(batch, u, &rows);
+			row_source source = { shard->d_embedding + u * dim, 1 / (real) count };
+
+			for (size_t i = 0; i < count; i++)
+				trainer->sources[trainer->source_ends[trainer->slot[rows[i]] - 1]++] = source;
+		}
+	}
+}
+
+/*
+ * Number the rows of the embedding that the whole batch touches and note what each will get from
+ * whom: in the order of the shards and their tokens, so that sums do not depend on threads.
+ */
 static em_code
 merge_tokens(trainer *trainer, em_status *status)
 {
 	const em_allocator *allocator = trainer->allocator;
-	size_t used = trainer->shards_used;
 	size_t total = 0;
+	uint32_t begin = 0;
 
 	trainer->merged = 0;
 	if (trainer->groups[TRAINER_GROUP_EMBEDDING].rate == 0)
 		return EM_OK;
-	for (size_t s = 0; s < used; s++)
-		total += trainer->shards[s].lane.packer.batch.distinct;
+	for (size_t s = 0; s < trainer->shards_used; s++)
+	{
+		const nn_packed *batch = &trainer->shards[s].lane.packer.batch;
+		const uint32_t *rows;
+
+		for (size_t u = 0; u < batch->distinct; u++)
+			total += nn_token_rows(batch, u, &rows);
+	}
+	if (total > UINT32_MAX)
+		return em_fail(status, EM_LIMIT, "a batch of %zu n-grams", total);
 	if (!em_grow(allocator, (void **) &trainer->merged_ids, &trainer->merged_ids_capacity,
 				 total + 1, sizeof(uint32_t)) ||
-		!em_grow(allocator, (void **) &trainer->sources, &trainer->sources_capacity,
-				 total * used + 1, sizeof(uint32_t)) ||
-		!em_grow(allocator, (void **) &trainer->d_rows, &trainer->d_rows_capacity,
-				 total * trainer->layout->embedding + 1, sizeof(real)))
+		!em_grow(allocator, (void **) &trainer->source_ends, &trainer->source_ends_capacity,
+				 total + 1, sizeof(uint32_t)) ||
+		!em_grow(allocator, (void **) &trainer->sources, &trainer->sources_capacity, total + 1,
+				 sizeof(row_source)))
 		return out_of_memory(status);
-	memset(trainer->sources, 0, total * used * sizeof(uint32_t));
-	for (size_t s = 0; s < used; s++)
+	for (size_t s = 0; s < trainer->shards_used; s++)
 	{
 		const nn_packed *batch = &trainer->shards[s].lane.packer.batch;
 
 		for (size_t u = 0; u < batch->distinct; u++)
 		{
-			uint32_t *slot = &trainer->slot[batch->ids[u]];
+			const uint32_t *rows;
+			size_t count = nn_token_rows(batch, u, &rows);
 
-			if (*slot == 0)
+			for (size_t i = 0; i < count; i++)
 			{
-				trainer->merged_ids[trainer->merged++] = batch->ids[u];
-				*slot = (uint32_t) trainer->merged;
+				uint32_t *slot = &trainer->slot[rows[i]];
+
+				if (*slot == 0)
+				{
+					trainer->source_ends[trainer->merged] = 0;
+					trainer->merged_ids[trainer->merged++] = rows[i];
+					*slot = (uint32_t) trainer->merged;
+				}
+				trainer->source_ends[*slot - 1]++;
 			}
-			trainer->sources[(*slot - 1) * used + s] = (uint32_t) u + 1;
 		}
 	}
 	for (size_t row = 0; row < trainer->merged; row++)
+	{
+		uint32_t count = trainer->source_ends[row];
+
+		trainer->source_ends[row] = begin; /* list_sources moves it on to its end */
+		begin += count;
+	}
+	list_sources(trainer);
+	for (size_t row = 0; row < trainer->merged; row++)
 		trainer->slot[trainer->merged_ids[row]] = 0;
+	if (!em_grow(allocator, (void **) &trainer->d_rows, &trainer->d_rows_capacity,
+				 trainer->merged * trainer->layout->embedding + 1, sizeof(real)))
+		return out_of_memory(status);
 	return EM_OK;
 }
 
@@ -176,14 +229,10 @@ merge_gradients(void *context, size_t index)
 	rows_of_task(trainer, index, &first, &end);
 	memset(trainer->d_rows + first * dim, 0, (end - first) * dim * sizeof(real));
 	for (size_t row = first; row < end; row++)
-		for (size_t s = 0; s < used; s++)
-		{
-			uint32_t source = trainer->sources[row * used + s];
-
-			if (source > 0)
-				nn_axpy(dim, 1, trainer->shards[s].d_embedding + (source - 1) * dim,
-						trainer->d_rows + row * dim);
-		}
+		for (size_t i = row > 0 ? trainer->source_ends[row - 1] : 0; i < trainer->source_ends[row];
+			 i++)
+			nn_axpy(dim, trainer->sources[i].share, trainer->sources[i].gradient,
+					trainer->d_rows + row * dim);
 	trainer->partial[index] = nn_sum_of_squares((end - first) * dim, trainer->d_rows + first * dim);
 }
 
@@ -258,6 +307,43 @@ set_update(trainer *trainer, double norm)
 	};
 }
 
+/* Some known words of the batch, drawn by sample and position alone, are read as their n-grams. */
+static em_code
+read_as_bags(trainer *trainer, const uint32_t *numbers, size_t size, em_status *status)
+{
+	const nn_bags *bags = trainer->bags;
+	const real rate = (real) trainer->layout->config.dropout_subword;
+	uint32_t vocabulary = (uint32_t) trainer->layout->vocabulary;
+	size_t tokens = 0;
+	uint32_t *ids;
+
+	for (size_t i = 0; i < size; i++)
+		tokens += trainer->sequences[i].length;
+	if (!em_grow(trainer->allocator, (void **) &trainer->read_ids, &trainer->read_ids_capacity,
+				 tokens + 1, sizeof(uint32_t)))
+		return out_of_memory(status);
+	ids = trainer->read_ids;
+	for (size_t i = 0; i < size; i++)
+	{
+		nn_sequence *sequence = &trainer->sequences[i];
+		nn_random_key key = { trainer->options.seed, NN_STREAM_SUBWORD_DROPOUT,
+							  (uint32_t) trainer->epochs_done, numbers[i] };
+
+		for (uint32_t t = 0; t < sequence->length; t++)
+		{
+			uint32_t id = sequence->ids[t];
+
+			if (id < vocabulary && bags->offset[id] < bags->offset[id + 1] &&
+				nn_random_uniform(&key, t) < rate)
+				id += vocabulary;
+			ids[t] = id;
+		}
+		sequence->ids = ids;
+		ids += sequence->length;
+	}
+	return EM_OK;
+}
+
 /* All shards forward and backward, some at a time, so that a large batch answers a cancel. */
 static em_code
 compute_shards(trainer *trainer, em_should_stop should_stop, void *stop_context, em_status *status)
@@ -301,6 +387,8 @@ trainer_step(trainer *trainer, em_should_stop should_stop, void *stop_context, e
 								trainer->weights, status);
 
 	trainer_set_rates(trainer);
+	if (code == EM_OK && trainer->bags != NULL && trainer->layout->config.dropout_subword > 0)
+		code = read_as_bags(trainer, numbers, size, status);
 	trainer->shards_used = (size + shard_size - 1) / shard_size;
 	trainer->loss_scale = 1 / ((double) size * (double) trainer->layout->labels);
 	for (size_t s = 0; code == EM_OK && s < trainer->shards_used; s++)

@@ -10,10 +10,23 @@
 #include "matmul.h"
 
 void
-nn_embedding(size_t distinct, size_t dim, const uint32_t *ids, const real *table, real *vectors)
+nn_embedding(const nn_packed *batch, size_t dim, const real *table, real *vectors)
 {
-	for (size_t u = 0; u < distinct; u++)
-		memcpy(vectors + u * dim, table + (size_t) ids[u] * dim, dim * sizeof(real));
+	for (size_t u = 0; u < batch->distinct; u++, vectors += dim)
+	{
+		const uint32_t *rows;
+		size_t count = nn_token_rows(batch, u, &rows);
+		real share = count > 1 ? 1 / (real) count : 1;
+
+		if (count == 0)
+			memset(vectors, 0, dim * sizeof(real));
+		else
+			memcpy(vectors, table + (size_t) rows[0] * dim, dim * sizeof(real));
+		for (size_t i = 1; i < count; i++)
+			nn_axpy(dim, 1, table + (size_t) rows[i] * dim, vectors);
+		for (size_t e = 0; count > 1 && e < dim; e++)
+			vectors[e] *= share;
+	}
 }
 
 /* y = x times the factors that apply to it (each may be NULL) */

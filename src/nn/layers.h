@@ -13,9 +13,11 @@
 #include "packed.h"
 #include "real.h"
 
-/* Embedding look-up: vectors (U, E) = the rows ids of table (V, E). */
-void nn_embedding(size_t distinct, size_t dim, const uint32_t *ids, const real *table,
-				  real *vectors);
+/*
+ * Embedding look-up: vectors (U, E) = the rows of table that the distinct tokens name, of a bag
+ * their mean (summed in order, then multiplied by 1 / n).
+ */
+void nn_embedding(const nn_packed *batch, size_t dim, const real *table, real *vectors);
 
 /*
  * Windows for Conv1D 'same', stride 1: columns (N, width * E), block j of row

@@ -13,6 +13,7 @@ nn_packer_init(nn_packer *packer, const em_allocator *allocator, uint32_t vocabu
 	memset(packer, 0, sizeof(*packer));
 	packer->allocator = allocator;
 	packer->vocabulary = vocabulary;
+	packer->slots = vocabulary;
 	packer->slot = em_allocate_zeroed(allocator, vocabulary, sizeof(*packer->slot));
 	if (packer->slot == NULL)
 		return em_fail(status, EM_OUT_OF_MEMORY, "out of memory");
@@ -25,6 +26,35 @@ nn_packer_free(nn_packer *packer)
 	em_release(packer->allocator, packer->slot);
 	em_release(packer->allocator, packer->memory);
 	memset(packer, 0, sizeof(*packer));
+}
+
+/* Ids there are. */
+static size_t
+id_count(const nn_packer *packer)
+{
+	return packer->vocabulary + (packer->bags != NULL ? packer->bags->count : 0);
+}
+
+em_code
+nn_packer_bags(nn_packer *packer, const nn_bags *bags, em_status *status)
+{
+	size_t count = bags != NULL ? bags->count : 0;
+
+	if (count > UINT32_MAX - packer->vocabulary)
+		return em_fail(status, EM_LIMIT, "more than %u words", UINT32_MAX);
+	if (packer->vocabulary + count > packer->slots)
+	{
+		size_t slots = packer->vocabulary + 2 * count;
+		uint32_t *slot = em_allocate_zeroed(packer->allocator, slots, sizeof(*slot));
+
+		if (slot == NULL)
+			return em_fail(status, EM_OUT_OF_MEMORY, "out of memory");
+		em_release(packer->allocator, packer->slot);
+		packer->slot = slot;
+		packer->slots = slots;
+	}
+	packer->bags = bags;
+	return EM_OK;
 }
 
 /* Room for so many numbers, whose old contents nobody needs. */
@@ -73,7 +103,7 @@ lay_out(nn_packer *packer, const nn_sequence *sequences, size_t count, em_status
 			return em_fail(status, EM_LIMIT, "batch of %zu sequences has more than %u tokens",
 						   count, UINT32_MAX);
 	}
-	distinct = rows < packer->vocabulary ? rows : packer->vocabulary;
+	distinct = rows < id_count(packer) ? rows : id_count(packer);
 	wanted = 2 * (uint64_t) count + 2 * (uint64_t) steps + 1 + rows + distinct;
 	if (wanted > SIZE_MAX / sizeof(uint32_t) || !reserve(packer, (size_t) wanted))
 		return em_fail(status, EM_OUT_OF_MEMORY, "out of memory");
@@ -82,6 +112,8 @@ lay_out(nn_packer *packer, const nn_sequence *sequences, size_t count, em_status
 	batch->sequences = count;
 	batch->steps = steps;
 	batch->rows = (size_t) rows;
+	batch->vocabulary = packer->vocabulary;
+	batch->bags = packer->bags;
 	batch->order = next;
 	batch->length = next += count;
 	batch->active = next += count;
@@ -132,6 +164,7 @@ nn_pack(nn_packer *packer, const nn_sequence *sequences, size_t count, em_status
 {
 	nn_packed *batch = &packer->batch;
 	uint32_t *slot = packer->slot;
+	size_t ids = id_count(packer);
 	em_code code = lay_out(packer, sequences, count, status);
 	uint32_t distinct = 0;
 	size_t row = 0;
@@ -146,11 +179,10 @@ nn_pack(nn_packer *packer, const nn_sequence *sequences, size_t count, em_status
 		{
 			uint32_t id = sequences[batch->order[b]].ids[t];
 
-			if (id >= packer->vocabulary)
+			if (id >= ids)
 			{
 				code = em_fail(status, EM_INVALID_DATA,
-							   "token id %u is not in a vocabulary of %u words", id,
-							   packer->vocabulary);
+							   "token id %u is not in a vocabulary of %zu words", id, ids);
 				break;
 			}
 			if (slot[id] == 0)

@@ -10,6 +10,18 @@
 
 #include "../base.h"
 
+/*
+ * Tokens without a row of their own in the table: the vector of bag x is the mean of the rows
+ * rows[offset[x]] .. rows[offset[x + 1] - 1], zero without any; a row that is there twice counts
+ * twice.
+ */
+typedef struct nn_bags
+{
+	size_t count;           /* X */
+	const uint32_t *offset; /* (X + 1) */
+	const uint32_t *rows;   /* (offset[X]) of the table */
+} nn_bags;
+
 typedef struct nn_packed
 {
 	size_t sequences; /* B, empty ones included */
@@ -22,6 +34,8 @@ typedef struct nn_packed
 	uint32_t *offset; /* (T + 1); offset[T] = N */
 	uint32_t *token;  /* (N): index of the row's token among the distinct ones */
 	uint32_t *ids;    /* (U): the distinct tokens' ids, in order of first appearance by row */
+	uint32_t vocabulary; /* ids from here on name bags: vocabulary + x is bag x */
+	const nn_bags *bags; /* NULL: none */
 } nn_packed;
 
 /* One sequence of token ids. */
@@ -33,13 +47,15 @@ typedef struct nn_sequence
 
 /*
  * A place to build packed batches in, reused from batch to batch: it grows and
- * remembers which ids it has seen by a table of `vocabulary` entries.
+ * remembers which ids it has seen by a table of an entry each.
  */
 typedef struct nn_packer
 {
 	const em_allocator *allocator;
 	uint32_t vocabulary;
-	uint32_t *slot;  /* (vocabulary): index among the distinct ids + 1 while packing, 0 between */
+	const nn_bags *bags;
+	size_t slots;    /* at least vocabulary and bags */
+	uint32_t *slot;  /* (slots): index among the distinct ids + 1 while packing, 0 between */
 	nn_packed batch; /* what nn_pack built last */
 	uint32_t *memory;
 	size_t capacity;
@@ -50,9 +66,30 @@ em_code nn_packer_init(nn_packer *packer, const em_allocator *allocator, uint32_
 void nn_packer_free(nn_packer *packer);
 
 /*
- * Pack the sequences (ids all below vocabulary) into packer->batch, valid until the next
+ * The bags that ids from `vocabulary` on name in batches to come (NULL: none); by reference, they
+ * must outlive those. EM_LIMIT when words and bags are more than a uint32_t counts.
+ */
+em_code nn_packer_bags(nn_packer *packer, const nn_bags *bags, em_status *status);
+
+/*
+ * Pack the sequences (ids all below vocabulary + bags) into packer->batch, valid until the next
  * call. Equal lengths keep their order.
  */
 em_code nn_pack(nn_packer *packer, const nn_sequence *sequences, size_t count, em_status *status);
+
+/* The rows of the table whose mean is the vector of distinct token u; returns how many. */
+static inline size_t
+nn_token_rows(const nn_packed *batch, size_t u, const uint32_t **rows)
+{
+	uint32_t id = batch->ids[u];
+	const nn_bags *bags = batch->bags;
+
+	*rows = &batch->ids[u];
+	if (id < batch->vocabulary)
+		return 1;
+	id -= batch->vocabulary;
+	*rows = bags->rows + bags->offset[id];
+	return bags->offset[id + 1] - bags->offset[id];
+}
 
 #endif /* EMOTION_NN_PACKED_H */

@@ -26,7 +26,8 @@ typedef enum nn_stream
 	NN_STREAM_SPLIT,
 	NN_STREAM_BOOTSTRAP,
 	NN_STREAM_HIDDEN_DROPOUT,
-	NN_STREAM_MASK = 32,
+	NN_STREAM_SUBWORD_DROPOUT,
+	NN_STREAM_MASK,
 } nn_stream;
 
 /* Names one sequence of 2^34 numbers. */

@@ -137,7 +137,7 @@ InsertModel(const ModelPublication *publication, int32 version, int32 parts, con
 	bytea *digest = palloc(VARHDRSZ + SHA256_BYTES);
 	char configuration[8192];
 	uint64 parameters =
-		(uint64) model->layout.vocabulary * model->layout.embedding + (uint64) model->layout.dense;
+		(uint64) model->layout.rows * model->layout.embedding + (uint64) model->layout.dense;
 
 	SET_VARSIZE(digest, VARHDRSZ + SHA256_BYTES);
 	memcpy(VARDATA(digest), sha256, SHA256_BYTES);

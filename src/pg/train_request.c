@@ -14,7 +14,7 @@
 
 #define WHERE_LISTED "SELECT * FROM emotion_train_options() lists the options."
 
-static const char *const storage_names[] = { "f32", "f16", "bf16", NULL };
+static const char *const storage_names[] = { "f32", "f16", "bf16", "i8", NULL };
 static const char *const precision_names[] = { "single", NULL };
 
 static const StringSpec string_specs[] = {
@@ -38,7 +38,7 @@ static const option_spec request_specs[] = {
 	{ "holdout", OPTION_REAL, offsetof(TrainRequest, holdout), 0, 0.9, NULL,
 	  "share of the texts held out when neither split_column nor dev_source is given" },
 	{ "storage", OPTION_CHOICE, offsetof(TrainRequest, storage), 0, 0, storage_names,
-	  "how word vectors are kept in the published model" },
+	  "how word vectors are kept in the published model; i8: and all other weights as f16" },
 	{ "precision", OPTION_CHOICE, offsetof(TrainRequest, precision), 0, 0, precision_names,
 	  "of the arithmetic" },
 	{ "threads", OPTION_INT, offsetof(TrainRequest, threads), 0, 256, NULL,

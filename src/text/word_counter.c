@@ -167,6 +167,12 @@ text_word_counter_size(const text_word_counter *counter)
 	return (uint32_t) counter->count;
 }
 
+em_slice
+text_word_counter_word(const text_word_counter *counter, uint32_t id)
+{
+	return (em_slice){ counter->bytes + counter->words[id].start, counter->words[id].length };
+}
+
 /* By descending count, ties by bytes. */
 static bool
 comes_before(const text_word_counter *counter, uint32_t left, uint32_t right)

@@ -38,7 +38,7 @@ static void
 check_model(const model *model)
 {
 	const network_layout *layout = &model->layout;
-	size_t embedding = layout->vocabulary * layout->embedding;
+	size_t embedding = layout->rows * layout->embedding;
 
 	for (size_t i = 0; i < embedding; i++)
 		require(fabsf(model->embedding[i]) <= MODEL_MAX_WEIGHT);

@@ -29,7 +29,7 @@ windows_objective(void *context)
 	size_t count = w->batch->rows * w->width * w->dim;
 
 	fill_nan(w->columns, count);
-	nn_embedding(w->batch->distinct, w->dim, w->batch->ids, w->table, w->vectors);
+	nn_embedding(w->batch, w->dim, w->table, w->vectors);
 	nn_windows(w->batch, w->width, w->dim, w->vectors, w->spatial, w->word, w->columns);
 	return weighted_sum(w->from_above, w->columns, count);
 }

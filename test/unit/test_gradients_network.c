@@ -98,6 +98,7 @@ test_network(const char *name, option_int_list widths, bool dropout, const uint3
 
 	memset(&n, 0, sizeof(n));
 	memset(&config, 0, sizeof(config));
+	config.subword_min = config.subword_max = 1;
 	config.embedding_dim = 4;
 	config.kernel_widths = widths;
 	config.filters = 3;
@@ -222,6 +223,7 @@ test_empty(void)
 	double others = 0;
 
 	memset(&config, 0, sizeof(config));
+	config.subword_min = config.subword_max = 1;
 	config.embedding_dim = config.filters = config.hidden = config.attention = 1;
 	config.kernel_widths = (option_int_list){ 1, { 3 } };
 	config.text.max_tokens = 1;
