@@ -87,11 +87,11 @@ void tensor_read_rows(const tensor *tensor, const float *scale, float *out);
 typedef struct tensor_out
 {
 	const char *name;
-	tensor_type type; /* the type in the file; F16/BF16 round to nearest even */
+	tensor_type type; /* the type in the file; F16/BF16 round to nearest even; I8, of rank 2: multiples
+					   of each row's quants_scale, which the caller writes as a tensor of its own */
 	int rank;
 	uint64_t shape[TENSOR_MAX_RANK];
 	const float *data;
-	const float *scale; /* I8, of rank 2: a scale per row (quants.h) */
 } tensor_out;
 
 /* Bytes that safetensors_write will produce; 0 when that is more than a reader accepts. */

@@ -153,6 +153,13 @@ safetensors_size(const tensor_out *tensors, size_t tensor_count, const metadata_
 	return before + (size_t) data;
 }
 
+static void
+write_rows(const float *data, size_t rows, size_t columns, uint8_t *out)
+{
+	for (size_t row = 0; row < rows; row++, data += columns, out += columns)
+		quants_write(data, columns, quants_scale(data, columns), out);
+}
+
 void
 safetensors_write(const tensor_out *tensors, size_t tensor_count, const metadata_entry *metadata,
 				  size_t metadata_count, uint8_t *out)
@@ -176,9 +183,7 @@ safetensors_write(const tensor_out *tensors, size_t tensor_count, const metadata
 		(void) data_bytes(tensor, &bytes);
 		elements = (size_t) (bytes / number_bytes(tensor->type));
 		if (tensor->type == TENSOR_I8)
-			for (size_t row = 0; row < tensor->shape[0]; row++)
-				quants_write(tensor->data + row * tensor->shape[1], (size_t) tensor->shape[1],
-							 tensor->scale[row], out + row * tensor->shape[1]);
+			write_rows(tensor->data, (size_t) tensor->shape[0], (size_t) tensor->shape[1], out);
 		else if (tensor->type == TENSOR_F32)
 			halves_write_f32(tensor->data, elements, out);
 		else if (tensor->type == TENSOR_F16)

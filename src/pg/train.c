@@ -131,6 +131,8 @@ MakeTrainer(Training *training)
 						 training->rows.train, training->rows.dev, training->pool,
 						 &training->trainer, &status),
 		  &status);
+	if (training->layout.buckets > 0)
+		Check(trainer_use_bags(training->trainer, &training->rows.bags.bags, &status), &status);
 	if (!training->request.resume)
 		return;
 	checkpoint = ReadCheckpoint(&training->reference, &size);

@@ -189,7 +189,7 @@ MakePart(const em_allocator *allocator, int labels, SpillFile *file, Part *part)
 	Check(text_word_counter_create(allocator, &part->counter, &status), &status);
 }
 
-/* Make the vocabulary of the training texts and give both parts its ids. */
+/* Make the vocabulary of the training texts, bags of the other words, and give both parts ids. */
 static void
 FinishRows(Reading *reading, TrainRows *rows)
 {
@@ -205,6 +205,14 @@ FinishRows(Reading *reading, TrainRows *rows)
 								   (uint32) options->max_words, train, &rows->vocabulary, &status),
 		  &status);
 	text_word_counter_map(reading->dev.counter, rows->vocabulary, dev);
+	bag_list_init(&rows->bags, reading->allocator, &reading->request->config,
+				  text_vocabulary_size(rows->vocabulary));
+	if (reading->request->config.subword_buckets > 0)
+	{
+		Check(bag_list_add_vocabulary(&rows->bags, rows->vocabulary, &status), &status);
+		Check(bag_list_add_unknown(&rows->bags, reading->train.counter, train, &status), &status);
+		Check(bag_list_add_unknown(&rows->bags, reading->dev.counter, dev, &status), &status);
+	}
 	Check(samples_finish(reading->train.samples, train, &status), &status);
 	Check(samples_finish(reading->dev.samples, dev, &status), &status);
 	text_word_counter_free(reading->train.counter);

@@ -9,7 +9,7 @@
 
 #include "storage/buffile.h"
 
-#include "../text/vocabulary.h"
+#include "../model/bags.h"
 #include "train_request.h"
 
 /* Where samples spill to: a temporary file, made when it is needed in a context that lasts. */
@@ -24,6 +24,7 @@ typedef struct TrainRows
 	em_slice *labels; /* (label_count) UTF-8 */
 	int label_count;
 	text_vocabulary *vocabulary;
+	bag_list bags; /* of all words known and unknown, when the network has n-grams; else empty */
 	samples *train;
 	samples *dev;       /* no samples when nothing is held out */
 	uint64 skipped;     /* rows of neither split */
