@@ -51,7 +51,7 @@ put_number(header_writer *writer, uint64_t number)
 static uint64_t
 number_bytes(tensor_type type)
 {
-	return type == TENSOR_F32 ? 4 : type == TENSOR_I8 ? 1 : 2;
+	return type == TENSOR_F32 || type == TENSOR_U32 ? 4 : type == TENSOR_I8 ? 1 : 2;
 }
 
 /* Bytes of a tensor's data; false on overflow, or for a type that we do not write. */
@@ -102,7 +102,8 @@ put_header(header_writer *writer, const tensor_out *tensors, size_t tensor_count
 			return false;
 		put(writer, i == 0 && metadata_count == 0 ? "" : ",");
 		put_string(writer, (em_slice){ tensor->name, strlen(tensor->name) });
-		put(writer, tensor->type == TENSOR_F32   ? ":{\"dtype\":\"F32\",\"shape\":["
+		put(writer, tensor->type == TENSOR_U32   ? ":{\"dtype\":\"U32\",\"shape\":["
+					: tensor->type == TENSOR_F32 ? ":{\"dtype\":\"F32\",\"shape\":["
 					: tensor->type == TENSOR_F16 ? ":{\"dtype\":\"F16\",\"shape\":["
 					: tensor->type == TENSOR_I8  ? ":{\"dtype\":\"I8\",\"shape\":["
 												 : ":{\"dtype\":\"BF16\",\"shape\":[");
@@ -135,6 +136,14 @@ put_length(uint8_t *out, size_t header)
 {
 	for (int i = 0; i < LENGTH_BYTES; i++)
 		out[i] = (uint8_t) ((uint64_t) header >> 8 * i);
+}
+
+static void
+put_whole(const uint32_t *numbers, size_t count, uint8_t *out)
+{
+	for (size_t i = 0; i < count; i++)
+		for (int j = 0; j < 4; j++)
+			out[4 * i + (size_t) j] = (uint8_t) (numbers[i] >> 8 * j);
 }
 
 size_t
@@ -184,6 +193,8 @@ safetensors_write(const tensor_out *tensors, size_t tensor_count, const metadata
 		elements = (size_t) (bytes / number_bytes(tensor->type));
 		if (tensor->type == TENSOR_I8)
 			write_rows(tensor->data, (size_t) tensor->shape[0], (size_t) tensor->shape[1], out);
+		else if (tensor->type == TENSOR_U32)
+			put_whole(tensor->data, elements, out);
 		else if (tensor->type == TENSOR_F32)
 			halves_write_f32(tensor->data, elements, out);
 		else if (tensor->type == TENSOR_F16)
