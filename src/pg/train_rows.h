@@ -10,6 +10,7 @@
 #include "storage/buffile.h"
 
 #include "../model/bags.h"
+#include "../model/vectors.h"
 #include "train_request.h"
 
 /* Where samples spill to: a temporary file, made when it is needed in a context that lasts. */
@@ -32,11 +33,12 @@ typedef struct TrainRows
 } TrainRows;
 
 /*
- * Read everything, in the current memory context, of which maintenance_work_mem
+ * vectors: those of the request, or NULL. Read everything, in the current memory context, of which maintenance_work_mem
  * bounds the token ids; beyond it they go to temporary files, which outlive
  * transactions: CloseTrainRows() removes them. SPI must be connected.
  */
-extern void ReadTrainRows(const char *source, const TrainRequest *request, TrainRows *rows);
+extern void ReadTrainRows(const char *source, const TrainRequest *request, const vectors *vectors,
+						  TrainRows *rows);
 extern void CloseTrainRows(TrainRows *rows);
 
 #endif /* EMOTION_PG_TRAIN_ROWS_H */
