@@ -243,7 +243,7 @@ find_numbers(const safetensors *file, const char *name, int rank, const uint64_t
 {
 	const tensor *found = find_tensor(file, name, rank, shape, status);
 
-	if (found != NULL && (found->type == TENSOR_OTHER || found->type == TENSOR_I8))
+	if (found != NULL && found->type > TENSOR_BF16)
 	{
 		em_fail(status, EM_CORRUPT, "tensor \"%s\" of the model file is not F32, F16 or BF16",
 				name);
@@ -325,7 +325,7 @@ find_table(const safetensors *file, const char *name, const char *scale_name, ui
 	found->weight = find_tensor(file, name, 2, shape, status);
 	if (found->weight == NULL)
 		return EM_CORRUPT;
-	if (found->weight->type == TENSOR_OTHER)
+	if (found->weight->type > TENSOR_BF16 && found->weight->type != TENSOR_I8)
 		return em_fail(status, EM_CORRUPT,
 					   "tensor \"%s\" of the model file is not F32, F16, BF16 or I8", name);
 	if (found->weight->type == TENSOR_I8)

@@ -175,7 +175,7 @@ release_floats(const em_allocator *allocator, float *floats)
 /* Append a tensor of the words' rows or of the n-grams'. */
 static void
 describe_table(tensor_out *tensor, const char *name, tensor_type type, size_t rows, size_t columns,
-			   const float *data, const float *scale)
+			   const float *data)
 {
 	tensor->name = name;
 	tensor->type = type;
@@ -183,7 +183,6 @@ describe_table(tensor_out *tensor, const char *name, tensor_type type, size_t ro
 	tensor->shape[0] = rows;
 	tensor->shape[1] = columns;
 	tensor->data = data;
-	tensor->scale = scale;
 }
 
 /*
@@ -204,10 +203,10 @@ describe_tensors(const model *model, model_precision precision, const float *emb
 
 	if (type == TENSOR_I8)
 	{
-		describe_table(&tensors[count++], MODEL_EMBEDDING_SCALE, TENSOR_F32, words, 0, scale, NULL);
+		describe_table(&tensors[count++], MODEL_EMBEDDING_SCALE, TENSOR_F32, words, 0, scale);
 		if (layout->buckets > 0)
 			describe_table(&tensors[count++], MODEL_SUBWORD_SCALE, TENSOR_F32, layout->buckets, 0,
-						   scale + words, NULL);
+						   scale + words);
 	}
 	for (size_t i = 0; i < layout->tensor_count; i++)
 	{
@@ -220,11 +219,10 @@ describe_tensors(const model *model, model_precision precision, const float *emb
 		tensors[count++].data = dense + tensor->offset;
 	}
 	describe_table(&tensors[count++], MODEL_EMBEDDING_NAME, type, words, layout->embedding,
-				   embedding, scale);
+				   embedding);
 	if (layout->buckets > 0)
 		describe_table(&tensors[count++], MODEL_SUBWORD_NAME, type, layout->buckets,
-					   layout->embedding, embedding + words * layout->embedding,
-					   scale != NULL ? scale + words : NULL);
+					   layout->embedding, embedding + words * layout->embedding);
 	return count;
 }
 

@@ -51,7 +51,7 @@ put_number(header_writer *writer, uint64_t number)
 static uint64_t
 number_bytes(tensor_type type)
 {
-	return type == TENSOR_F32 ? 4 : type == TENSOR_I8 ? 1 : 2;
+	return type == TENSOR_F32 || type == TENSOR_U32 ? 4 : type == TENSOR_I8 ? 1 : 2;
 }
 
 /* Bytes of a tensor's data; false on overflow, or for a type that we do not write. */
@@ -102,7 +102,8 @@ put_header(header_writer *writer, const tensor_out *tensors, size_t tensor_count
 			return false;
 		put(writer, i == 0 && metadata_count == 0 ? "" : ",");
 		put_string(writer, (em_slice){ tensor->name, strlen(tensor->name) });
-		put(writer, tensor->type == TENSOR_F32   ? ":{\"dtype\":\"F32\",\"shape\":["
+		put(writer, tensor->type == TENSOR_U32   ? ":{\"dtype\":\"U32\",\"shape\":["
+					: tensor->type == TENSOR_F32 ? ":{\"dtype\":\"F32\",\"shape\":["
 					: tensor->type == TENSOR_F16 ? ":{\"dtype\":\"F16\",\"shape\":["
 					: tensor->type == TENSOR_I8  ? ":{\"dtype\":\"I8\",\"shape\":["
 												 : ":{\"dtype\":\"BF16\",\"shape\":[");
@@ -137,6 +138,14 @@ put_length(uint8_t *out, size_t header)
 		out[i] = (uint8_t) ((uint64_t) header >> 8 * i);
 }
 
+static void
+put_whole(const uint32_t *numbers, size_t count, uint8_t *out)
+{
+	for (size_t i = 0; i < count; i++)
+		for (int j = 0; j < 4; j++)
+			out[4 * i + (size_t) j] = (uint8_t) (numbers[i] >> 8 * j);
+}
+
 size_t
 safetensors_size(const tensor_out *tensors, size_t tensor_count, const metadata_entry *metadata,
 				 size_t metadata_count)
@@ -151,6 +160,13 @@ safetensors_size(const tensor_out *tensors, size_t tensor_count, const metadata_
 	if (before - LENGTH_BYTES > SAFETENSORS_MAX_HEADER || data > SIZE_MAX - before)
 		return 0;
 	return before + (size_t) data;
+}
+
+static void
+write_rows(const float *data, size_t rows, size_t columns, uint8_t *out)
+{
+	for (size_t row = 0; row < rows; row++, data += columns, out += columns)
+		quants_write(data, columns, quants_scale(data, columns), out);
 }
 
 void
@@ -176,9 +192,9 @@ safetensors_write(const tensor_out *tensors, size_t tensor_count, const metadata
 		(void) data_bytes(tensor, &bytes);
 		elements = (size_t) (bytes / number_bytes(tensor->type));
 		if (tensor->type == TENSOR_I8)
-			for (size_t row = 0; row < tensor->shape[0]; row++)
-				quants_write(tensor->data + row * tensor->shape[1], (size_t) tensor->shape[1],
-							 tensor->scale[row], out + row * tensor->shape[1]);
+			write_rows(tensor->data, (size_t) tensor->shape[0], (size_t) tensor->shape[1], out);
+		else if (tensor->type == TENSOR_U32)
+			put_whole(tensor->data, elements, out);
 		else if (tensor->type == TENSOR_F32)
 			halves_write_f32(tensor->data, elements, out);
 		else if (tensor->type == TENSOR_F16)

@@ -23,12 +23,14 @@
 #include "utils/portal.h"
 #include "utils/snapmgr.h"
 
+#include "../model/vectors_init.h"
 #include "../nn/matmul.h"
 #include "glue.h"
 #include "registry.h"
 #include "train_log.h"
 #include "train_request.h"
 #include "train_rows.h"
+#include "vectors_registry.h"
 
 /* How often other sessions are told how far an epoch is. */
 #define TELL_SECONDS 2.0
@@ -42,6 +44,7 @@ typedef struct Training
 	Jsonb *options; /* as they were given at the beginning */
 	TrainRequest request;
 	TrainRows rows;
+	vectors *vectors; /* to begin with, until the trainer has them; or NULL */
 	network_layout layout;
 	nn_pool *pool;
 	trainer *trainer;
@@ -111,6 +114,39 @@ NoticeBeginning(const Training *training)
 					ThreadsFor(&training->request), (bytes + (1 << 20) - 1) >> 20)));
 }
 
+/* The vectors that a request names; the network has as many numbers per word as they. */
+static void
+LoadRequestedVectors(Training *training)
+{
+	TrainRequest *request = &training->request;
+	vectors *loaded;
+
+	if (request->vectors == NULL)
+		return;
+	loaded = LoadVectors(training->allocator, request->vectors);
+	if (request->dim_given && (uint32) request->config.embedding_dim != loaded->dim)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("option \"embedding_dim\" is %d, but vectors \"%s\" have %u numbers",
+							   request->config.embedding_dim, request->vectors, loaded->dim),
+						errhint("Leave \"embedding_dim\" out.")));
+	request->config.embedding_dim = (int) loaded->dim;
+	training->vectors = loaded;
+}
+
+static void
+BeginWithVectors(Training *training)
+{
+	em_status status;
+	uint32 known;
+
+	Check(vectors_init_embedding(training->allocator, training->vectors, &training->layout,
+								 training->rows.vocabulary,
+								 trainer_initial_embedding(training->trainer), &known, &status),
+		  &status);
+	ereport(NOTICE, (errmsg("vectors \"%s\" know %u of %u words", training->request.vectors, known,
+							text_vocabulary_size(training->rows.vocabulary) - 1)));
+}
+
 static void
 MakeTrainer(Training *training)
 {
@@ -131,9 +167,15 @@ MakeTrainer(Training *training)
 						 training->rows.train, training->rows.dev, training->pool,
 						 &training->trainer, &status),
 		  &status);
+	if (training->layout.buckets > 0)
+		Check(trainer_use_bags(training->trainer, &training->rows.bags.bags, &status), &status);
+	checkpoint = training->request.resume ? ReadCheckpoint(&training->reference, &size) : NULL;
+	if (training->vectors != NULL && checkpoint == NULL)
+		BeginWithVectors(training);
+	vectors_free(training->vectors);
+	training->vectors = NULL;
 	if (!training->request.resume)
 		return;
-	checkpoint = ReadCheckpoint(&training->reference, &size);
 	if (checkpoint == NULL)
 	{
 		ereport(NOTICE, (errmsg("no epoch was finished: beginning again")));
@@ -352,7 +394,8 @@ RunTraining(Training *training, const char *name, Jsonb *given)
 		if (training->request.resume)
 			ParseResumeOptions(given, training->options, &training->request);
 		Commit();
-		ReadTrainRows(training->source, &training->request, &training->rows);
+		LoadRequestedVectors(training);
+		ReadTrainRows(training->source, &training->request, training->vectors, &training->rows);
 		/* only now, when the rows have proved fit to train on */
 		if (!training->request.resume)
 			DropUnfinished(&training->reference);

@@ -29,6 +29,8 @@ static const StringSpec string_specs[] = {
 	  "column of the rows' weights in the loss" },
 	{ "dev_source", offsetof(TrainRequest, dev_source),
 	  "table or query of the rows that are held out, with the same columns" },
+	{ "vectors", offsetof(TrainRequest, vectors),
+	  "word vectors of emotion.vectors that the network begins with; embedding_dim is theirs" },
 	{ "architecture", offsetof(TrainRequest, architecture), "kind of network" },
 	{ "description", offsetof(TrainRequest, description), "kept with the model" },
 	{ NULL, 0, NULL },
@@ -39,6 +41,8 @@ static const option_spec request_specs[] = {
 	  "share of the texts held out when neither split_column nor dev_source is given" },
 	{ "storage", OPTION_CHOICE, offsetof(TrainRequest, storage), 0, 0, storage_names,
 	  "how word vectors are kept in the published model; i8: and all other weights as f16" },
+	{ "vectors_words", OPTION_INT, offsetof(TrainRequest, vectors_words), 0, 10000000, NULL,
+	  "how many of the vectors' first words join those of the training texts" },
 	{ "precision", OPTION_CHOICE, offsetof(TrainRequest, precision), 0, 0, precision_names,
 	  "of the arithmetic" },
 	{ "threads", OPTION_INT, offsetof(TrainRequest, threads), 0, 256, NULL,
@@ -96,6 +100,7 @@ VisitOption(em_slice name, const option_value *value, const JsonbValue *json, vo
 	em_status status;
 	bool known;
 
+	request->dim_given |= OptionIs(name, "embedding_dim");
 	if (OptionIs(name, "labels"))
 		ParseLabels(request, json);
 	else if (SetNamedOption(string_specs, request_specs, request, name, value) ||
@@ -140,6 +145,11 @@ ParseTrainOptions(const Jsonb *options, TrainRequest *request)
 		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 						errmsg("unknown architecture \"%s\"", request->architecture),
 						errhint("There is \"%s\".", MODEL_ARCHITECTURE)));
+	if (request->vectors_words > 0 && request->vectors == NULL)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("option \"vectors_words\" is %d, but there are no vectors",
+							   request->vectors_words),
+						errhint("Option \"vectors\" names them.")));
 	if (request->split_column && request->dev_source)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("options \"split_column\" and \"dev_source\" exclude each other"),

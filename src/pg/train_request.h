@@ -27,6 +27,9 @@ typedef struct TrainRequest
 	/* what is made of them */
 	char **labels; /* NULL: those of the source; in the database's encoding */
 	int label_count;
+	char *vectors;     /* word vectors to begin with, or NULL */
+	int vectors_words; /* how many of their words join the vocabulary */
+	bool dim_given;    /* embedding_dim is one of the options */
 	char *architecture;
 	char *description;
 	int storage;   /* model_precision */

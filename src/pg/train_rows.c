@@ -11,6 +11,7 @@
 #include "utils/memutils.h"
 
 #include "../model/model.h"
+#include "../model/vectors_init.h"
 #include "glue.h"
 #include "source.h"
 
@@ -189,9 +190,9 @@ MakePart(const em_allocator *allocator, int labels, SpillFile *file, Part *part)
 	Check(text_word_counter_create(allocator, &part->counter, &status), &status);
 }
 
-/* Make the vocabulary of the training texts and give both parts its ids. */
+/* Make the vocabulary of the training texts, bags of the other words, and give both parts ids. */
 static void
-FinishRows(Reading *reading, TrainRows *rows)
+FinishRows(Reading *reading, const vectors *vectors, TrainRows *rows)
 {
 	const trainer_options *options = &reading->request->trainer;
 	uint32 *train = MemoryContextAllocHuge(
@@ -204,7 +205,27 @@ FinishRows(Reading *reading, TrainRows *rows)
 	Check(text_word_counter_finish(reading->train.counter, (uint64) options->min_count,
 								   (uint32) options->max_words, train, &rows->vocabulary, &status),
 		  &status);
+	if (reading->request->vectors_words > 0)
+	{
+		text_vocabulary *own = rows->vocabulary;
+
+		Check(vectors_add_words(reading->allocator, vectors, &reading->request->config.text,
+								(uint32) reading->request->vectors_words, own, &rows->vocabulary,
+								&status),
+			  &status);
+		text_vocabulary_free(own);
+		/* rare words of the texts may be among them */
+		text_word_counter_map(reading->train.counter, rows->vocabulary, train);
+	}
 	text_word_counter_map(reading->dev.counter, rows->vocabulary, dev);
+	bag_list_init(&rows->bags, reading->allocator, &reading->request->config,
+				  text_vocabulary_size(rows->vocabulary));
+	if (reading->request->config.subword_buckets > 0)
+	{
+		Check(bag_list_add_vocabulary(&rows->bags, rows->vocabulary, &status), &status);
+		Check(bag_list_add_unknown(&rows->bags, reading->train.counter, train, &status), &status);
+		Check(bag_list_add_unknown(&rows->bags, reading->dev.counter, dev, &status), &status);
+	}
 	Check(samples_finish(reading->train.samples, train, &status), &status);
 	Check(samples_finish(reading->dev.samples, dev, &status), &status);
 	text_word_counter_free(reading->train.counter);
@@ -230,7 +251,8 @@ SourceOf(const char *name, const TrainRequest *request)
 }
 
 void
-ReadTrainRows(const char *name, const TrainRequest *request, TrainRows *rows)
+ReadTrainRows(const char *name, const TrainRequest *request, const vectors *vectors,
+			  TrainRows *rows)
 {
 	const em_allocator *allocator = ContextAllocator(CurrentMemoryContext);
 	Source source = SourceOf(name, request);
@@ -263,7 +285,7 @@ ReadTrainRows(const char *name, const TrainRequest *request, TrainRows *rows)
 									  quote_identifier(request->split_column), request->train_split)
 							: 0));
 	text_tokens_free(&reading.tokens);
-	FinishRows(&reading, rows);
+	FinishRows(&reading, vectors, rows);
 }
 
 void

@@ -9,7 +9,8 @@
 
 #include "storage/buffile.h"
 
-#include "../text/vocabulary.h"
+#include "../model/bags.h"
+#include "../model/vectors.h"
 #include "train_request.h"
 
 /* Where samples spill to: a temporary file, made when it is needed in a context that lasts. */
@@ -24,6 +25,7 @@ typedef struct TrainRows
 	em_slice *labels; /* (label_count) UTF-8 */
 	int label_count;
 	text_vocabulary *vocabulary;
+	bag_list bags; /* of all words known and unknown, when the network has n-grams; else empty */
 	samples *train;
 	samples *dev;       /* no samples when nothing is held out */
 	uint64 skipped;     /* rows of neither split */
@@ -31,11 +33,12 @@ typedef struct TrainRows
 } TrainRows;
 
 /*
- * Read everything, in the current memory context, of which maintenance_work_mem
+ * vectors: those of the request, or NULL. Read everything, in the current memory context, of which maintenance_work_mem
  * bounds the token ids; beyond it they go to temporary files, which outlive
  * transactions: CloseTrainRows() removes them. SPI must be connected.
  */
-extern void ReadTrainRows(const char *source, const TrainRequest *request, TrainRows *rows);
+extern void ReadTrainRows(const char *source, const TrainRequest *request, const vectors *vectors,
+						  TrainRows *rows);
 extern void CloseTrainRows(TrainRows *rows);
 
 #endif /* EMOTION_PG_TRAIN_ROWS_H */

@@ -13,7 +13,7 @@ import numpy
 def to_float(raw, dtype):
     if dtype == "BF16":  # the upper half of a float
         return (numpy.frombuffer(raw, "<u2").astype("<u4") << 16).view("<f4")
-    return numpy.frombuffer(raw, {"F32": "<f4", "F16": "<f2"}[dtype])
+    return numpy.frombuffer(raw, {"F32": "<f4", "F16": "<f2", "I8": "i1"}[dtype])
 
 
 def main(path):
@@ -32,6 +32,10 @@ def main(path):
     for name, entry in sorted(header.items()):
         begin, end = entry["data_offsets"]
         values = to_float(data[begin:end], entry["dtype"]).astype(numpy.float64)
+        if entry["dtype"] == "I8":  # rows times their scale
+            begin, end = header[name.replace(".weight", ".scale")]["data_offsets"]
+            values = (values.reshape(entry["shape"]) *
+                      to_float(data[begin:end], "F32")[:, numpy.newaxis]).ravel()
         assert values.size == numpy.prod(entry["shape"], dtype=int)
         places = numpy.arange(1, values.size + 1)
         print(name, entry["dtype"], entry["shape"], "%.17g" % values.sum(),

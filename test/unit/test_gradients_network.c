@@ -82,14 +82,36 @@ gaps_untouched(const network_layout *layout, const real *before, const real *d_d
 	return true;
 }
 
+/* The same texts, where ids from `words` on name bags. */
 static void
-test_network(const char *name, option_int_list widths, bool dropout, const uint32_t *lengths,
-			 size_t count)
+pack_with_bags(batch_of_test *place, size_t words, const nn_bags *bags, const uint32_t *lengths,
+			   size_t count)
+{
+	nn_sequence sequences[16];
+	em_status status;
+
+	nn_packer_free(&place->packer);
+	for (size_t b = 0; b < count; b++)
+		sequences[b] = (nn_sequence){ place->ids[b], lengths[b] };
+	CHECK(nn_packer_init(&place->packer, &check_allocator, (uint32_t) words, &status) == EM_OK &&
+			  nn_packer_bags(&place->packer, bags, &status) == EM_OK &&
+			  nn_pack(&place->packer, sequences, count, &status) == EM_OK,
+		  "texts with bags are packed");
+}
+
+static void
+test_network(const char *name, option_int_list widths, bool dropout, size_t words,
+			 const uint32_t *lengths, size_t count)
 {
 	static batch_of_test place;
 	static network_case n;
 	const network_layout *layout = &n.layout;
 	const nn_packed *batch = make_batch(&place, lengths, count);
+	/* with fewer words than VOCABULARY, the other rows are buckets, and ids from there on bags */
+	const uint32_t bag_offset[] = { 0, 2, 6, 6 };
+	const uint32_t bag_rows[] = { VOCABULARY - 1, (uint32_t) words,     VOCABULARY - 2,
+								  VOCABULARY - 1, (uint32_t) words + 1, VOCABULARY - 2 };
+	const nn_bags bags = { 3, bag_offset, bag_rows };
 	model_config config;
 	em_status status;
 	network_weights weights;
@@ -99,6 +121,7 @@ test_network(const char *name, option_int_list widths, bool dropout, const uint3
 	memset(&n, 0, sizeof(n));
 	memset(&config, 0, sizeof(config));
 	config.subword_min = config.subword_max = 1;
+	config.subword_buckets = (int) (VOCABULARY - words);
 	config.embedding_dim = 4;
 	config.kernel_widths = widths;
 	config.filters = 3;
@@ -113,9 +136,12 @@ test_network(const char *name, option_int_list widths, bool dropout, const uint3
 		config.dropout_hidden = 0.35;
 		config.dropout_pooled = 0.3;
 	}
-	if (!CHECK(network_layout_init(&n.layout, &config, VOCABULARY, 3, &status) == EM_OK,
+	if (!CHECK(network_layout_init(&n.layout, &config, words, 3, &status) == EM_OK &&
+				   n.layout.rows == VOCABULARY,
 			   "%s: the layout is possible", name))
 		return;
+	if (words < VOCABULARY)
+		pack_with_bags(&place, words, &bags, lengths, count);
 	n.batch = batch;
 	n.loss = (nn_loss){ .kind = NN_LOSS_BCE, .alpha = -1 };
 	n.training = true;
@@ -177,8 +203,12 @@ test_network(const char *name, option_int_list widths, bool dropout, const uint3
 		for (size_t e = 0; e < layout->embedding; e++)
 		{
 			size_t at = u * layout->embedding + e;
+			const uint32_t *rows;
+			size_t share = nn_token_rows(batch, u, &rows);
 
-			d_table[batch->ids[u] * layout->embedding + e] = d_embedding[at] - embedding_before[at];
+			for (size_t i = 0; i < share; i++)
+				d_table[rows[i] * layout->embedding + e] +=
+					(d_embedding[at] - embedding_before[at]) / (real) share;
 		}
 	check_gradient(name, "the embedding", n.embedding, VOCABULARY * layout->embedding, d_table,
 				   NULL, network_objective, &n);
@@ -266,13 +296,13 @@ test_networks(const char *products)
 	static const option_int_list several = { 4, { 3, 2, 5, 1 } };
 
 	printf("# matrix products: %s\n", products);
-	test_network("network", one_width, false, unequal, LENGTH(unequal));
-	test_network("network with dropout", one_width, true, unequal, LENGTH(unequal));
-	test_network("network of kernels 3, 2, 5 and 1", several, false, unequal, LENGTH(unequal));
-	test_network("network of kernels 3, 2, 5 and 1 with dropout", several, true, many,
-				 LENGTH(many));
-	test_network("network and one text", several, false, one_text, LENGTH(one_text));
-	test_network("network and single tokens", one_word, false, singles, LENGTH(singles));
+	test_network("network", one_width, false, VOCABULARY, unequal, LENGTH(unequal));
+	test_network("network with dropout", one_width, true, VOCABULARY, unequal, LENGTH(unequal));
+	test_network("network of kernels 3, 2, 5 and 1", several, false, VOCABULARY, unequal, LENGTH(unequal));
+	test_network("network of kernels 3, 2, 5 and 1 with dropout", several, true, VOCABULARY,
+				 many, LENGTH(many));
+	test_network("network and one text", several, false, VOCABULARY, one_text, LENGTH(one_text));
+	test_network("network and single tokens", one_word, false, VOCABULARY, singles, LENGTH(singles));
 }
 
 int
@@ -286,6 +316,10 @@ main(void)
 		test_networks(nn_blas_description());
 	else
 		check_skip("the same over OpenBLAS", status.message);
+	/* last, so that the numbers drawn for the others stay what they are */
+	test_network("network with bags", (option_int_list){ 1, { 3 } }, false, 4, many, LENGTH(many));
+	test_network("network with bags and dropout", (option_int_list){ 2, { 2, 3 } }, true, 4, many,
+				 LENGTH(many));
 	CHECK(check_live == 0, "no memory is lost");
 	return check_done();
 }

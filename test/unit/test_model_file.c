@@ -35,7 +35,7 @@ fill(real *weights, size_t count)
 }
 
 static model *
-make_model(void)
+make_model(int buckets)
 {
 	model *result = em_allocate_zeroed(&check_allocator, 1, sizeof(*result));
 	em_slice slices[LABELS];
@@ -48,6 +48,7 @@ make_model(void)
 	config.filters = 5;
 	config.hidden = 3;
 	config.attention = 7;
+	config.subword_buckets = buckets;
 	config.text.max_tokens = 50;
 	config.text.mentions = TEXT_REMOVE;
 	for (size_t i = 0; i < LABELS; i++)
@@ -63,9 +64,9 @@ make_model(void)
 							LABELS, &status) != EM_OK)
 		abort();
 	result->embedding = em_allocate_zeroed(
-		&check_allocator, result->layout.vocabulary * result->layout.embedding, sizeof(real));
+		&check_allocator, result->layout.rows * result->layout.embedding, sizeof(real));
 	result->dense = em_allocate_zeroed(&check_allocator, result->layout.dense, sizeof(real));
-	fill(result->embedding, result->layout.vocabulary * result->layout.embedding);
+	fill(result->embedding, result->layout.rows * result->layout.embedding);
 	for (size_t i = 0; i < result->layout.tensor_count; i++)
 		fill(result->dense + result->layout.tensors[i].offset, result->layout.tensors[i].elements);
 	return result;
@@ -82,7 +83,7 @@ same_model(const model *a, const model *b)
 		same = strcmp(a->labels[i], b->labels[i]) == 0 && a->thresholds[i] == b->thresholds[i];
 	return same &&
 		   memcmp(a->embedding, b->embedding,
-				  a->layout.vocabulary * a->layout.embedding * sizeof(real)) == 0 &&
+				  a->layout.rows * a->layout.embedding * sizeof(real)) == 0 &&
 		   memcmp(a->dense, b->dense, a->layout.dense * sizeof(real)) == 0;
 }
 
@@ -92,7 +93,7 @@ usable(const model *model)
 {
 	bool good = true;
 
-	for (size_t i = 0; i < model->layout.vocabulary * model->layout.embedding; i++)
+	for (size_t i = 0; i < model->layout.rows * model->layout.embedding; i++)
 		good = good && fabs((double) model->embedding[i]) <= MODEL_MAX_WEIGHT;
 	for (size_t i = 0; i < model->layout.dense; i++)
 		good = good && fabs((double) model->dense[i]) <= MODEL_MAX_WEIGHT;
@@ -131,7 +132,7 @@ test_round_trip(const model *original)
 		{
 			bool close = true;
 
-			for (size_t j = 0; j < read->layout.vocabulary * read->layout.embedding; j++)
+			for (size_t j = 0; j < read->layout.rows * read->layout.embedding; j++)
 				close = close && fabs((double) (read->embedding[j] - original->embedding[j])) <=
 									 fabs((double) original->embedding[j]) / 256;
 			CHECK(close, "and its embedding the same to 8 bits");
@@ -480,7 +481,7 @@ static void
 test_largest(model *model)
 {
 	real *weights = model->dense;
-	size_t embedding = model->layout.vocabulary * model->layout.embedding;
+	size_t embedding = model->layout.rows * model->layout.embedding;
 	em_status status;
 	uint8_t *bytes;
 	size_t size;
@@ -616,7 +617,9 @@ test_other_reader(const model *original)
 	const char *python = getenv("PYTHON") != NULL ? getenv("PYTHON") : "/usr/bin/python3";
 	const network_layout *layout = &original->layout;
 	const uint64_t shape[2] = { layout->vocabulary, layout->embedding };
-	char lines[NETWORK_MAX_TENSORS + 1][300], line[400], command[500];
+	const uint64_t subword_shape[2] = { layout->buckets, layout->embedding };
+	size_t count = 1;
+	char lines[NETWORK_MAX_TENSORS + 2][300], line[400], command[500];
 	char path[] = "/tmp/emotion-model-XXXXXX";
 	bool same = true;
 	em_status status;
@@ -662,26 +665,100 @@ test_other_reader(const model *original)
 		word = word[length] == '\n' ? word + length + 1 : NULL;
 	}
 	describe("embedding.weight", "F16", 2, shape, original->embedding, lines[0], sizeof(lines[0]));
+	if (layout->buckets > 0)
+		describe("subword.weight", "F16", 2, subword_shape,
+				 original->embedding + layout->vocabulary * layout->embedding, lines[count++],
+				 sizeof(lines[0]));
 	for (size_t i = 0; i < layout->tensor_count; i++)
 		describe(layout->tensors[i].name, "F32", layout->tensors[i].rank, layout->tensors[i].shape,
-				 original->dense + layout->tensors[i].offset, lines[i + 1], sizeof(lines[0]));
-	qsort(lines, layout->tensor_count + 1, sizeof(lines[0]), compare_lines);
-	for (size_t i = 0; i < layout->tensor_count + 1; i++)
+				 original->dense + layout->tensors[i].offset, lines[count++], sizeof(lines[0]));
+	qsort(lines, count, sizeof(lines[0]), compare_lines);
+	for (size_t i = 0; i < count; i++)
 		same &= expect(reader, lines[i]);
 	same &= expect(reader, "");
 	CHECK(pclose(reader) == 0 && same, "another reader finds the same in a model file");
 	unlink(path);
 }
 
-int
-main(void)
+/* Bytes: a quarter of the size, errors of half a scale at most, the same from another reader. */
+static void
+test_bytes(const model *original)
 {
-	model *original = make_model();
+	const network_layout *layout = &original->layout;
+	size_t columns = layout->embedding;
+	bool close = true, dense = true;
+	em_status status;
+	safetensors file;
+	model *read = NULL;
+	uint8_t *bytes, *floats;
+	size_t size, float_size;
+
+	if (model_write(&check_allocator, original, MODEL_I8, &bytes, &size, &status) != EM_OK ||
+		model_write(&check_allocator, original, MODEL_F32, &floats, &float_size, &status) !=
+			EM_OK ||
+		safetensors_open(&check_allocator, bytes, size, &file, &status) != EM_OK)
+		abort();
+	CHECK(safetensors_find(&file, "embedding.weight")->element_size == 1 &&
+			  safetensors_find(&file, "embedding.scale")->elements == layout->vocabulary &&
+			  safetensors_find(&file, "output.weight")->type == TENSOR_F16 &&
+			  (layout->buckets == 0 ||
+			   (safetensors_find(&file, "subword.weight")->element_size == 1 &&
+				safetensors_find(&file, "subword.scale")->elements == layout->buckets)),
+		  "I8: a byte per number, a scale per row, F16 for the rest");
+	safetensors_close(&file);
+	CHECK(size + layout->rows * (3 * columns - 4) + 2 * layout->dense <= float_size + 512,
+		  "I8: %zu bytes, F32: %zu", size, float_size);
+	if (!CHECK(model_read(&check_allocator, bytes, size, &read, &status) == EM_OK &&
+				   usable(read) && scores_well(read),
+			   "I8: is read back"))
+		abort();
+	for (size_t row = 0; row < layout->rows; row++)
+	{
+		double largest = 0;
+
+		for (size_t e = 0; e < columns; e++)
+			largest = fmax(largest, fabs((double) original->embedding[row * columns + e]));
+		for (size_t e = 0; e < columns; e++)
+			close &= fabs((double) (read->embedding[row * columns + e] -
+									original->embedding[row * columns + e])) <=
+					 largest / 253.9;
+	}
+	for (size_t i = 0; i < layout->dense; i++)
+		dense &= read->dense[i] == original->dense[i]; /* F16 holds them */
+	CHECK(close && dense, "I8: no error over 1/254 of a row's largest number");
+	model_free(read);
+
+	/* bytes without a scale, and scales without bytes */
+	for (int turn = 0; turn < 2; turn++)
+	{
+		uint8_t *copy = turn == 0 ? bytes : floats;
+		const char *name = turn == 0 ? "\"embedding.scale\"" : "\"output.bias\"";
+		const char *other = turn == 0 ? "\"embedding.spale\"" : "\"subword.abc\"";
+		uint8_t *at = copy;
+
+		while (memcmp(at, name, strlen(name)) != 0)
+			at++;
+		memcpy(at, other, strlen(name));
+		CHECK(model_read(&check_allocator, copy, turn == 0 ? size : float_size, &read, &status) ==
+				  EM_CORRUPT,
+			  "refused: %s", status.message);
+	}
+	check_release(NULL, bytes);
+	check_release(NULL, floats);
+}
+
+/* With and without n-grams: everything that can be wrong with a file. */
+static void
+test_all(int buckets)
+{
+	model *original = make_model(buckets);
 	em_status status;
 	uint8_t *bytes;
 	size_t size;
 
+	printf("# %d buckets\n", buckets);
 	test_round_trip(original);
+	test_bytes(original);
 	test_thresholds(original);
 	test_labels();
 	test_unwritable(original);
@@ -692,9 +769,21 @@ main(void)
 	test_damage(bytes, size);
 	test_memory(original, bytes, size);
 	test_other_reader(original);
-	test_largest(original);
 	check_release(NULL, bytes);
+	if (model_write(&check_allocator, original, MODEL_I8, &bytes, &size, &status) != EM_OK)
+		abort();
+	test_damage(bytes, size);
+	test_memory(original, bytes, size);
+	check_release(NULL, bytes);
+	test_largest(original);
 	model_free(original);
+}
+
+int
+main(void)
+{
+	test_all(0);
+	test_all(7);
 	CHECK(check_live == 0, "everything is released");
 	return check_done();
 }

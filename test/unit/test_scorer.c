@@ -8,6 +8,7 @@
 
 #include "../../src/model/scorer.h"
 #include "../../src/nn/matmul.h"
+#include "../../src/text/subword.h"
 
 #define LABELS 5
 #define WORDS 40
@@ -24,7 +25,7 @@ random_number(uint32_t below)
 }
 
 static model *
-make_model(void)
+make_model(int buckets)
 {
 	model *made = em_allocate_zeroed(&check_allocator, 1, sizeof(*made));
 	char names[LABELS][2] = { "a", "b", "c", "d", "e" };
@@ -39,6 +40,7 @@ make_model(void)
 	config.filters = 5;
 	config.hidden = 4;
 	config.attention = 7;
+	config.subword_buckets = buckets;
 	config.text.max_tokens = 400;
 	for (size_t i = 0; i < LABELS; i++)
 		slices[i] = (em_slice){ names[i], 1 };
@@ -53,12 +55,15 @@ make_model(void)
 							&status) != EM_OK)
 		abort();
 	made->embedding = em_allocate_zeroed(
-		&check_allocator, made->layout.vocabulary * made->layout.embedding, sizeof(real));
+		&check_allocator, made->layout.rows * made->layout.embedding, sizeof(real));
 	made->dense = em_allocate_zeroed(&check_allocator, made->layout.dense, sizeof(real));
 	network_init(&made->layout, 5, NULL, made->embedding, made->dense);
 	/* larger than fresh ones, so that texts differ in their scores */
-	for (size_t i = 0; i < made->layout.vocabulary * made->layout.embedding; i++)
+	for (size_t i = 0; i < made->layout.rows * made->layout.embedding; i++)
 		made->embedding[i] *= 20;
+	for (size_t i = made->layout.vocabulary * made->layout.embedding;
+		 i < made->layout.rows * made->layout.embedding; i++)
+		made->embedding[i] = (real) random_number(2001) / 500 - 2;
 	return made;
 }
 
@@ -413,6 +418,54 @@ test_features(const model *model)
 	scorer_free(scorer);
 }
 
+/* A misspelt word is the mean of its n-grams: the scores are those of a known word that is it. */
+static void
+test_unknown(model *model)
+{
+	static const char *const ngrams[] = { "<wa", "<wab", "<wabb", "wab", "wabb",
+										  "wabb>", "abb", "abb>", "bb>" };
+	const size_t count = sizeof(ngrams) / sizeof(ngrams[0]);
+	const em_slice misspelt = { "waa wabb wac", 12 }, known = { "waa wad wac", 11 };
+	size_t dim = model->layout.embedding;
+	real *row = model->embedding + text_vocabulary_find(model->vocabulary, "wad", 3) * dim;
+	real kept[6];
+	float scores[LABELS], by_hand[LABELS], unknown[LABELS];
+	uint32_t ids[] = { text_vocabulary_find(model->vocabulary, "waa", 3), TEXT_UNKNOWN_ID,
+					   text_vocabulary_find(model->vocabulary, "wac", 3) };
+	nn_sequence sequence = { ids, 3 };
+	model_attention attention;
+	scorer *scorer;
+	em_status status;
+
+	if (scorer_create(&check_allocator, model, &scorer, &status) != EM_OK)
+		exit(1);
+	CHECK(scorer_run(scorer, &misspelt, 1, scores, NULL, NULL, &status) == EM_OK &&
+			  scorer_run_ids(scorer, &sequence, 1, unknown, NULL, NULL, &status) == EM_OK &&
+			  largest_difference(scores, unknown, LABELS) > 1e-3,
+		  "a misspelt word has another score than one without meaning");
+	CHECK(scorer_explain(scorer, misspelt, 1, unknown, &attention, NULL, NULL, &status) == EM_OK &&
+			  largest_difference(scores, unknown, LABELS) <= TOLERANCE &&
+			  fabs((double) attention.influence[1]) > 1e-3,
+		  "it is explained by the same scores and has influence");
+	memcpy(kept, row, sizeof(kept));
+	for (size_t e = 0; e < dim; e++)
+	{
+		double sum = 0;
+
+		for (size_t i = 0; i < count; i++)
+			sum += (double) model->embedding[(model->layout.vocabulary +
+											  text_subword_hash(ngrams[i], strlen(ngrams[i])) % 23) *
+												 dim +
+											 e];
+		row[e] = (real) (sum / (double) count);
+	}
+	CHECK(scorer_run(scorer, &known, 1, by_hand, NULL, NULL, &status) == EM_OK &&
+			  largest_difference(scores, by_hand, LABELS) <= TOLERANCE,
+		  "which is that of its n-grams' mean");
+	memcpy(row, kept, sizeof(kept));
+	scorer_free(scorer);
+}
+
 int
 main(void)
 {
@@ -424,7 +477,7 @@ main(void)
 		printf("1..0 # SKIP %s\n", status.message);
 		return 0;
 	}
-	model = make_model();
+	model = make_model(0);
 	for (size_t i = 0; i < TEXTS; i++)
 	{
 		size_t length = i % 50 == 0      ? 0
@@ -441,6 +494,15 @@ main(void)
 	test_ids(model);
 	test_explain(model);
 	test_memory(model);
+	model_free(model);
+	printf("# with n-grams\n");
+	model = make_model(23);
+	test_batches(model);
+	test_features(model);
+	test_empty(model);
+	test_cancel(model);
+	test_memory(model);
+	test_unknown(model);
 	for (size_t i = 0; i < TEXTS; i++)
 		free((void *) (uintptr_t) texts[i].bytes);
 	model_free(model);

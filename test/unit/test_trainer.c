@@ -7,6 +7,7 @@
 
 #include <math.h>
 
+#include "../../src/model/bags.h"
 #include "../../src/model/safetensors.h"
 #include "../../src/model/trainer.h"
 #include "../../src/nn/matmul.h"
@@ -28,7 +29,7 @@ random_number(uint32_t below)
 
 /* Words 1..LABELS each mean a label, the others nothing. noise: labels are drawn instead. */
 static samples *
-make_samples(size_t count, bool noise)
+make_mapped_samples(size_t count, bool noise, const uint32_t *remap)
 {
 	samples *made;
 	em_status status;
@@ -58,9 +59,15 @@ make_samples(size_t count, bool noise)
 			EM_OK)
 			exit(1);
 	}
-	if (samples_finish(made, NULL, &status) != EM_OK)
+	if (samples_finish(made, remap, &status) != EM_OK)
 		exit(1);
 	return made;
+}
+
+static samples *
+make_samples(size_t count, bool noise)
+{
+	return make_mapped_samples(count, noise, NULL);
 }
 
 static network_layout layout;
@@ -120,7 +127,7 @@ static bool
 same_weights(network_weights a, network_weights b)
 {
 	return memcmp(a.dense, b.dense, layout.dense * sizeof(real)) == 0 &&
-		   memcmp(a.embedding, b.embedding, layout.vocabulary * layout.embedding * sizeof(real)) ==
+		   memcmp(a.embedding, b.embedding, layout.rows * layout.embedding * sizeof(real)) ==
 			   0;
 }
 
@@ -131,7 +138,7 @@ finite_weights(network_weights weights)
 
 	for (size_t i = 0; i < layout.dense; i++)
 		finite = finite && isfinite(weights.dense[i]);
-	for (size_t i = 0; i < layout.vocabulary * layout.embedding; i++)
+	for (size_t i = 0; i < layout.rows * layout.embedding; i++)
 		finite = finite && isfinite(weights.embedding[i]);
 	return finite;
 }
@@ -375,7 +382,7 @@ static void
 test_frozen(void)
 {
 	trainer_options options = small_options();
-	size_t count = layout.vocabulary * layout.embedding;
+	size_t count = layout.rows * layout.embedding;
 	real *before = malloc(count * sizeof(real));
 	trainer *made;
 	em_status status;
@@ -576,8 +583,143 @@ test_memory(void)
 	}
 	CHECK(good && n > 20, "each of %ld allocations may fail", n - 1);
 	most = trainer_memory(&layout, &options);
-	CHECK(most >= 4 * sizeof(real) * (layout.dense + layout.vocabulary * layout.embedding),
+	CHECK(most >= 4 * sizeof(real) * (layout.dense + layout.rows * layout.embedding),
 		  "the memory foretold holds weights, moments and the best weights");
+}
+
+static trainer *
+make_bag_trainer(const trainer_options *options, nn_pool *pool, const nn_bags *bags)
+{
+	trainer *made = make_trainer(options, dev, pool);
+	em_status status;
+
+	if (trainer_use_bags(made, bags, &status) != EM_OK)
+		exit(1);
+	return made;
+}
+
+/* A word and a bag that holds nothing but its row are the same. */
+static void
+test_bags_as_words(void)
+{
+	const network_layout plain = layout;
+	samples *plain_train = train, *plain_dev = dev;
+	trainer_options options = small_options();
+	uint32_t remap[VOCABULARY], rows[VOCABULARY], offset[2 * VOCABULARY + 1] = { 0 };
+	nn_bags bags = { 2 * VOCABULARY, offset, rows };
+	model_config config = layout.config;
+	trainer *words, *others;
+	uint64_t state;
+	em_status status;
+
+	/* the vocabulary's own bags stay empty; bag V + w is word w */
+	for (uint32_t word = 0; word < VOCABULARY; word++)
+	{
+		remap[word] = word % 3 == 0 ? word : 2 * VOCABULARY + word;
+		rows[word] = word;
+		offset[VOCABULARY + word + 1] = word + 1;
+	}
+	state = random_state;
+	train = make_samples(TEXTS, false);
+	dev = make_samples(HELD_OUT, false);
+	words = make_trainer(&options, dev, NULL);
+	if (finish(words, &status) != EM_OK)
+		exit(1);
+	samples_free(train);
+	samples_free(dev);
+	random_state = state;
+	train = make_mapped_samples(TEXTS, false, remap);
+	dev = make_mapped_samples(HELD_OUT, false, remap);
+	config.subword_buckets = 5;
+	if (network_layout_init(&layout, &config, VOCABULARY, LABELS, &status) != EM_OK)
+		exit(1);
+	others = make_bag_trainer(&options, NULL, &bags);
+	if (finish(others, &status) != EM_OK)
+		exit(1);
+	CHECK(trainer_memory(&layout, &options) ==
+			  trainer_memory(&plain, &options) + 4 * 5 * layout.embedding * sizeof(real),
+		  "n-grams take the memory of their rows");
+	layout = plain;
+	CHECK(same_result(words, others), "a bag of one row trains that row, bit for bit");
+	trainer_free(words);
+	trainer_free(others);
+	samples_free(train);
+	samples_free(dev);
+	train = plain_train;
+	dev = plain_dev;
+}
+
+/* Texts of unknown words, and known ones now and then read as their n-grams. */
+static void
+test_bags(void)
+{
+	const network_layout plain = layout;
+	samples *plain_train = train, *plain_dev = dev;
+	trainer_options options = small_options();
+	model_config config = layout.config;
+	uint32_t remap[VOCABULARY];
+	trainer *alone, *other;
+	bag_list list;
+	uint8_t *bytes;
+	size_t size;
+	em_status status;
+
+	config.subword_buckets = 40;
+	config.dropout_subword = 0.3;
+	if (network_layout_init(&layout, &config, VOCABULARY, LABELS, &status) != EM_OK)
+		exit(1);
+	bag_list_init(&list, &check_allocator, &config, VOCABULARY);
+	for (uint32_t word = 0; word < 2 * VOCABULARY; word++)
+	{
+		char text[16];
+		uint32_t id;
+		size_t length = (size_t) snprintf(text, sizeof(text), "w%ux", word * 7);
+
+		if (bag_list_add(&list, text, word == 0 ? 0 : length, &id, &status) != EM_OK)
+			exit(1);
+		if (word < VOCABULARY)
+			remap[word] = word % 4 == 3 ? 2 * VOCABULARY + word : word;
+	}
+	CHECK(list.bags.count == 2 * VOCABULARY && list.offset[1] == 0, "bags of all words");
+	train = make_mapped_samples(TEXTS, false, remap);
+	dev = make_mapped_samples(HELD_OUT, false, remap);
+	alone = make_bag_trainer(&options, NULL, &list.bags);
+	for (int epoch = 0; epoch < 2; epoch++)
+		if (turn(alone, &status) != EM_OK)
+			exit(1);
+	if (trainer_checkpoint(alone, &check_allocator, &bytes, &size, &status) != EM_OK ||
+		finish(alone, &status) != EM_OK)
+		exit(1);
+	for (int threads = 1; threads <= 3; threads++)
+	{
+		nn_pool *pool;
+
+		if (nn_pool_create(&check_allocator, threads, &pool, &status) != EM_OK)
+			exit(1);
+		other = make_bag_trainer(&options, pool, &list.bags);
+		if (threads == 2 && trainer_restore(other, bytes, size, &status) != EM_OK)
+			exit(1);
+		CHECK(finish(other, &status) == EM_OK && same_result(alone, other),
+			  "n-grams and %d threads make the same weights%s", threads,
+			  threads == 2 ? ", resumed" : "");
+		trainer_free(other);
+		nn_pool_destroy(pool);
+	}
+	check_release(NULL, bytes);
+	CHECK(trainer_history(alone)[3].macro_auc > 0.8, "and learn: AUC %.3f",
+		  trainer_history(alone)[3].macro_auc);
+	layout.config.dropout_subword = 0;
+	other = make_bag_trainer(&options, NULL, &list.bags);
+	CHECK(finish(other, &status) == EM_OK && !same_result(alone, other),
+		  "without dropout_subword others");
+	trainer_free(other);
+	trainer_free(alone);
+	bag_list_free(&list);
+	samples_free(train);
+	samples_free(dev);
+	layout = plain;
+	train = plain_train;
+	dev = plain_dev;
 }
 
 int
@@ -611,6 +753,8 @@ main(void)
 	test_divergence();
 	test_cancel();
 	test_memory();
+	test_bags_as_words();
+	test_bags();
 	samples_free(train);
 	samples_free(dev);
 	CHECK(check_live == 0, "nothing is left");
