@@ -187,7 +187,11 @@ state * i * (one - g * g) ;; state * i * (one - g)
 output * cell * o * (one - o) ;; state * cell * o * (one - o)
 v_put(dc + u, state * f, count); ;; v_put(dc + u, state, count);
 == model/network.c
-nn_multiply(batch->sequences * 2 * hidden, pass->pooled_mask, scratch.d_pooled); ;;  ;
+nn_multiply(pass->pooled_masks * pooled, pass->pooled_mask, scratch.d_pooled); ;;  ;
+nn_multiply(pass->pooled_masks * pooled, pass->pooled_mask, scratch.d_pooled); ;; nn_multiply(pooled, pass->pooled_mask, scratch.d_pooled);
+nn_axpy(pooled, 1, scratch.d_pooled + i * pooled, scratch.d_pooled); ;;  ;
+nn_axpy(pooled, 1, scratch.d_pooled + i * pooled, scratch.d_pooled); ;; nn_axpy(pooled, -1, scratch.d_pooled + i * pooled, scratch.d_pooled);
+nn_axpy(pooled, 1, scratch.d_pooled + i * pooled, scratch.d_pooled); ;; nn_axpy(pooled, 1, scratch.d_pooled, scratch.d_pooled);
 nn_multiply(n * 2 * hidden, pass->h_mask, scratch.d_h); ;;  ;
 pass->h_kept + direction * hidden, scratch.d_h ;; pass->h + direction * hidden, scratch.d_h
 scratch.lstm, d_dense + recurrent); ;; scratch.lstm, d_dense + at.lstm_recurrent);

@@ -36,6 +36,8 @@ prepare_shard(trainer *trainer, size_t index, const uint32_t *numbers, size_t si
 	size_t texts = (size - index + stride - 1) / stride;
 	real smoothing = (real) trainer->options.label_smoothing;
 	nn_packed *batch = &shard->lane.packer.batch;
+	size_t masks = (size_t) trainer->options.dropout_samples;
+	network_dropout dropout = { .pooled_masks = masks };
 	size_t dim = layout->embedding;
 	em_code code;
 
@@ -45,16 +47,18 @@ prepare_shard(trainer *trainer, size_t index, const uint32_t *numbers, size_t si
 	if (code != EM_OK)
 		return code;
 
-	code = lane_reserve(
-		&shard->lane,
-		network_workspace(layout, batch, true) + 3 * nn_arena_room(texts * labels, sizeof(real)) +
-			nn_arena_room(texts, sizeof(real)) + nn_arena_room(texts, sizeof(uint32_t)) +
-			nn_arena_room(batch->distinct * dim, sizeof(real)),
-		status);
+	code = lane_reserve(&shard->lane,
+						network_workspace(layout, batch, &dropout) +
+							2 * nn_arena_room(masks * texts * labels, sizeof(real)) +
+							nn_arena_room(texts * labels, sizeof(real)) +
+							nn_arena_room(texts, sizeof(real)) +
+							nn_arena_room(texts, sizeof(uint32_t)) +
+							nn_arena_room(batch->distinct * dim, sizeof(real)),
+						status);
 	if (code != EM_OK)
 		return code;
-	shard->logits = nn_arena_take(&shard->lane.arena, texts * labels, sizeof(real));
-	shard->d_logits = nn_arena_take(&shard->lane.arena, texts * labels, sizeof(real));
+	shard->logits = nn_arena_take(&shard->lane.arena, masks * texts * labels, sizeof(real));
+	shard->d_logits = nn_arena_take(&shard->lane.arena, masks * texts * labels, sizeof(real));
 	shard->targets = nn_arena_take(&shard->lane.arena, texts * labels, sizeof(real));
 	shard->weights = nn_arena_take(&shard->lane.arena, texts, sizeof(real));
 	shard->sample = nn_arena_take(&shard->lane.arena, texts, sizeof(uint32_t));
@@ -84,17 +88,22 @@ compute_shard(void *context, size_t index)
 	shard *shard = &trainer->shards[trainer->wave + index];
 	const nn_packed *batch = &shard->lane.packer.batch;
 	network_weights weights = { trainer->embedding, trainer->dense };
+	size_t masks = (size_t) trainer->options.dropout_samples;
+	size_t cells = batch->sequences * layout->labels;
 	network_dropout dropout = { trainer->options.seed, (uint32_t) trainer->epochs_done,
-								shard->sample };
+								shard->sample, masks };
 
 	memset(shard->d_dense, 0, layout->dense * sizeof(real));
 	if (shard->d_embedding != NULL)
 		memset(shard->d_embedding, 0, batch->distinct * layout->embedding * sizeof(real));
 	network_forward(layout, &weights, batch, &dropout, &shard->lane.arena, &shard->pass,
 					shard->logits);
-	shard->loss = nn_loss_forward_backward(&trainer->loss, batch->sequences, layout->labels,
-										   shard->logits, shard->targets, shard->weights,
-										   trainer->loss_scale, shard->d_logits);
+	shard->loss = 0;
+	for (size_t i = 0; i < masks; i++)
+		shard->loss += nn_loss_forward_backward(
+			&trainer->loss, batch->sequences, layout->labels, shard->logits + i * cells,
+			shard->targets, shard->weights, trainer->loss_scale / (double) masks,
+			shard->d_logits + i * cells);
 	network_backward(layout, &weights, batch, &shard->pass, shard->d_logits, &shard->lane.arena,
 					 shard->d_dense, shard->d_embedding);
 }

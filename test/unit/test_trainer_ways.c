@@ -470,6 +470,30 @@ test_logit_adjustment(void)
 	check_way("distribution_balanced and logit_adjustment", options);
 }
 
+static void
+test_dropout_samples(void)
+{
+	trainer_options options = small_options();
+
+	double rate = layout.config.dropout_pooled, loss;
+	trainer *made = make_trainer(&options, NULL);
+
+	/* without that dropout the mean is that of equals */
+	layout.config.dropout_pooled = 0;
+	begin(made);
+	step(made);
+	loss = trainer_last_loss(made);
+	trainer_free(made);
+	options.dropout_samples = 3;
+	made = make_trainer(&options, NULL);
+	begin(made);
+	step(made);
+	CHECK(fabs(trainer_last_loss(made) - loss) < 1e-6 * loss, "dropout_samples: a mean of losses");
+	trainer_free(made);
+	layout.config.dropout_pooled = rate;
+	check_way("dropout_samples", options);
+}
+
 int
 main(void)
 {
@@ -498,6 +522,7 @@ main(void)
 	test_layer_decay(0);
 	test_unfreezing();
 	test_logit_adjustment();
+	test_dropout_samples();
 	samples_free(train);
 	samples_free(dev);
 	CHECK(check_live == 0, "nothing is left");
