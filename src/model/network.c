@@ -202,13 +202,13 @@ take_pass(const network_layout *layout, const nn_packed *batch, const network_dr
 		{ &pass->h_mask, state, n * 2 * hidden },
 		{ &pass->u, true, n * layout->attention },
 		{ &pass->attention, true, n },
+		{ &pass->unmixed, training, batch->sequences * 2 * hidden },
 		{ &pass->pooled, true, masks * batch->sequences * 2 * hidden },
 		{ &pass->pooled_mask, pooled, masks * batch->sequences * 2 * hidden },
 	};
 	size_t bytes = 0;
 
 	pass->pooled_masks = masks;
-
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
 	{
 		*table[i].place = NULL;
@@ -333,6 +333,8 @@ network_forward(const network_layout *layout, const network_weights *weights,
 	size_t pooled = batch->sequences * 2 * hidden;
 
 	take_pass(layout, batch, dropout, arena, pass);
+	pass->partner = dropout ? dropout->partner : NULL;
+	pass->share = dropout ? dropout->share : NULL;
 	if (dropout != NULL)
 		fill_masks(layout, batch, dropout, pass);
 
@@ -373,7 +375,10 @@ network_forward(const network_layout *layout, const network_weights *weights,
 
 	nn_attention(batch, 2 * hidden, layout->attention, pass->h, dense + at.attention_weight,
 				 dense + at.attention_bias, dense + at.attention_query, pass->u, pass->attention,
-				 pass->pooled);
+				 pass->partner ? pass->unmixed : pass->pooled);
+	if (pass->partner)
+		nn_mix(batch->sequences, 2 * hidden, pass->partner, pass->share, pass->unmixed,
+			   pass->pooled);
 	for (size_t i = 1; i < pass->pooled_masks; i++)
 		memcpy(pass->pooled + i * pooled, pass->pooled, pooled * sizeof(real));
 	if (pass->pooled_mask)
@@ -406,6 +411,13 @@ network_backward(const network_layout *layout, const network_weights *weights,
 		nn_multiply(pass->pooled_masks * pooled, pass->pooled_mask, scratch.d_pooled);
 	for (size_t i = 1; i < pass->pooled_masks; i++)
 		nn_axpy(pooled, 1, scratch.d_pooled + i * pooled, scratch.d_pooled);
+	if (pass->partner)
+	{
+		/* the unmixed vectors have served: their place takes their gradient */
+		nn_mix_backward(batch->sequences, 2 * hidden, pass->partner, pass->share, scratch.d_pooled,
+						pass->unmixed);
+		scratch.d_pooled = pass->unmixed;
+	}
 	nn_attention_backward(batch, 2 * hidden, layout->attention, pass->h,
 						  dense + at.attention_weight, dense + at.attention_query, pass->u,
 						  pass->attention, scratch.d_pooled, scratch.lstm, scratch.d_h,

@@ -92,33 +92,43 @@ typedef struct network_dropout
 	 * 0 is as 1.
 	 */
 	size_t pooled_masks;
+	/*
+	 * (B) each: the text whose pooled vector is mixed into a text's own, and the own one's share
+	 * (manifold mixup, Verma et al. 2019); NULL: none.
+	 */
+	const uint32_t *partner;
+	const real *share;
 } network_dropout;
 
 /* Everything a pass computes, in its arena; a backward pass reads it. */
 typedef struct network_pass
 {
-	real *vectors;       /* (U, E) */
-	real *spatial;       /* (B, E) dropout factors, NULL without; so the other masks */
-	real *word;          /* (N) */
-	real *columns;       /* (N, K E), K the widest kernel */
-	real *conv;          /* (N, F) after ReLU and dropout */
-	real *conv_mask;     /* (N, F) */
-	real *gates;         /* (N, 8H) forward i,f,g,o, backward i,f,g,o */
-	real *c;             /* (2, N, H) */
-	real *tanh_c;        /* (2, N, H), NULL in inference */
-	real *h;             /* (N, 2H), after dropout */
-	real *h_kept;        /* (N, 2H) before dropout; h itself when there is none */
-	real *h_mask;        /* (N, 2H) */
-	real *u;             /* (N, A) */
-	real *attention;     /* (N) */
-	size_t pooled_masks; /* S; 1 in inference */
-	real *pooled;        /* (S, B, 2H) after dropout */
-	real *pooled_mask;   /* (S, B, 2H) */
+	real *vectors;     /* (U, E) */
+	real *spatial;     /* (B, E) dropout factors, NULL without; so the other masks */
+	real *word;        /* (N) */
+	real *columns;     /* (N, K E), K the widest kernel */
+	real *conv;        /* (N, F) after ReLU and dropout */
+	real *conv_mask;   /* (N, F) */
+	real *gates;       /* (N, 8H) forward i,f,g,o, backward i,f,g,o */
+	real *c;           /* (2, N, H) */
+	real *tanh_c;      /* (2, N, H), NULL in inference */
+	real *h;           /* (N, 2H), after dropout */
+	real *h_kept;      /* (N, 2H) before dropout; h itself when there is none */
+	real *h_mask;      /* (N, 2H) */
+	real *u;           /* (N, A) */
+	real *attention;   /* (N) */
+	real *pooled;      /* (S, B, 2H) after dropout */
+	real *pooled_mask; /* (S, B, 2H) */
+
+	size_t pooled_masks;     /* S; 1 in inference */
+	real *unmixed;           /* (B, 2H) pooled vectors before they are mixed */
+	const uint32_t *partner; /* as in network_dropout; so the next */
+	const real *share;
 } network_pass;
 
 /*
  * Bytes of arena that network_forward, and network_backward when training, take for such
- * a batch and dropout (NULL: inference), of which seed, epoch and sample do not matter.
+ * a batch and dropout (NULL: inference), of which pooled_masks alone matters.
  */
 size_t network_workspace(const network_layout *layout, const nn_packed *batch,
 						 const network_dropout *dropout);

@@ -63,6 +63,8 @@ const option_spec trainer_option_specs[] = {
 	{ FIELD(positive_weight), 0, 1000, NULL, "weight of a label's presence in the loss" },
 	{ INT_FIELD(dropout_samples), 1, 64, NULL,
 	  "times that the last dropout is drawn per text; the losses' mean is minimised" },
+	{ FIELD(mixup), 0, 100, NULL,
+	  "texts are mixed in pairs, in shares drawn from Beta(mixup, mixup); 0: they are not" },
 	{ FIELD(label_smoothing), 0, 0.5, NULL, "how far targets move from 0 and 1 to one half" },
 	{ FIELD(weight_averaging), 0, 0.999999, NULL,
 	  "decay per update of the moving average of the weights that becomes the model; 0: none" },

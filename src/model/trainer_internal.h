@@ -47,6 +47,8 @@ typedef struct shard
 	real *targets;     /* (B, L) in packed order */
 	real *weights;     /* (B) */
 	uint32_t *sample;  /* (B) */
+	uint32_t *partner; /* (B) with mixup, NULL without; so share */
+	real *share;       /* (B) */
 	network_pass pass;
 	double loss;
 } shard;

@@ -8,6 +8,9 @@
 #include <math.h>
 #include <string.h>
 
+#include "../nn/layers.h"
+#include "../nn/random.h"
+
 /* Shards computed before the caller is asked whether to stop; more if there are more threads. */
 #define WAVE_SHARDS 8
 
@@ -51,8 +54,8 @@ prepare_shard(trainer *trainer, size_t index, const uint32_t *numbers, size_t si
 						network_workspace(layout, batch, &dropout) +
 							2 * nn_arena_room(masks * texts * labels, sizeof(real)) +
 							nn_arena_room(texts * labels, sizeof(real)) +
-							nn_arena_room(texts, sizeof(real)) +
-							nn_arena_room(texts, sizeof(uint32_t)) +
+							2 * nn_arena_room(texts, sizeof(real)) +
+							2 * nn_arena_room(texts, sizeof(uint32_t)) +
 							nn_arena_room(batch->distinct * dim, sizeof(real)),
 						status);
 	if (code != EM_OK)
@@ -62,6 +65,12 @@ prepare_shard(trainer *trainer, size_t index, const uint32_t *numbers, size_t si
 	shard->targets = nn_arena_take(&shard->lane.arena, texts * labels, sizeof(real));
 	shard->weights = nn_arena_take(&shard->lane.arena, texts, sizeof(real));
 	shard->sample = nn_arena_take(&shard->lane.arena, texts, sizeof(uint32_t));
+	shard->partner = NULL;
+	if (trainer->options.mixup > 0)
+	{
+		shard->partner = nn_arena_take(&shard->lane.arena, texts, sizeof(uint32_t));
+		shard->share = nn_arena_take(&shard->lane.arena, texts, sizeof(real));
+	}
 	shard->d_embedding =
 		trainer->groups[TRAINER_GROUP_EMBEDDING].rate > 0
 			? nn_arena_take(&shard->lane.arena, batch->distinct * dim, sizeof(real))
@@ -79,6 +88,28 @@ prepare_shard(trainer *trainer, size_t index, const uint32_t *numbers, size_t si
 	return EM_OK;
 }
 
+/* Draw each text's partner in its shard and their shares; mix targets and weights accordingly. */
+static void
+mix_texts(const trainer *trainer, shard *shard)
+{
+	size_t texts = shard->lane.packer.batch.sequences;
+	size_t labels = trainer->layout->labels;
+	real *plain = shard->d_logits; /* has room for either and is not needed yet */
+
+	for (size_t b = 0; b < texts; b++)
+	{
+		nn_random_key key = { trainer->options.seed, NN_STREAM_MIXUP,
+							  (uint32_t) trainer->epochs_done, shard->sample[b] };
+
+		shard->partner[b] = nn_random_below(&key, 0, (uint32_t) texts);
+		shard->share[b] = (real) nn_random_beta(&key, 1, trainer->options.mixup);
+	}
+	memcpy(plain, shard->targets, texts * labels * sizeof(real));
+	nn_mix(texts, labels, shard->partner, shard->share, plain, shard->targets);
+	memcpy(plain, shard->weights, texts * sizeof(real));
+	nn_mix(texts, 1, shard->partner, shard->share, plain, shard->weights);
+}
+
 /* Worker thread: forward, loss, backward of one shard. */
 static void
 compute_shard(void *context, size_t index)
@@ -90,9 +121,15 @@ compute_shard(void *context, size_t index)
 	network_weights weights = { trainer->embedding, trainer->dense };
 	size_t masks = (size_t) trainer->options.dropout_samples;
 	size_t cells = batch->sequences * layout->labels;
-	network_dropout dropout = { trainer->options.seed, (uint32_t) trainer->epochs_done,
-								shard->sample, masks };
+	network_dropout dropout = { .seed = trainer->options.seed,
+								.epoch = (uint32_t) trainer->epochs_done,
+								.sample = shard->sample,
+								.pooled_masks = masks,
+								.partner = shard->partner,
+								.share = shard->share };
 
+	if (shard->partner != NULL)
+		mix_texts(trainer, shard);
 	memset(shard->d_dense, 0, layout->dense * sizeof(real));
 	if (shard->d_embedding != NULL)
 		memset(shard->d_embedding, 0, batch->distinct * layout->embedding * sizeof(real));

@@ -17,7 +17,7 @@ typedef struct network_case
 	nn_loss loss;
 	bool training;
 	network_dropout dropout;
-	uint32_t sample[16];
+	uint32_t sample[16], partner[16];
 	real *embedding, *dense, *logits, *targets, *sample_weight, *d_logits;
 	char *block;
 	size_t block_size;
@@ -109,7 +109,7 @@ gaps_untouched(const network_layout *layout, const real *before, const real *d_d
 }
 
 static void
-test_network(const char *name, option_int_list widths, bool dropout, size_t masks,
+test_network(const char *name, option_int_list widths, bool dropout, size_t masks, bool mix,
 			 const uint32_t *lengths, size_t count)
 {
 	static batch_of_test place;
@@ -144,7 +144,15 @@ test_network(const char *name, option_int_list widths, bool dropout, size_t mask
 	n.batch = batch;
 	n.loss = (nn_loss){ .kind = NN_LOSS_BCE, .alpha = -1 };
 	n.training = true;
-	n.dropout = (network_dropout){ 42, 3, n.sample, masks };
+	n.dropout =
+		(network_dropout){ .seed = 42, .epoch = 3, .sample = n.sample, .pooled_masks = masks };
+	for (size_t b = 0; b < batch->sequences; b++)
+		n.partner[b] = (uint32_t) ((b * b + 1) % batch->sequences);
+	if (mix)
+	{
+		n.dropout.partner = n.partner;
+		n.dropout.share = numbers(count);
+	}
 	for (size_t b = 0; b < batch->sequences; b++)
 		n.sample[b] = 100 + batch->order[b];
 
@@ -216,7 +224,7 @@ test_network(const char *name, option_int_list widths, bool dropout, size_t mask
 	network_backward(layout, &weights, batch, &n.pass, n.d_logits, &n.arena, before, NULL);
 	CHECK(memcmp(before, d_dense, layout->dense * sizeof(real)) == 0,
 		  "%s: the same gradients when the embedding is frozen", name);
-	if (!dropout)
+	if (!dropout && !mix)
 	{
 		double trained = network_objective(&n);
 
@@ -293,15 +301,19 @@ test_networks(const char *products)
 	static const option_int_list several = { 4, { 3, 2, 5, 1 } };
 
 	printf("# matrix products: %s\n", products);
-	test_network("network", one_width, false, 1, unequal, LENGTH(unequal));
-	test_network("network with dropout", one_width, true, 1, unequal, LENGTH(unequal));
-	test_network("network of kernels 3, 2, 5 and 1", several, false, 1, unequal, LENGTH(unequal));
-	test_network("network of kernels 3, 2, 5 and 1 with dropout", several, true, 1, many,
+	test_network("network", one_width, false, 1, false, unequal, LENGTH(unequal));
+	test_network("network with dropout", one_width, true, 1, false, unequal, LENGTH(unequal));
+	test_network("network of kernels 3, 2, 5 and 1", several, false, 1, false, unequal,
+				 LENGTH(unequal));
+	test_network("network of kernels 3, 2, 5 and 1 with dropout", several, true, 1, false, many,
 				 LENGTH(many));
 	test_network("network with dropout and three masks of the pooled vector", several, true, 3,
-				 unequal, LENGTH(unequal));
-	test_network("network and one text", several, false, 1, one_text, LENGTH(one_text));
-	test_network("network and single tokens", one_word, false, 1, singles, LENGTH(singles));
+				 false, unequal, LENGTH(unequal));
+	test_network("network with mixed texts", one_width, false, 1, true, unequal, LENGTH(unequal));
+	test_network("network with dropout, two masks and mixed texts", several, true, 2, true, unequal,
+				 LENGTH(unequal));
+	test_network("network and one text", several, false, 1, false, one_text, LENGTH(one_text));
+	test_network("network and single tokens", one_word, false, 1, false, singles, LENGTH(singles));
 }
 
 int
