@@ -145,6 +145,11 @@ u_row[a] = d_score[row] * query[a] * (1 - u_row[a] * u_row[a]); ;; u_row[a] = d_
 u_row[a] = d_score[row] * query[a] * (1 - u_row[a] * u_row[a]); ;; u_row[a] = -d_score[row] * query[a] * (1 - u_row[a] * u_row[a]);
 d_bias, d_x, dim, true); ;; d_bias, d_x, dim, false);
 d_bias, d_x, dim, true); ;; NULL, d_x, dim, true);
+nn_axpy(dim, share[row], d_y + row * dim, d_x + row * dim); ;; nn_axpy(dim, 1, d_y + row * dim, d_x + row * dim);
+nn_axpy(dim, 1 - share[row], d_y + row * dim, d_x + partner[row] * dim); ;;  ;
+nn_axpy(dim, 1 - share[row], d_y + row * dim, d_x + partner[row] * dim); ;; nn_axpy(dim, 1 - share[row], d_y + partner[row] * dim, d_x + row * dim);
+nn_axpy(dim, 1 - share[row], d_y + row * dim, d_x + partner[row] * dim); ;; nn_axpy(dim, share[row], d_y + row * dim, d_x + partner[row] * dim);
+memset(d_x, 0, rows * dim * sizeof(real)); ;;  ;
 == nn/loss.c
 -focus * (gamma * (1 - q) * minus_log_p + q) ;; focus * (gamma * (1 - q) * minus_log_p + q)
 -focus * (gamma * (1 - q) * minus_log_p + q) ;; -focus * q
@@ -187,7 +192,12 @@ state * i * (one - g * g) ;; state * i * (one - g)
 output * cell * o * (one - o) ;; state * cell * o * (one - o)
 v_put(dc + u, state * f, count); ;; v_put(dc + u, state, count);
 == model/network.c
-nn_multiply(batch->sequences * 2 * hidden, pass->pooled_mask, scratch.d_pooled); ;;  ;
+nn_multiply(pass->pooled_masks * pooled, pass->pooled_mask, scratch.d_pooled); ;;  ;
+nn_multiply(pass->pooled_masks * pooled, pass->pooled_mask, scratch.d_pooled); ;; nn_multiply(pooled, pass->pooled_mask, scratch.d_pooled);
+nn_axpy(pooled, 1, scratch.d_pooled + i * pooled, scratch.d_pooled); ;;  ;
+scratch.d_pooled = pass->unmixed; ;;  ;
+nn_axpy(pooled, 1, scratch.d_pooled + i * pooled, scratch.d_pooled); ;; nn_axpy(pooled, -1, scratch.d_pooled + i * pooled, scratch.d_pooled);
+nn_axpy(pooled, 1, scratch.d_pooled + i * pooled, scratch.d_pooled); ;; nn_axpy(pooled, 1, scratch.d_pooled, scratch.d_pooled);
 nn_multiply(n * 2 * hidden, pass->h_mask, scratch.d_h); ;;  ;
 pass->h_kept + direction * hidden, scratch.d_h ;; pass->h + direction * hidden, scratch.d_h
 scratch.lstm, d_dense + recurrent); ;; scratch.lstm, d_dense + at.lstm_recurrent);

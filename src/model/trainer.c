@@ -61,6 +61,10 @@ const option_spec trainer_option_specs[] = {
 	{ FIELD(logit_adjustment), 0, 10, NULL,
 	  "times the logit of a label's share: added to its logit while training, with any loss" },
 	{ FIELD(positive_weight), 0, 1000, NULL, "weight of a label's presence in the loss" },
+	{ INT_FIELD(dropout_samples), 1, 64, NULL,
+	  "times that the last dropout is drawn per text; the losses' mean is minimised" },
+	{ FIELD(mixup), 0, 100, NULL,
+	  "texts are mixed in pairs, in shares drawn from Beta(mixup, mixup); 0: they are not" },
 	{ FIELD(label_smoothing), 0, 0.5, NULL, "how far targets move from 0 and 1 to one half" },
 	{ FIELD(weight_averaging), 0, 0.999999, NULL,
 	  "decay per update of the moving average of the weights that becomes the model; 0: none" },
@@ -106,6 +110,7 @@ trainer_options_default(trainer_options *options)
 	options->balanced_kappa = 0.05;
 	options->balanced_lambda = 2;
 	options->positive_weight = 1;
+	options->dropout_samples = 1;
 	options->layer_decay = 1;
 	options->seed = 1;
 	options->metric = TRAINER_MACRO_AUC;
@@ -175,8 +180,7 @@ make_weights(trainer *trainer, em_status *status)
 	trainer->block = em_allocate_zeroed(
 		trainer->allocator, (average ? 5 : 4) * (embedding + layout->dense), sizeof(real));
 	if (average)
-		trainer->averaged =
-			em_allocate_zeroed(trainer->allocator, layout->rows, sizeof(uint64_t));
+		trainer->averaged = em_allocate_zeroed(trainer->allocator, layout->rows, sizeof(uint64_t));
 	prior = em_allocate_array(trainer->allocator, layout->labels, sizeof(double));
 	if (trainer->block == NULL || prior == NULL || (average && trainer->averaged == NULL))
 	{

@@ -65,6 +65,8 @@ typedef struct trainer_options
 	double balanced_lambda;
 	double logit_adjustment; /* tau */
 	double positive_weight;  /* on every label's positives */
+	int dropout_samples; /* masks of the pooled vector per text; the mean of their losses is learnt */
+	double mixup; /* alpha of the shares in which pooled vectors of a shard are mixed; 0: none */
 	double label_smoothing;  /* targets become y (1 - s) + s / 2 */
 	double weight_averaging; /* decay of the average that is evaluated and kept; 0: none */
 	double layer_decay;      /* a layer's rate as a multiple of that of the layer behind it */

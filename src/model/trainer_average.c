@@ -93,8 +93,7 @@ catch_up(void *context, size_t index)
 	trainer *trainer = context;
 	size_t first = index * ROWS_PER_TASK;
 
-	for (size_t row = first; row < first + ROWS_PER_TASK && row < trainer->layout->rows;
-		 row++)
+	for (size_t row = first; row < first + ROWS_PER_TASK && row < trainer->layout->rows; row++)
 		trainer_average_row(trainer, (uint32_t) row, trainer->step);
 }
 
@@ -102,7 +101,6 @@ void
 trainer_average_catch_up(trainer *trainer)
 {
 	if (trainer->dense_average != NULL)
-		nn_pool_run(trainer->pool,
-					(trainer->layout->rows + ROWS_PER_TASK - 1) / ROWS_PER_TASK, catch_up,
-					trainer);
+		nn_pool_run(trainer->pool, (trainer->layout->rows + ROWS_PER_TASK - 1) / ROWS_PER_TASK,
+					catch_up, trainer);
 }

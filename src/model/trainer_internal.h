@@ -48,11 +48,13 @@ typedef struct shard
 	lane lane;
 	real *d_dense;     /* (dense) */
 	real *d_embedding; /* (U, E), in the lane's arena; NULL when the embedding is frozen */
-	real *logits;      /* (B, L) in the lane's arena, as all below */
-	real *d_logits;    /* (B, L) */
+	real *logits;      /* (S, B, L) in the lane's arena, as all below; S: dropout_samples */
+	real *d_logits;    /* (S, B, L) */
 	real *targets;     /* (B, L) in packed order */
 	real *weights;     /* (B) */
 	uint32_t *sample;  /* (B) */
+	uint32_t *partner; /* (B) with mixup, NULL without; so share */
+	real *share;       /* (B) */
 	network_pass pass;
 	double loss;
 } shard;

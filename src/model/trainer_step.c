@@ -8,6 +8,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "../nn/layers.h"
 #include "../nn/random.h"
 
 /* Shards computed before the caller is asked whether to stop; more if there are more threads. */
@@ -38,6 +39,8 @@ prepare_shard(trainer *trainer, size_t index, const uint32_t *numbers, size_t si
 	size_t texts = (size - index + stride - 1) / stride;
 	real smoothing = (real) trainer->options.label_smoothing;
 	nn_packed *batch = &shard->lane.packer.batch;
+	size_t masks = (size_t) trainer->options.dropout_samples;
+	network_dropout dropout = { .pooled_masks = masks };
 	size_t dim = layout->embedding;
 	em_code code;
 
@@ -47,19 +50,27 @@ prepare_shard(trainer *trainer, size_t index, const uint32_t *numbers, size_t si
 	if (code != EM_OK)
 		return code;
 
-	code = lane_reserve(
-		&shard->lane,
-		network_workspace(layout, batch, true) + 3 * nn_arena_room(texts * labels, sizeof(real)) +
-			nn_arena_room(texts, sizeof(real)) + nn_arena_room(texts, sizeof(uint32_t)) +
-			nn_arena_room(batch->distinct * dim, sizeof(real)),
-		status);
+	code = lane_reserve(&shard->lane,
+						network_workspace(layout, batch, &dropout) +
+							2 * nn_arena_room(masks * texts * labels, sizeof(real)) +
+							nn_arena_room(texts * labels, sizeof(real)) +
+							2 * nn_arena_room(texts, sizeof(real)) +
+							2 * nn_arena_room(texts, sizeof(uint32_t)) +
+							nn_arena_room(batch->distinct * dim, sizeof(real)),
+						status);
 	if (code != EM_OK)
 		return code;
-	shard->logits = nn_arena_take(&shard->lane.arena, texts * labels, sizeof(real));
-	shard->d_logits = nn_arena_take(&shard->lane.arena, texts * labels, sizeof(real));
+	shard->logits = nn_arena_take(&shard->lane.arena, masks * texts * labels, sizeof(real));
+	shard->d_logits = nn_arena_take(&shard->lane.arena, masks * texts * labels, sizeof(real));
 	shard->targets = nn_arena_take(&shard->lane.arena, texts * labels, sizeof(real));
 	shard->weights = nn_arena_take(&shard->lane.arena, texts, sizeof(real));
 	shard->sample = nn_arena_take(&shard->lane.arena, texts, sizeof(uint32_t));
+	shard->partner = NULL;
+	if (trainer->options.mixup > 0)
+	{
+		shard->partner = nn_arena_take(&shard->lane.arena, texts, sizeof(uint32_t));
+		shard->share = nn_arena_take(&shard->lane.arena, texts, sizeof(real));
+	}
 	shard->d_embedding =
 		trainer->groups[TRAINER_GROUP_EMBEDDING].rate > 0
 			? nn_arena_take(&shard->lane.arena, batch->distinct * dim, sizeof(real))
@@ -77,6 +88,28 @@ prepare_shard(trainer *trainer, size_t index, const uint32_t *numbers, size_t si
 	return EM_OK;
 }
 
+/* Draw each text's partner in its shard and their shares; mix targets and weights accordingly. */
+static void
+mix_texts(const trainer *trainer, shard *shard)
+{
+	size_t texts = shard->lane.packer.batch.sequences;
+	size_t labels = trainer->layout->labels;
+	real *plain = shard->d_logits; /* has room for either and is not needed yet */
+
+	for (size_t b = 0; b < texts; b++)
+	{
+		nn_random_key key = { trainer->options.seed, NN_STREAM_MIXUP,
+							  (uint32_t) trainer->epochs_done, shard->sample[b] };
+
+		shard->partner[b] = nn_random_below(&key, 0, (uint32_t) texts);
+		shard->share[b] = (real) nn_random_beta(&key, 1, trainer->options.mixup);
+	}
+	memcpy(plain, shard->targets, texts * labels * sizeof(real));
+	nn_mix(texts, labels, shard->partner, shard->share, plain, shard->targets);
+	memcpy(plain, shard->weights, texts * sizeof(real));
+	nn_mix(texts, 1, shard->partner, shard->share, plain, shard->weights);
+}
+
 /* Worker thread: forward, loss, backward of one shard. */
 static void
 compute_shard(void *context, size_t index)
@@ -86,17 +119,28 @@ compute_shard(void *context, size_t index)
 	shard *shard = &trainer->shards[trainer->wave + index];
 	const nn_packed *batch = &shard->lane.packer.batch;
 	network_weights weights = { trainer->embedding, trainer->dense };
-	network_dropout dropout = { trainer->options.seed, (uint32_t) trainer->epochs_done,
-								shard->sample };
+	size_t masks = (size_t) trainer->options.dropout_samples;
+	size_t cells = batch->sequences * layout->labels;
+	network_dropout dropout = { .seed = trainer->options.seed,
+								.epoch = (uint32_t) trainer->epochs_done,
+								.sample = shard->sample,
+								.pooled_masks = masks,
+								.partner = shard->partner,
+								.share = shard->share };
 
+	if (shard->partner != NULL)
+		mix_texts(trainer, shard);
 	memset(shard->d_dense, 0, layout->dense * sizeof(real));
 	if (shard->d_embedding != NULL)
 		memset(shard->d_embedding, 0, batch->distinct * layout->embedding * sizeof(real));
 	network_forward(layout, &weights, batch, &dropout, &shard->lane.arena, &shard->pass,
 					shard->logits);
-	shard->loss = nn_loss_forward_backward(&trainer->loss, batch->sequences, layout->labels,
-										   shard->logits, shard->targets, shard->weights,
-										   trainer->loss_scale, shard->d_logits);
+	shard->loss = 0;
+	for (size_t i = 0; i < masks; i++)
+		shard->loss += nn_loss_forward_backward(
+			&trainer->loss, batch->sequences, layout->labels, shard->logits + i * cells,
+			shard->targets, shard->weights, trainer->loss_scale / (double) masks,
+			shard->d_logits + i * cells);
 	network_backward(layout, &weights, batch, &shard->pass, shard->d_logits, &shard->lane.arena,
 					 shard->d_dense, shard->d_embedding);
 }

@@ -470,6 +470,82 @@ test_logit_adjustment(void)
 	check_way("distribution_balanced and logit_adjustment", options);
 }
 
+static void
+test_dropout_samples(void)
+{
+	trainer_options options = small_options();
+
+	double rate = layout.config.dropout_pooled, loss;
+	trainer *made = make_trainer(&options, NULL);
+
+	/* without that dropout the mean is that of equals */
+	layout.config.dropout_pooled = 0;
+	begin(made);
+	step(made);
+	loss = trainer_last_loss(made);
+	trainer_free(made);
+	options.dropout_samples = 3;
+	made = make_trainer(&options, NULL);
+	begin(made);
+	step(made);
+	CHECK(fabs(trainer_last_loss(made) - loss) < 1e-6 * loss, "dropout_samples: a mean of losses");
+	trainer_free(made);
+	layout.config.dropout_pooled = rate;
+	check_way("dropout_samples", options);
+}
+
+static void
+test_mixup(void)
+{
+	trainer_options options = small_options();
+	trainer *made;
+	size_t mixed = 0;
+	double worst = 0;
+
+	options.mixup = 0.4;
+	options.batch_size = 15; /* shards of different size */
+	made = make_trainer(&options, NULL);
+	begin(made);
+	step(made);
+	for (size_t s = 0; s < made->shards_used; s++)
+	{
+		const shard *shard = &made->shards[s];
+		size_t texts = shard->lane.packer.batch.sequences;
+
+		for (size_t b = 0; b < texts; b++)
+		{
+			uint32_t both[2];
+			real targets[2 * LABELS], weights[2], share = shard->share[b];
+			nn_sequence sequences[2];
+			em_status status;
+
+			if (shard->partner[b] >= texts)
+				worst = INFINITY;
+			both[0] = shard->sample[b];
+			both[1] = shard->sample[shard->partner[b] % texts];
+			mixed += both[0] != both[1] && share > 0.01F && share < 0.99F;
+			must(samples_read(train, both, 2, sequences, targets, weights, &status), &status);
+			for (size_t i = 0; i < LABELS; i++)
+				worst = fmax(worst, fabs(shard->targets[b * LABELS + i] - share * targets[i] -
+										 (1 - share) * targets[LABELS + i]));
+			worst = fmax(worst,
+						 fabs(shard->weights[b] - share * weights[0] - (1 - share) * weights[1]));
+		}
+	}
+	CHECK(worst < 1e-6 && mixed > 3,
+		  "mixup: targets and weights are those of two texts (%zu of 15)", mixed);
+	trainer_free(made);
+	options.batch_size = 16;
+	check_way("mixup", options);
+	options.loss = TRAINER_DISTRIBUTION_BALANCED;
+	options.label_smoothing = 0.1;
+	options.dropout_samples = 2;
+	options.weight_averaging = 0.99;
+	options.unfreeze_epochs = 0.5;
+	options.layer_decay = 0.8;
+	check_way("all together", options);
+}
+
 int
 main(void)
 {
@@ -498,6 +574,8 @@ main(void)
 	test_layer_decay(0);
 	test_unfreezing();
 	test_logit_adjustment();
+	test_dropout_samples();
+	test_mixup();
 	samples_free(train);
 	samples_free(dev);
 	CHECK(check_live == 0, "nothing is left");
