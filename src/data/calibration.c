@@ -138,9 +138,7 @@ minimise(const points *points, bool shift, em_should_stop should_stop, void *con
 	for (int i = 0; i < MAX_STEPS; i++)
 	{
 		slope s = slope_at(points, at);
-		bool on_bound = (at->scale <= DATA_CALIBRATION_MIN_SCALE && s.scale > 0) ||
-						(at->scale >= DATA_CALIBRATION_MAX_SCALE && s.scale < 0);
-		data_calibration step = newton_step(&s, !on_bound && !points->constant, shift);
+		data_calibration step = newton_step(&s, !points->constant, shift);
 		double bound = crossed_bound(at->scale, step.scale);
 		double falls, share = 1.0;
 		data_calibration next = { 0, 0 };
@@ -148,6 +146,12 @@ minimise(const points *points, bool shift, em_should_stop should_stop, void *con
 
 		if (should_stop != NULL && should_stop(context))
 			return false;
+		if (at->scale == bound)
+		{
+			/* on the bound and bent on crossing it: along it, then */
+			step = newton_step(&s, false, shift);
+			bound = NAN;
+		}
 		if (!isnan(bound))
 			share = (bound - at->scale) / step.scale;
 		falls = s.scale * step.scale + s.shift * step.shift;

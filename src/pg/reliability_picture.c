@@ -21,9 +21,9 @@
 #define LARGE_FOOT 64.0
 #define COLUMNS 6
 #define CELL ((WIDTH - 2 * MARGIN) / COLUMNS)
-#define SMALL 122.0
-#define CELL_HEIGHT 166.0
-#define SHOWN_CHARACTERS 18
+#define SMALL 134.0
+#define CELL_HEIGHT 178.0
+#define SHOWN_CHARACTERS 14
 
 /* Quantile of the normal distribution for 95 %. */
 #define NORMAL_95 1.959964
@@ -73,7 +73,23 @@ ShareInterval(const data_reliability_bin *bin, double *low, double *high)
 	*high = Min(middle + half, 1.0);
 }
 
-/* Each bin as a square, the larger the more scores are in it, with the interval of its share. */
+static void
+DrawIntervals(StringInfo svg, const Plot *plot, const Reliability *reliability, int bin_count)
+{
+	for (int b = 0; b < bin_count; b++)
+	{
+		const data_reliability_bin *bin = &reliability->bins[b];
+		double x = PlotX(plot, bin->mean_score);
+		double low, high;
+
+		if (bin->count == 0)
+			continue;
+		ShareInterval(bin, &low, &high);
+		SvgLine(svg, x, PlotY(plot, low), x, PlotY(plot, high));
+	}
+}
+
+/* Each bin as a square, the larger the more scores are in it. */
 static void
 DrawBins(StringInfo svg, const Plot *plot, const Reliability *reliability, int bin_count,
 		 const char *class)
@@ -81,28 +97,32 @@ DrawBins(StringInfo svg, const Plot *plot, const Reliability *reliability, int b
 	double unit = plot->side == SMALL ? 1.0 : 2.0;
 	double most = log1p((double) reliability->figures.count);
 
-	for (int pass = 0; pass < 2; pass++) /* all intervals beneath all squares */
-		for (int b = 0; b < bin_count; b++)
-		{
-			const data_reliability_bin *bin = &reliability->bins[b];
-			double share, low, high, size;
+	for (int b = 0; b < bin_count; b++)
+	{
+		const data_reliability_bin *bin = &reliability->bins[b];
+		double size = unit * (2.0 + 4.0 * log1p((double) bin->count) / most);
+		double share;
 
-			if (bin->count == 0)
-				continue;
-			share = (double) bin->positives / (double) bin->count;
-			if (pass == 0)
-			{
-				ShareInterval(bin, &low, &high);
-				SvgLine(svg, PlotX(plot, bin->mean_score), PlotY(plot, low),
-						PlotX(plot, bin->mean_score), PlotY(plot, high));
-				continue;
-			}
-			size = unit * (2.0 + 4.0 * log1p((double) bin->count) / most);
-			SvgRect(svg, PlotX(plot, bin->mean_score) - size / 2, PlotY(plot, share) - size / 2,
-					size, size, class, 0.85,
-					psprintf("mean score %.3f, share right %.3f, " UINT64_FORMAT " scores",
-							 bin->mean_score, share, bin->count));
-		}
+		if (bin->count == 0)
+			continue;
+		share = (double) bin->positives / (double) bin->count;
+		SvgRect(svg, PlotX(plot, bin->mean_score) - size / 2, PlotY(plot, share) - size / 2, size,
+				size, class, 0.85,
+				psprintf("mean score %.3f, share right %.3f, " UINT64_FORMAT " scores",
+						 bin->mean_score, share, bin->count));
+	}
+}
+
+/* One label, or all, as it is and calibrated. */
+static void
+DrawBoth(StringInfo svg, const Plot *plot, const ReliabilityPicture *picture, int index)
+{
+	DrawIntervals(svg, plot, &picture->before[index], picture->bin_count);
+	if (picture->after)
+		DrawIntervals(svg, plot, &picture->after[index], picture->bin_count);
+	DrawBins(svg, plot, &picture->before[index], picture->bin_count, SVG_FIRST);
+	if (picture->after)
+		DrawBins(svg, plot, &picture->after[index], picture->bin_count, SVG_SECOND);
 }
 
 static void
@@ -151,9 +171,7 @@ DrawLarge(StringInfo svg, const ReliabilityPicture *picture)
 	SvgPrint(svg, PlotX(&plot, 0.5), PlotY(&plot, 0) + 38, SVG_PLAIN, SVG_MIDDLE, "mean score");
 	SvgText(svg, MARGIN + 12, PlotY(&plot, 0.5), SVG_PLAIN, SVG_MIDDLE, -90,
 			(em_slice){ "share right", strlen("share right") }, 0);
-	DrawBins(svg, &plot, picture->before, picture->bin_count, SVG_FIRST);
-	if (picture->after)
-		DrawBins(svg, &plot, picture->after, picture->bin_count, SVG_SECOND);
+	DrawBoth(svg, &plot, picture, 0);
 }
 
 /* Beside the large diagram: how to read it. */
@@ -190,9 +208,7 @@ DrawSmall(StringInfo svg, const ReliabilityPicture *picture, int index, double t
 	SvgPrint(svg, plot.left + SMALL, plot.top - 7, SVG_QUIET, SVG_END, "%.3f",
 			 (picture->after ? &picture->after[index] : before)->figures.calibration_error);
 	DrawFrame(svg, &plot, 2);
-	DrawBins(svg, &plot, before, picture->bin_count, SVG_FIRST);
-	if (picture->after)
-		DrawBins(svg, &plot, &picture->after[index], picture->bin_count, SVG_SECOND);
+	DrawBoth(svg, &plot, picture, index);
 }
 
 text *

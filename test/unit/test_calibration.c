@@ -310,6 +310,23 @@ test_degenerate(void)
 		  "scores that run against the truth go to the lower bound: order is never reversed");
 	fit_first(200, false, 0, &common);
 
+	/* both labels run against the truth, so that the search begins on the bound */
+	for (int i = 0; i < 400; i++)
+		truth[i] = test_uniform() < 0.4 - 0.3 * (double) scores[i] - 0.1 * (i % 2);
+	for (int i = 0; i < 2; i++)
+	{
+		double sum = 0, share = 0;
+
+		c = fit_first(200, true, 0, &common);
+		for (int j = 0; j < 200; j++)
+		{
+			sum += (double) data_calibrate(&c, scores[2 * j]);
+			share += truth[2 * j];
+			truth[2 * j] = truth[2 * j + 1]; /* the other label next */
+		}
+		CHECK(fabs(sum - share) < 1e-4, "its mean score is the share of positives all the same");
+	}
+
 	for (int i = 0; i < 200; i++)
 	{
 		scores[2 * i] = 0.25f;
