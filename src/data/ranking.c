@@ -58,6 +58,22 @@ data_check_thresholds(uint32_t labels, const float *thresholds, em_status *statu
 	return EM_OK;
 }
 
+em_code
+data_check_folds(uint64_t n, const uint8_t *folds, uint32_t fold_count, em_status *status)
+{
+	if (fold_count < 2 || fold_count > 256)
+		return em_fail(status, EM_INVALID_OPTION, "%" PRIu32 " folds are not between 2 and 256",
+					   fold_count);
+	for (uint64_t i = 0; i < n; i++)
+	{
+		if (folds[i] >= fold_count)
+			return em_fail(status, EM_INVALID_DATA,
+						   "fold %d of row %" PRIu64 " is not below the number of folds, %" PRIu32,
+						   folds[i], i + 1, fold_count);
+	}
+	return EM_OK;
+}
+
 uint32_t
 data_falling_key(float score)
 {

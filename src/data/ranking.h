@@ -27,6 +27,12 @@ em_code data_check_matrix(uint64_t n, uint32_t labels, size_t stride, const floa
 /* EM_INVALID_OPTION when a threshold is not a number. */
 em_code data_check_thresholds(uint32_t labels, const float *thresholds, em_status *status);
 
+/*
+ * EM_INVALID_OPTION when there are not 2 to 256 folds, EM_INVALID_DATA when a row's (folds[i]) is
+ * not below their number.
+ */
+em_code data_check_folds(uint64_t n, const uint8_t *folds, uint32_t fold_count, em_status *status);
+
 /* A sort key that falls as the score (in 0..1, either zero) rises; 30 bits. */
 uint32_t data_falling_key(float score);
 

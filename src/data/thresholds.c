@@ -278,16 +278,9 @@ data_cross_validate_thresholds(const em_allocator *allocator, uint64_t n, uint32
 
 	if (code != EM_OK)
 		return code;
-	if (fold_count < 2 || fold_count > 256)
-		return em_fail(status, EM_INVALID_OPTION, "%" PRIu32 " folds are not between 2 and 256",
-					   fold_count);
-	for (uint64_t i = 0; i < n; i++)
-	{
-		if (folds[i] >= fold_count)
-			return em_fail(status, EM_INVALID_DATA,
-						   "fold %d of row %" PRIu64 " is not below the number of folds, %" PRIu32,
-						   folds[i], i + 1, fold_count);
-	}
+	code = data_check_folds(n, folds, fold_count, status);
+	if (code != EM_OK)
+		return code;
 	entries = em_allocate_array(allocator, n, labels * sizeof(uint64_t));
 	spare = em_allocate_array(allocator, n, labels * sizeof(uint64_t));
 	label = em_allocate_array(allocator, labels, sizeof(sweep));

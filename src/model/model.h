@@ -6,6 +6,7 @@
 #ifndef EMOTION_MODEL_MODEL_H
 #define EMOTION_MODEL_MODEL_H
 
+#include "../data/calibration.h"
 #include "../text/vocabulary.h"
 #include "config.h"
 #include "network.h"
@@ -79,5 +80,18 @@ em_code model_write(const em_allocator *allocator, const model *model, model_pre
 em_code model_rewrite_thresholds(const em_allocator *allocator, const uint8_t *bytes, size_t size,
 								 const float *thresholds, uint8_t **out, size_t *out_size,
 								 em_status *status);
+
+/*
+ * The same file with another last layer: row l of output.weight times calibration[l].scale, its bias
+ * times that plus calibration[l].shift, so that a score p becomes sigmoid(scale logit(p) + shift).
+ * Thresholds in the open interval 0..1 move with the scores, so that decisions stay; 0 and 1 stay.
+ *
+ * calibration: (labels). EM_UNSUPPORTED for a file without such a layer in F32; EM_INVALID_DATA
+ * when `labels` is not the file's number of labels, a scale is not over 0 or a product is over
+ * MODEL_MAX_WEIGHT.
+ */
+em_code model_calibrate(const em_allocator *allocator, const uint8_t *bytes, size_t size,
+						const data_calibration *calibration, size_t labels, uint8_t **out,
+						size_t *out_size, em_status *status);
 
 #endif /* EMOTION_MODEL_MODEL_H */

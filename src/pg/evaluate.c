@@ -21,6 +21,7 @@
 #include "../model/scorer.h"
 #include "../nn/matmul.h"
 #include "../nn/random.h"
+#include "evaluate.h"
 #include "glue.h"
 #include "options.h"
 #include "registry.h"
@@ -170,6 +171,18 @@ VisitOption(em_slice name, const option_value *value, const JsonbValue *json, vo
 }
 
 static void
+CheckSplit(EvaluateOptions *options)
+{
+	if (options->split && !options->split_column)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("option \"split\" needs option \"split_column\""),
+						errhint("It names the column whose value is \"%s\" in the rows to read.",
+								options->split)));
+	if (!options->split)
+		options->split = "dev";
+}
+
+static void
 ParseEvaluateOptions(const Jsonb *json, const StringSpec *strings, const option_spec *specs,
 					 EvaluateOptions *options)
 {
@@ -187,13 +200,7 @@ ParseEvaluateOptions(const Jsonb *json, const StringSpec *strings, const option_
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("option \"folds\" is 1, not 0 or 2 and more"),
 						errhint("0 uses the model's thresholds.")));
-	if (options->split && !options->split_column)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("option \"split\" needs option \"split_column\""),
-						errhint("It names the column whose value is \"%s\" in the rows to read.",
-								options->split)));
-	if (!options->split)
-		options->split = "dev";
+	CheckSplit(options);
 }
 
 static void
@@ -331,6 +338,41 @@ Evaluate(Evaluation *evaluation, const char *model_name, const char *other_name,
 							: 0));
 }
 
+ScoredRows
+ScoreRows(const char *model_name, const char *source, const RowOptions *options)
+{
+	Evaluation evaluation = { 0 };
+
+	evaluation.options.text_column = options->text_column;
+	evaluation.options.label_column = options->label_column;
+	evaluation.options.split_column = options->split_column;
+	evaluation.options.split = options->split;
+	CheckSplit(&evaluation.options);
+	Evaluate(&evaluation, model_name, NULL, source);
+	return (ScoredRows){ .allocator = evaluation.allocator,
+						 .row = evaluation.scored[0].row,
+						 .bytes = evaluation.scored[0].bytes,
+						 .model = evaluation.model,
+						 .labels = evaluation.labels,
+						 .count = evaluation.count,
+						 .scores = evaluation.scores,
+						 .truth = evaluation.truth };
+}
+
+uint8 *
+DrawFolds(uint64 count, int folds, uint64 seed)
+{
+	nn_random_key key = { seed, NN_STREAM_SPLIT, 0, 0 };
+	uint32 *order = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(uint32) * count);
+	uint8 *fold = MemoryContextAllocHuge(CurrentMemoryContext, count);
+
+	nn_random_permutation(&key, count, order);
+	for (uint64 i = 0; i < count; i++)
+		fold[order[i]] = (uint8) (i % (uint64) folds);
+	pfree(order);
+	return fold;
+}
+
 /* ---- emotion_evaluate ---------------------------------------------------------------- */
 
 /*
@@ -342,18 +384,12 @@ CrossValidate(const Evaluation *evaluation, float *thresholds)
 {
 	const EvaluateOptions *options = &evaluation->options;
 	uint64 cells = evaluation->count * evaluation->labels;
-	nn_random_key key = { options->seed, NN_STREAM_SPLIT, 0, 0 };
-	uint32 *order =
-		MemoryContextAllocHuge(CurrentMemoryContext, sizeof(uint32) * evaluation->count);
-	uint8 *folds = MemoryContextAllocHuge(CurrentMemoryContext, evaluation->count);
+	uint8 *folds = DrawFolds(evaluation->count, options->folds, options->seed);
 	uint8 *predicted = MemoryContextAllocHuge(CurrentMemoryContext, cells);
 	float *scores = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(float) * cells);
 	double macro_f1;
 	em_status status;
 
-	nn_random_permutation(&key, evaluation->count, order);
-	for (uint64 i = 0; i < evaluation->count; i++)
-		folds[order[i]] = (uint8) (i % (uint64) options->folds);
 	Check(data_cross_validate_thresholds(evaluation->allocator, evaluation->count,
 										 evaluation->labels, evaluation->scores, evaluation->truth,
 										 folds, (uint32) options->folds, options->shrinkage,

@@ -194,6 +194,97 @@ test_thresholds(const model *original)
 	check_release(NULL, bytes);
 }
 
+/* Scores of some texts, (3, LABELS). */
+static void
+score(const uint8_t *bytes, size_t size, float *scores, float *thresholds)
+{
+	const em_slice texts[3] = { { "", 0 }, { "the naive ", 10 }, { "I n't :-) the", 13 } };
+	em_status status;
+	model *read;
+	scorer *scorer;
+
+	if (model_read(&check_allocator, bytes, size, &read, &status) != EM_OK ||
+		scorer_create(&check_allocator, read, &scorer, &status) != EM_OK ||
+		scorer_run(scorer, texts, 3, scores, NULL, NULL, &status) != EM_OK)
+		abort();
+	memcpy(thresholds, read->thresholds, LABELS * sizeof(float));
+	scorer_free(scorer);
+	model_free(read);
+}
+
+static void
+test_calibrate(const model *original)
+{
+	const data_calibration calibration[LABELS] = {
+		{ 1, 0 }, { 0.5, 0 }, { 1.5, 0.7 }, { 0.8, -2 }
+	};
+	const data_calibration wrong[LABELS] = { { 1, 0 }, { -1, 0 }, { 1, 0 }, { 1, 0 } };
+	const data_calibration large[LABELS] = { { 1, 2e9 }, { 1, 0 }, { 1, 0 }, { 1, 0 } };
+	const float edges[LABELS] = { 0, 1, 0.5f, 0.5f };
+	const network_layout *layout = &original->layout;
+	model small = *original;
+	float before[3 * LABELS], after[3 * LABELS], thresholds[LABELS], moved[LABELS];
+	uint8_t *bytes, *changed;
+	size_t size, changed_size;
+	em_status status;
+	bool good = true, same_decisions = true;
+
+	/* a last layer whose scores are not 0 and 1 */
+	small.dense = em_allocate_array(&check_allocator, layout->dense, sizeof(real));
+	memcpy(small.dense, original->dense, layout->dense * sizeof(real));
+	for (size_t i = 0; i < layout->tensor_count; i++)
+		if (strncmp(layout->tensors[i].name, "output.", 7) == 0)
+			for (size_t j = 0; j < layout->tensors[i].elements; j++)
+				small.dense[layout->tensors[i].offset + j] /= 16;
+	if (model_write(&check_allocator, &small, MODEL_F16, &bytes, &size, &status) != EM_OK)
+		abort();
+	score(bytes, size, before, thresholds);
+	CHECK(model_calibrate(&check_allocator, bytes, size, calibration, LABELS, &changed,
+						  &changed_size, &status) == EM_OK,
+		  "a model file is calibrated");
+	score(changed, changed_size, after, moved);
+	for (int i = 0; i < 3 * LABELS; i++)
+	{
+		const data_calibration *c = &calibration[i % LABELS];
+		double z = log((double) before[i] / (1 - (double) before[i]));
+
+		good &= fabs((double) after[i] - 1 / (1 + exp(-(c->scale * z + c->shift)))) < 1e-6;
+		same_decisions &= (before[i] >= thresholds[i % LABELS]) == (after[i] >= moved[i % LABELS]);
+	}
+	CHECK(good, "its scores are sigmoid(scale logit(score) + shift)");
+	CHECK(same_decisions, "and thresholds moved along give the same labels");
+	CHECK(before[0] == after[0] && thresholds[0] == moved[0], "scale 1, shift 0 is no change");
+	check_release(NULL, changed);
+
+	small.thresholds = em_allocate_array(&check_allocator, LABELS, sizeof(float));
+	memcpy(small.thresholds, edges, sizeof(edges));
+	check_release(NULL, bytes);
+	if (model_write(&check_allocator, &small, MODEL_F32, &bytes, &size, &status) != EM_OK ||
+		model_calibrate(&check_allocator, bytes, size, calibration, LABELS, &changed, &changed_size,
+						&status) != EM_OK)
+		abort();
+	score(changed, changed_size, after, moved);
+	CHECK(moved[0] == 0 && moved[1] == 1 && fabsf(moved[2] - 0.66818777f) < 1e-6f,
+		  "thresholds 0 and 1 stay, 0.5 moves to sigmoid(shift)");
+	check_release(NULL, changed);
+
+	CHECK(model_calibrate(&check_allocator, bytes, size, wrong, LABELS, &changed, &changed_size,
+						  &status) == EM_INVALID_DATA,
+		  "a scale that turns scores around is refused: %s", status.message);
+	CHECK(model_calibrate(&check_allocator, bytes, size, large, LABELS, &changed, &changed_size,
+						  &status) == EM_INVALID_DATA,
+		  "a shift too large for a weight is refused: %s", status.message);
+	CHECK(model_calibrate(&check_allocator, bytes, size, calibration, LABELS - 1, &changed,
+						  &changed_size, &status) == EM_INVALID_DATA,
+		  "another number of labels is refused: %s", status.message);
+	CHECK(model_calibrate(&check_allocator, bytes, size - 1, calibration, LABELS, &changed,
+						  &changed_size, &status) == EM_CORRUPT,
+		  "a cut file is refused: %s", status.message);
+	check_release(NULL, small.thresholds);
+	check_release(NULL, small.dense);
+	check_release(NULL, bytes);
+}
+
 static void
 test_labels(void)
 {
@@ -760,6 +851,7 @@ test_all(int buckets)
 	test_round_trip(original);
 	test_bytes(original);
 	test_thresholds(original);
+	test_calibrate(original);
 	test_labels();
 	test_unwritable(original);
 	if (model_write(&check_allocator, original, MODEL_F32, &bytes, &size, &status) != EM_OK)

@@ -1,0 +1,130 @@
+/*
+ * model_calibrate.c
+ *	  Calibration worked into a model file's last layer.
+ */
+#include "model_file.h"
+#include "halves.h"
+
+#include <math.h>
+
+#define WEIGHT_NAME "output.weight"
+#define BIAS_NAME "output.bias"
+
+/* A tensor of `rank` dimensions whose first is `labels`. */
+static em_code
+find_tensor(const safetensors *file, const char *name, int rank, size_t labels, const tensor **out,
+			em_status *status)
+{
+	const tensor *tensor = safetensors_find(file, name);
+
+	if (tensor == NULL || tensor->type != TENSOR_F32)
+	{
+		em_fail(status, EM_UNSUPPORTED, "the file has no tensor \"%s\" of float32 to calibrate",
+				name);
+		em_hint(status, "A model joined from others is calibrated by calibrating each of them.");
+		return EM_UNSUPPORTED;
+	}
+	if (tensor->rank != rank || tensor->shape[0] != labels)
+		return em_fail(status, EM_INVALID_DATA,
+					   "tensor \"%s\" has not one row for each of %zu labels", name, labels);
+	*out = tensor;
+	return EM_OK;
+}
+
+/* Number `index` of a tensor of a file of ours, times scale plus shift. */
+static em_code
+change(const tensor *tensor, uint8_t *data, size_t index, double scale, double shift,
+	   em_status *status)
+{
+	float number;
+
+	(void) halves_read_f32(data + 4 * index, 1, &number);
+	number = (float) (scale * (double) number + shift);
+	if (!(fabsf(number) <= MODEL_MAX_WEIGHT))
+		return em_fail(status, EM_INVALID_DATA, "number %zu of tensor \"%.*s\" would be too large",
+					   index + 1, (int) tensor->name.length, tensor->name.bytes);
+	halves_write_f32(&number, 1, data + 4 * index);
+	return EM_OK;
+}
+
+static em_code
+change_layer(const safetensors *file, uint8_t *bytes, const data_calibration *calibration,
+			 size_t labels, em_status *status)
+{
+	const tensor *weight = NULL, *bias = NULL;
+	uint8_t *weights, *biases;
+	em_code code = find_tensor(file, WEIGHT_NAME, 2, labels, &weight, status);
+
+	if (code == EM_OK)
+		code = find_tensor(file, BIAS_NAME, 1, labels, &bias, status);
+	if (code != EM_OK)
+		return code;
+	/* the file was opened from these bytes, which are ours to change */
+	weights = bytes + (weight->data - bytes);
+	biases = bytes + (bias->data - bytes);
+	for (size_t l = 0; code == EM_OK && l < labels; l++)
+	{
+		const data_calibration *own = &calibration[l];
+
+		for (size_t i = 0; code == EM_OK && i < weight->shape[1]; i++)
+			code = change(weight, weights, l * weight->shape[1] + i, own->scale, 0.0, status);
+		if (code == EM_OK)
+			code = change(bias, biases, l, own->scale, own->shift, status);
+	}
+	return code;
+}
+
+/* Not data_calibrate(), which keeps its distance from 0 and 1. */
+static float
+moved_threshold(float threshold, const data_calibration *calibration)
+{
+	double p = (double) threshold;
+
+	if (threshold <= 0 || threshold >= 1)
+		return threshold;
+	return (float) (1.0 /
+					(1.0 + exp(-(calibration->scale * (log(p) - log1p(-p)) + calibration->shift))));
+}
+
+em_code
+model_calibrate(const em_allocator *allocator, const uint8_t *bytes, size_t size,
+				const data_calibration *calibration, size_t labels, uint8_t **out, size_t *out_size,
+				em_status *status)
+{
+	model *model;
+	safetensors file;
+	float *thresholds;
+	em_code code;
+
+	for (size_t l = 0; l < labels; l++)
+		if (!(calibration[l].scale > 0 && isfinite(calibration[l].scale) &&
+			  isfinite(calibration[l].shift)))
+			return em_fail(status, EM_INVALID_DATA,
+						   "the calibration of label %zu is not a scale over 0 and a shift", l + 1);
+	code = model_read(allocator, bytes, size, &model, status);
+	if (code != EM_OK)
+		return code;
+	if (model->layout.labels != labels)
+		code = em_fail(status, EM_INVALID_DATA, "%zu calibrations for %zu labels", labels,
+					   model->layout.labels);
+	thresholds = code == EM_OK ? em_allocate_array(allocator, labels, sizeof(float)) : NULL;
+	if (code == EM_OK && thresholds == NULL)
+		code = em_fail(status, EM_OUT_OF_MEMORY, "out of memory");
+	for (size_t l = 0; code == EM_OK && l < labels; l++)
+		thresholds[l] = moved_threshold(model->thresholds[l], &calibration[l]);
+	model_free(model);
+	if (code == EM_OK)
+		code = model_rewrite_thresholds(allocator, bytes, size, thresholds, out, out_size, status);
+	em_release(allocator, thresholds);
+	if (code != EM_OK)
+		return code;
+	code = safetensors_open(allocator, *out, *out_size, &file, status);
+	if (code == EM_OK)
+	{
+		code = change_layer(&file, *out, calibration, labels, status);
+		safetensors_close(&file);
+	}
+	if (code != EM_OK)
+		em_release(allocator, *out);
+	return code;
+}
