@@ -94,14 +94,21 @@ scorer_create_bare(const em_allocator *allocator, const network_layout *layout,
 }
 
 em_code
-scorer_create(const em_allocator *allocator, const model *model, scorer **out, em_status *status)
+scorer_create_on(const em_allocator *allocator, const model *model, nn_pool *pool, scorer **out,
+				 em_status *status)
 {
 	network_weights weights = { model->embedding, model->dense };
-	em_code code = scorer_create_bare(allocator, &model->layout, weights, NULL, out, status);
+	em_code code = scorer_create_bare(allocator, &model->layout, weights, pool, out, status);
 
 	if (code == EM_OK)
 		(*out)->vocabulary = model->vocabulary;
 	return code;
+}
+
+em_code
+scorer_create(const em_allocator *allocator, const model *model, scorer **out, em_status *status)
+{
+	return scorer_create_on(allocator, model, NULL, out, status);
 }
 
 void

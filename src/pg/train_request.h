@@ -22,11 +22,19 @@ typedef struct TrainRequest
 	char *dev_split;
 	char *weight_column;
 	char *dev_source; /* NULL: the development rows come from the source */
-	double holdout;   /* share of the texts held out, when there is neither */
+	char *soft_column;
+	char *transfer_source; /* texts without labels, or NULL */
+	char *transfer_text_column;
+	double holdout; /* share of the texts held out, when there is neither */
 
 	/* what is made of them */
 	char **labels; /* NULL: those of the source; in the database's encoding */
 	int label_count;
+	char **teachers; /* models whose scores are learnt; NULL: none */
+	int teacher_count;
+	double soft_weight; /* share of soft targets beside labels */
+	double soft_temperature;
+	double transfer_weight;
 	char *architecture;
 	char *description;
 	int storage;   /* model_precision */
