@@ -271,6 +271,97 @@ CALL emotion_train('no', 'SELECT text, labels, 1 / (length(text) - length(text))
 CALL emotion_train('no', 'happy', options('{"learning_rate": 10, "weight_decay": 10, "warmup": 0, "schedule": "constant", "clip_norm": 0, "epochs": 50}', :'short'));
 \echo :SQLSTATE
 
+-- Learning from a teacher's scores. Alone they teach what the teacher knows ...
+CREATE VIEW taught AS SELECT body AS text, NULL::text[] AS labels, emotion_scores(body, 'mood@1') AS scores, split FROM post;
+CREATE VIEW student_agrees AS
+	SELECT emotion_labels(body, 'student@1') <@ emotion_labels(body, 'mood@1') AND emotion_labels(body, 'mood@1') <@ emotion_labels(body, 'student@1') AS same FROM post WHERE split <> 'train';
+CALL emotion_train('student', 'SELECT * FROM taught WHERE split = ''train''',
+	options('{"soft_column": "scores", "labels": ["anger", "fear", "joy"], "holdout": 0.5, "seed": 7}', :'tiny'));
+SELECT count(*) FILTER (WHERE same) > 0.95 * count(*) AS agrees FROM student_agrees;
+SELECT emotion_label_names('student@1'), metrics -> 'held_out_texts' AS held_out FROM emotion_models WHERE model = 'student@1';
+-- ... and so does the teacher itself, asked while rows are read, over labels in its order
+CALL emotion_train('asked', 'SELECT * FROM taught WHERE split = ''train''',
+	options('{"teachers": ["mood@1"], "holdout": 0, "soft_temperature": 1}', :'short'));
+CALL emotion_train('asked', 'SELECT * FROM taught WHERE split = ''train''',
+	options('{"soft_column": "scores", "labels": ["anger", "fear", "joy"], "holdout": 0}', :'short'));
+SELECT a.labels = b.labels AS labels,
+	(SELECT max(abs(x - y)) < 0.001 FROM post, unnest(emotion_scores(body, a.model), emotion_scores(body, b.model)) AS s (x, y)) AS alike
+FROM emotion_models AS a, emotion_models AS b WHERE a.model = 'asked@1' AND b.model = 'asked@2';
+-- beside labels
+CREATE VIEW beside AS SELECT body AS text, labels, emotion_scores(body, 'mood@1')::float8[] AS scores FROM post;
+CALL emotion_train('share', 'beside', options('{}', :'short'));
+CALL emotion_train('share', 'beside', options('{"soft_column": "scores", "soft_weight": 0}', :'short'));
+CALL emotion_train('share', 'beside', options('{"soft_column": "scores"}', :'short'));
+CALL emotion_train('share', 'beside', options('{"soft_column": "scores", "soft_temperature": 2}', :'short'));
+CALL emotion_train('share', 'beside', options('{"teachers": ["mood@1"]}', :'short'));
+CALL emotion_train('share', 'beside', options('{"teachers": ["mood@1", "mood@1"]}', :'short'));
+CALL emotion_train('share', 'SELECT text, labels, CASE WHEN length(text) % 2 = 0 THEN scores END AS scores FROM beside', options('{"soft_column": "scores"}', :'short'));
+SELECT count(DISTINCT sha256) FROM emotion_models WHERE name = 'share';
+SELECT s.version, (SELECT max(abs(x - y)) FROM unnest(emotion_scores('so happy today', 'share@1'), emotion_scores('so happy today', s.model)) AS t (x, y)) > 0 AS differs,
+	s.metrics -> 'held_out_texts' AS held_out
+FROM emotion_models AS s WHERE name = 'share' ORDER BY version;
+-- teachers whose labels stand in another order
+CALL emotion_train('teacher', 'beside', options('{"labels": ["joy", "fear", "anger"]}', :'short'));
+CALL emotion_train('two', 'beside', options('{"teachers": ["teacher@1", "mood@1"]}', :'short'));
+SELECT emotion_label_names(model) AS labels, lineage -> 'options' -> 'teachers' AS teachers FROM emotion_models WHERE name = 'two';
+-- texts without labels join those that train
+CALL emotion_train('more', 'beside', options('{"teachers": ["mood@1"], "transfer_source": "SELECT body FROM post", "transfer_text_column": "body", "transfer_weight": 0.5}', :'short'));
+CALL emotion_train('more', 'beside', options('{"soft_column": "scores", "transfer_source": "SELECT text, scores FROM beside WHERE length(text) < 20"}', :'short'));
+SELECT version, train_texts + dev_texts - (SELECT count(*) FROM post) AS joined, dev_texts > 0 AS held_out FROM emotion.training_run WHERE name = 'more' ORDER BY version;
+
+-- What is refused of them.
+CALL emotion_train('no', 'beside', '{"soft_column": "scores", "teachers": ["mood@1"]}');
+\echo :SQLSTATE
+CALL emotion_train('no', 'beside', '{"soft_weight": 1.5}');
+\echo :SQLSTATE
+CALL emotion_train('no', 'beside', '{"soft_temperature": 0}');
+\echo :SQLSTATE
+CALL emotion_train('no', 'beside', '{"transfer_source": "beside"}');
+\echo :SQLSTATE
+CALL emotion_train('no', 'beside', '{"teachers": ["mood@1"], "transfer_text_column": "text"}');
+\echo :SQLSTATE
+CALL emotion_train('no', 'beside', '{"teachers": "mood@1"}');
+\echo :SQLSTATE
+CALL emotion_train('no', 'beside', '{"teachers": []}');
+\echo :SQLSTATE
+CALL emotion_train('no', 'beside', '{"teachers": ["mood"]}');
+\echo :SQLSTATE
+CALL emotion_train('no', 'beside', '{"teachers": ["mood@99"]}');
+\echo :SQLSTATE
+CALL emotion_train('no', 'beside', '{"teachers": ["mood@1"], "labels": ["joy", "anger", "fear", "pride"]}');
+\echo :SQLSTATE
+CALL emotion_train('no', 'SELECT ''a'' AS text, ''{joy}''::text[] AS labels', '{"teachers": ["mood@1"], "labels": ["joy"]}');
+\echo :SQLSTATE
+CALL emotion_train('no', 'SELECT ''a'' AS text, ''{rage}''::text[] AS labels', '{"teachers": ["mood@1"]}');
+\echo :SQLSTATE
+SELECT format('CALL emotion_train(''no'', ''beside'', ''{"teachers": %s}'')', jsonb_agg('mood@1'::text)) FROM generate_series(1, 65) \gexec
+\echo :SQLSTATE
+CALL emotion_train('no', 'beside', '{"soft_column": "marks"}');
+\echo :SQLSTATE
+CALL emotion_train('no', 'beside', '{"soft_column": "text"}');
+\echo :SQLSTATE
+CALL emotion_train('no', 'beside', '{"soft_column": "labels"}');
+\echo :SQLSTATE
+CALL emotion_train('no', 'SELECT text, labels, scores[1:2] AS scores FROM beside', '{"soft_column": "scores"}');
+\echo :SQLSTATE
+CALL emotion_train('no', 'SELECT text, labels, ''{0,NaN,0}''::real[] AS scores FROM beside', '{"soft_column": "scores"}');
+\echo :SQLSTATE
+CALL emotion_train('no', 'SELECT text, labels, ''{0,1.1,0}''::real[] AS scores FROM beside', '{"soft_column": "scores"}');
+\echo :SQLSTATE
+CALL emotion_train('no', 'SELECT text, labels, ''{0,NULL,0}''::real[] AS scores FROM beside', '{"soft_column": "scores"}');
+\echo :SQLSTATE
+CALL emotion_train('no', 'SELECT text, NULL::text[] AS labels, NULL::real[] AS scores FROM beside', '{"soft_column": "scores", "labels": ["joy"]}');
+\echo :SQLSTATE
+CALL emotion_train('no', 'beside', '{"soft_column": "scores", "transfer_source": "SELECT text, NULL::real[] AS scores FROM beside"}');
+\echo :SQLSTATE
+CALL emotion_train('no', 'beside', '{"teachers": ["mood@1"], "transfer_source": "SELECT NULL::text AS text"}');
+\echo :SQLSTATE
+-- held-out rows are evaluated by their labels
+CALL emotion_train('no', 'taught', '{"teachers": ["mood@1"], "split_column": "split", "dev_split": "held"}');
+\echo :SQLSTATE
+CALL emotion_train('no', 'beside', '{"teachers": ["mood@1"], "dev_source": "taught"}');
+\echo :SQLSTATE
+
 -- A failed training leaves nothing but a row to resume or replace.
 SELECT count(*) FROM emotion_models WHERE name = 'no';
 SELECT model, state, pid FROM emotion_training_progress WHERE model LIKE 'no@%';

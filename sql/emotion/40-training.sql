@@ -27,7 +27,7 @@ COMMENT ON COLUMN emotion.training_run.source IS 'table or query of the rows';
 COMMENT ON COLUMN emotion.training_run.options IS 'as they were given';
 COMMENT ON COLUMN emotion.training_run.fingerprint IS 'hash of the rows: a resumed training must find the same';
 COMMENT ON COLUMN emotion.training_run.finished IS 'the model is published';
-COMMENT ON COLUMN emotion.training_run.phase IS 'reading, training or publishing';
+COMMENT ON COLUMN emotion.training_run.phase IS 'reading, scoring (teachers score the texts while they are read), training or publishing';
 COMMENT ON COLUMN emotion.training_run.train_texts IS 'rows to train on';
 COMMENT ON COLUMN emotion.training_run.dev_texts IS 'rows held out';
 COMMENT ON COLUMN emotion.training_run.epochs IS 'passes over the rows, at most';

@@ -11,6 +11,9 @@
 #include "config.h"
 #include "network.h"
 
+/* The most members of an ensemble, and teachers of a training. */
+#define MODEL_MAX_MEMBERS 64
+
 /* Read-only once made; may be used by several scorers at once. */
 typedef struct model
 {

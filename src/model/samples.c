@@ -11,9 +11,13 @@
 #include "../nn/random.h"
 #include "../text/vocabulary.h"
 
+/* What a soft target of 1 is kept as. */
+#define SOFT_STEPS 65535
+
 /*
  * One sample: where its record is and what order depends on. A record is
- * length ids (uint32_t), then label_count indices (uint16_t), at a multiple of 4.
+ * length ids (uint32_t), then label_count indices (uint16_t), or L targets in SOFT_STEPS-ths, at a
+ * multiple of 4.
  */
 typedef struct sample_entry
 {
@@ -23,6 +27,7 @@ typedef struct sample_entry
 	uint32_t length;
 	float weight;
 	uint16_t label_count;
+	bool soft;
 } sample_entry;
 
 struct samples
@@ -44,7 +49,7 @@ struct samples
 	char *spare;   /* the memory of the block that spills */
 	size_t used;   /* of the current block */
 	uint64_t tokens;
-	uint64_t *label_counts; /* (L) */
+	uint64_t *label_counts; /* (L), and behind them the sums of soft targets, in SOFT_STEPS-ths */
 	const uint32_t *remap;
 	bool masked;
 	samples_masking masking;
@@ -77,7 +82,7 @@ samples_create(const em_allocator *allocator, size_t labels, size_t memory_limit
 	if (spill != NULL)
 		made->spill = *spill;
 	made->blocks_in_memory = memory_limit / SAMPLES_BLOCK_BYTES;
-	made->label_counts = em_allocate_zeroed(allocator, labels, sizeof(uint64_t));
+	made->label_counts = em_allocate_zeroed(allocator, 2 * labels, sizeof(uint64_t));
 	if (made->label_counts == NULL)
 	{
 		samples_free(made);
@@ -178,19 +183,17 @@ next_block(samples *samples, em_status *status)
 	return EM_OK;
 }
 
-em_code
-samples_add(samples *samples, const uint32_t *ids, size_t length, const uint16_t *labels,
-			size_t label_count, float weight, uint64_t hash, em_status *status)
+/* Keep a record: ids, and count indices of labels or soft targets. */
+static em_code
+add_record(samples *samples, const uint32_t *ids, size_t length, const uint16_t *numbers,
+		   size_t count, float weight, uint64_t hash, em_status *status)
 {
-	size_t size = length * sizeof(uint32_t) + label_count * sizeof(uint16_t);
+	size_t size = length * sizeof(uint32_t) + count * sizeof(uint16_t);
 	sample_entry *entry;
 
 	size = (size + 3) & ~(size_t) 3;
 	if (length > SAMPLES_BLOCK_BYTES / sizeof(uint32_t) || size > SAMPLES_BLOCK_BYTES)
 		return em_fail(status, EM_LIMIT, "a text of %zu tokens is too long to train on", length);
-	if (label_count > samples->labels)
-		return em_fail(status, EM_INVALID_DATA, "%zu labels on one text, of %zu there are",
-					   label_count, samples->labels);
 	if (samples->count >= UINT32_MAX)
 		return em_fail(status, EM_LIMIT, "more than %u training texts", UINT32_MAX);
 	if (!em_grow(samples->allocator, (void **) &samples->entries, &samples->entries_capacity,
@@ -210,16 +213,56 @@ samples_add(samples *samples, const uint32_t *ids, size_t length, const uint16_t
 	entry->offset = (uint32_t) samples->used;
 	entry->length = (uint32_t) length;
 	entry->weight = weight + 0.0F; /* -0 as 0: they compare equal, so they must be the same bits */
-	entry->label_count = (uint16_t) label_count;
+	entry->label_count = (uint16_t) count;
+	entry->soft = false;
 	if (length > 0)
 		memcpy(samples->current + samples->used, ids, length * sizeof(uint32_t));
-	if (label_count > 0)
-		memcpy(samples->current + samples->used + length * sizeof(uint32_t), labels,
-			   label_count * sizeof(uint16_t));
+	if (count > 0)
+		memcpy(samples->current + samples->used + length * sizeof(uint32_t), numbers,
+			   count * sizeof(uint16_t));
 	samples->used += size;
 	samples->tokens += length;
-	for (size_t i = 0; i < label_count; i++)
+	return EM_OK;
+}
+
+em_code
+samples_add(samples *samples, const uint32_t *ids, size_t length, const uint16_t *labels,
+			size_t label_count, float weight, uint64_t hash, em_status *status)
+{
+	em_code code;
+
+	if (label_count > samples->labels)
+		return em_fail(status, EM_INVALID_DATA, "%zu labels on one text, of %zu there are",
+					   label_count, samples->labels);
+	code = add_record(samples, ids, length, labels, label_count, weight, hash, status);
+	for (size_t i = 0; code == EM_OK && i < label_count; i++)
 		samples->label_counts[labels[i]]++;
+	return code;
+}
+
+em_code
+samples_add_soft(samples *samples, const uint32_t *ids, size_t length, const float *targets,
+				 float weight, uint64_t hash, em_status *status)
+{
+	em_code code;
+
+	if (!em_grow(samples->allocator, (void **) &samples->read_labels,
+				 &samples->read_labels_capacity, samples->labels + 1, sizeof(uint16_t)))
+		return out_of_memory(status);
+	for (size_t i = 0; i < samples->labels; i++)
+	{
+		if (!(targets[i] >= 0 && targets[i] <= 1))
+			return em_fail(status, EM_INVALID_DATA, "the target of label %zu is not in 0 to 1",
+						   i + 1);
+		samples->read_labels[i] = (uint16_t) (targets[i] * SOFT_STEPS + 0.5F);
+	}
+	code = add_record(samples, ids, length, samples->read_labels, samples->labels, weight, hash,
+					  status);
+	if (code != EM_OK)
+		return code;
+	samples->entries[samples->count - 1].soft = true;
+	for (size_t i = 0; i < samples->labels; i++)
+		samples->label_counts[samples->labels + i] += samples->read_labels[i];
 	return EM_OK;
 }
 
@@ -246,6 +289,9 @@ samples_finish(samples *samples, const uint32_t *remap, em_status *status)
 							  samples->current))
 		return em_fail(status, EM_SYSTEM, "could not write training samples out of memory");
 	samples->remap = remap;
+	for (size_t i = 0; i < samples->labels; i++)
+		samples->label_counts[i] +=
+			(samples->label_counts[samples->labels + i] + SOFT_STEPS / 2) / SOFT_STEPS;
 	if (samples->count > 1)
 		qsort(samples->entries, samples->count, sizeof(sample_entry), compare_entries);
 	return EM_OK;
@@ -421,9 +467,15 @@ samples_read(samples *samples, const uint32_t *numbers, size_t n, nn_sequence *s
 			ids[j] = samples->remap[ids[j]];
 		sequences[i] = (nn_sequence){ ids, entry->length };
 		used += entry->length;
-		if (targets != NULL)
-			for (uint16_t j = 0; j < entry->label_count; j++)
-				targets[i * samples->labels + samples->read_labels[j]] = 1;
+		for (uint16_t j = 0; targets != NULL && j < entry->label_count; j++)
+		{
+			real *own = targets + i * samples->labels;
+
+			if (entry->soft)
+				own[j] = (real) samples->read_labels[j] / SOFT_STEPS;
+			else
+				own[samples->read_labels[j]] = 1;
+		}
 		if (samples->masked)
 			mask_sample(samples, numbers[i], ids, entry->length,
 						targets ? targets + i * samples->labels : NULL);

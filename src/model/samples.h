@@ -48,6 +48,13 @@ em_code samples_add(samples *samples, const uint32_t *ids, size_t length, const 
 					size_t label_count, float weight, uint64_t hash, em_status *status);
 
 /*
+ * Add one that has targets (L), each in 0..1, in place of labels; they are kept to within 1/131070.
+ * hash must tell the targets, or where they come from, apart as well.
+ */
+em_code samples_add_soft(samples *samples, const uint32_t *ids, size_t length, const float *targets,
+						 float weight, uint64_t hash, em_status *status);
+
+/*
  * No more are added: settle the order. remap: NULL, or what each id given to samples_add
  * is to be read as; copied by reference, it must outlive the samples.
  */
@@ -85,7 +92,7 @@ uint32_t samples_length(const samples *samples, size_t i);
 /* Tokens in all. */
 uint64_t samples_tokens(const samples *samples);
 
-/* How many samples bear each label: (L). */
+/* How many samples bear each label: (L); soft targets count as their sum, rounded. */
 const uint64_t *samples_label_counts(const samples *samples);
 
 /* A hash of all samples in the settled order: what a resumed training compares. */
@@ -93,7 +100,7 @@ uint64_t samples_fingerprint(const samples *samples);
 
 /*
  * Read n samples by number. sequences: (n) out, valid until the next call;
- * targets: (n, L) out, 0 or 1, or NULL; weights: (n) out or NULL.
+ * targets: (n, L) out, in 0..1, or NULL; weights: (n) out or NULL.
  */
 em_code samples_read(samples *samples, const uint32_t *numbers, size_t n, nn_sequence *sequences,
 					 real *targets, real *weights, em_status *status);

@@ -97,10 +97,11 @@ scorer_create_bare(const em_allocator *allocator, const network_layout *layout,
 }
 
 em_code
-scorer_create(const em_allocator *allocator, const model *model, scorer **out, em_status *status)
+scorer_create_on(const em_allocator *allocator, const model *model, nn_pool *pool, scorer **out,
+				 em_status *status)
 {
 	network_weights weights = { model->embedding, model->dense };
-	em_code code = scorer_create_bare(allocator, &model->layout, weights, NULL, out, status);
+	em_code code = scorer_create_bare(allocator, &model->layout, weights, pool, out, status);
 
 	if (code == EM_OK)
 		(*out)->vocabulary = model->vocabulary;
@@ -115,6 +116,12 @@ scorer_use_bags(scorer *scorer, const nn_bags *bags, em_status *status)
 	for (size_t i = 0; code == EM_OK && i < scorer->lane_count; i++)
 		code = nn_packer_bags(&scorer->lanes[i].packer, bags, status);
 	return code;
+}
+
+em_code
+scorer_create(const em_allocator *allocator, const model *model, scorer **out, em_status *status)
+{
+	return scorer_create_on(allocator, model, NULL, out, status);
 }
 
 void

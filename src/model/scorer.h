@@ -15,6 +15,10 @@ typedef struct scorer scorer;
 em_code scorer_create(const em_allocator *allocator, const model *model, scorer **out,
 					  em_status *status);
 
+/* The same on a pool's threads (NULL: the caller's alone); the pool must outlive the scorer. */
+em_code scorer_create_on(const em_allocator *allocator, const model *model, nn_pool *pool,
+						 scorer **out, em_status *status);
+
 /*
  * A scorer of bare weights on a pool's threads, for training: only scorer_run_ids
  * works on it. pool may be NULL.

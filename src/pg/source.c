@@ -134,6 +134,22 @@ CheckColumns(const Source *source, TupleDesc columns)
 					 errhint("Name the column of labels by option \"label_column\"; "
 							 "string_to_array() makes an array of a list.")));
 	}
+	if (source->soft_column)
+	{
+		Oid type = ColumnType(source, columns, source->soft_column, "soft_column");
+		Oid element = get_element_type(getBaseType(type));
+		char category = TYPCATEGORY_INVALID;
+		bool preferred;
+
+		if (OidIsValid(element))
+			get_type_category_preferred(element, &category, &preferred);
+		if (category != TYPCATEGORY_NUMERIC)
+			ereport(ERROR,
+					(errcode(ERRCODE_DATATYPE_MISMATCH),
+					 errmsg("column \"%s\" of source \"%s\" is of type %s, not an array of numbers",
+							source->soft_column, source->source, format_type_be(type)),
+					 errhint("Name the column of scores by option \"soft_column\".")));
+	}
 	if (source->split_column)
 		(void) ColumnType(source, columns, source->split_column, "split_column");
 	if (source->weight_column)
@@ -167,7 +183,7 @@ OpenSource(Source *source)
 	pfree(query);
 }
 
-/* SELECT of the columns that are read, as text, text[], text and float8 */
+/* SELECT of the columns that are read, as text, text[], text, float8 and float4[] */
 static char *
 SourceQuery(const Source *source)
 {
@@ -191,12 +207,15 @@ SourceQuery(const Source *source)
 						 quote_identifier(source->weight_column));
 	else
 		appendStringInfoString(&query, ", 1::pg_catalog.float8");
+	if (source->soft_column)
+		appendStringInfo(&query, ", source.%s::pg_catalog.float4[]",
+						 quote_identifier(source->soft_column));
 	appendStringInfo(&query, " FROM %s", source->from);
 	return query.data;
 }
 
-static void
-RefuseNull(const Source *source, const char *column, uint64 number)
+void
+RefuseNullValue(const Source *source, const char *column, uint64 number)
 {
 	ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 					errmsg("column \"%s\" is null in row " UINT64_FORMAT " of source \"%s\"",
@@ -206,26 +225,58 @@ RefuseNull(const Source *source, const char *column, uint64 number)
 }
 
 static void
+ReadSoft(const Source *source, HeapTuple tuple, TupleDesc columns, SourceRow *row)
+{
+	bool null;
+	Datum value = SPI_getbinval(tuple, columns, 5, &null);
+	ArrayType *array;
+
+	if (null)
+		return;
+	array = DatumGetArrayTypeP(value);
+	if (array_contains_nulls(array))
+		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+						errmsg("a score of column \"%s\" is null in row " UINT64_FORMAT
+							   " of source \"%s\"",
+							   source->soft_column, row->number, source->source)));
+	row->soft = (const float4 *) ARR_DATA_PTR(array);
+	row->soft_count = ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
+	for (int i = 0; i < row->soft_count; i++)
+		if (!(row->soft[i] >= 0 && row->soft[i] <= 1))
+			ereport(ERROR,
+					(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+					 errmsg("score %g of column \"%s\" in row " UINT64_FORMAT
+							" of source \"%s\" is not in 0 to 1",
+							row->soft[i], source->soft_column, row->number, source->source)));
+}
+
+static void
 ReadRow(const Source *source, HeapTuple tuple, TupleDesc columns, SourceRow *row)
 {
 	bool null;
 	Datum value = SPI_getbinval(tuple, columns, 1, &null);
 
 	if (null)
-		RefuseNull(source, source->text_column, row->number);
+		RefuseNullValue(source, source->text_column, row->number);
 	row->text = TextAsUtf8(DatumGetTextPP(value));
 
 	row->label_count = 0;
 	row->labels = NULL;
+	row->unlabelled = true;
+	row->soft = NULL;
+	row->soft_count = 0;
+	if (source->soft_column)
+		ReadSoft(source, tuple, columns, row);
 	if (source->label_column)
 	{
 		ArrayType *array;
 		bool *nulls;
 
 		value = SPI_getbinval(tuple, columns, 2, &null);
-		if (null)
-			RefuseNull(source, source->label_column, row->number);
-		array = DatumGetArrayTypeP(value);
+		if (null && !source->labels_optional)
+			RefuseNullValue(source, source->label_column, row->number);
+		row->unlabelled = null;
+		array = null ? construct_empty_array(TEXTOID) : DatumGetArrayTypeP(value);
 		deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &row->labels, &nulls,
 						  &row->label_count);
 		for (int i = 0; i < row->label_count; i++)
@@ -241,7 +292,7 @@ ReadRow(const Source *source, HeapTuple tuple, TupleDesc columns, SourceRow *row
 		row->split = SPI_getvalue(tuple, columns, 3);
 	value = SPI_getbinval(tuple, columns, 4, &null);
 	if (null)
-		RefuseNull(source, source->weight_column, row->number);
+		RefuseNullValue(source, source->weight_column, row->number);
 	row->weight = DatumGetFloat8(value);
 	if (!(row->weight >= 0 && row->weight <= 1e6))
 		ereport(ERROR,

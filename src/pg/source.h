@@ -18,7 +18,9 @@ typedef struct Source
 	const char *label_column;
 	const char *split_column;
 	const char *weight_column;
-	const char *label_hint; /* said of an unknown label */
+	const char *soft_column; /* an array of scores; null in rows without */
+	bool labels_optional;    /* rows may be without labels: SourceRow.unlabelled */
+	const char *label_hint;  /* said of an unknown label */
 } Source;
 
 /* One row; everything lives until the next. */
@@ -28,6 +30,9 @@ typedef struct SourceRow
 	em_slice text; /* UTF-8 */
 	Datum *labels; /* text values */
 	int label_count;
+	bool unlabelled;    /* no such column, or null */
+	const float4 *soft; /* each in 0..1; NULL: no such column, or null */
+	int soft_count;
 	const char *split; /* NULL: no such column, or null */
 	double weight;     /* 1 without such a column */
 } SourceRow;
@@ -41,10 +46,15 @@ extern void OpenSource(Source *source);
 
 /*
  * Call visit for every row, in one snapshot, with the caller's privileges and
- * read-only. Rows whose text or labels are null are errors that name the row.
+ * read-only. Rows whose text is null, or whose labels are and may not be, are errors that name the
+ * row.
  */
 extern void ScanSource(const Source *source, void (*visit)(const SourceRow *row, void *context),
 					   void *context);
+
+/* Refuse a row because that column of it is null. */
+extern void RefuseNullValue(const Source *source, const char *column, uint64 number)
+	pg_attribute_noreturn();
 
 /* The distinct labels of the source in byte order, as text values in the current context. */
 extern int SourceLabels(const Source *source, Datum **labels);

@@ -148,6 +148,16 @@ BeginWithVectors(Training *training)
 }
 
 static void
+MakePool(Training *training)
+{
+	em_status status;
+
+	Check(nn_pool_create(training->allocator, ThreadsFor(&training->request), &training->pool,
+						 &status),
+		  &status);
+}
+
+static void
 MakeTrainer(Training *training)
 {
 	em_status status;
@@ -160,9 +170,8 @@ MakeTrainer(Training *training)
 							  (size_t) training->rows.label_count, &status),
 		  &status);
 	NoticeBeginning(training);
-	Check(nn_pool_create(training->allocator, ThreadsFor(&training->request), &training->pool,
-						 &status),
-		  &status);
+	if (training->pool == NULL)
+		MakePool(training);
 	Check(trainer_create(training->allocator, &training->layout, &training->request.trainer,
 						 training->rows.train, training->rows.dev, training->pool,
 						 &training->trainer, &status),
@@ -356,6 +365,8 @@ Train(Training *training)
 		ereport(NOTICE, (errmsg(UINT64_FORMAT " rows belong to neither split \"%s\" nor \"%s\"",
 								training->rows.skipped, training->request.train_split,
 								training->request.dev_split)));
+	if (training->rows.soft > 0)
+		ereport(NOTICE, (errmsg(UINT64_FORMAT " texts have soft targets", training->rows.soft)));
 	if (samples_count(training->rows.dev) == 0)
 		ereport(
 			NOTICE,
@@ -393,9 +404,15 @@ RunTraining(Training *training, const char *name, Jsonb *given)
 	{
 		if (training->request.resume)
 			ParseResumeOptions(given, training->options, &training->request);
+		if (training->request.teachers)
+		{
+			MakePool(training);
+			LogPhase(&training->reference, "scoring");
+		}
 		Commit();
 		LoadRequestedVectors(training);
-		ReadTrainRows(training->source, &training->request, training->vectors, &training->rows);
+		ReadTrainRows(training->source, &training->request, training->vectors, training->pool,
+					  &training->rows);
 		/* only now, when the rows have proved fit to train on */
 		if (!training->request.resume)
 			DropUnfinished(&training->reference);

@@ -9,6 +9,8 @@
 #include "utils/builtins.h"
 #include "utils/tuplestore.h"
 
+#include "../model/model.h"
+#include "../model/soft_targets.h"
 #include "glue.h"
 #include "options.h"
 
@@ -31,6 +33,13 @@ static const StringSpec string_specs[] = {
 	  "table or query of the rows that are held out, with the same columns" },
 	{ "vectors", offsetof(TrainRequest, vectors),
 	  "word vectors of emotion.vectors that the network begins with; embedding_dim is theirs" },
+	{ "soft_column", offsetof(TrainRequest, soft_column),
+	  "column of a teacher's scores, one per label in the order of the labels; null in rows "
+	  "without" },
+	{ "transfer_source", offsetof(TrainRequest, transfer_source),
+	  "table or query of texts without labels, learnt from soft targets alone" },
+	{ "transfer_text_column", offsetof(TrainRequest, transfer_text_column),
+	  "column of its texts; text_column unless given" },
 	{ "architecture", offsetof(TrainRequest, architecture), "kind of network" },
 	{ "description", offsetof(TrainRequest, description), "kept with the model" },
 	{ NULL, 0, NULL },
@@ -39,6 +48,13 @@ static const StringSpec string_specs[] = {
 static const option_spec request_specs[] = {
 	{ "holdout", OPTION_REAL, offsetof(TrainRequest, holdout), 0, 0.9, NULL,
 	  "share of the texts held out when neither split_column nor dev_source is given" },
+	{ "soft_weight", OPTION_REAL, offsetof(TrainRequest, soft_weight), 0, 1, NULL,
+	  "share of the soft targets in what rows with labels learn" },
+	{ "soft_temperature", OPTION_REAL, offsetof(TrainRequest, soft_temperature),
+	  SOFT_MIN_TEMPERATURE, SOFT_MAX_TEMPERATURE, NULL,
+	  "what the logits of soft targets are divided by: over 1 softens, under 1 sharpens them" },
+	{ "transfer_weight", OPTION_REAL, offsetof(TrainRequest, transfer_weight), 0, 1000, NULL,
+	  "weight in the loss of the texts of transfer_source" },
 	{ "storage", OPTION_CHOICE, offsetof(TrainRequest, storage), 0, 0, storage_names,
 	  "how word vectors are kept in the published model; i8: and all other weights as f16" },
 	{ "vectors_words", OPTION_INT, offsetof(TrainRequest, vectors_words), 0, 10000000, NULL,
@@ -62,24 +78,30 @@ RequestDefaults(TrainRequest *request)
 	request->train_split = "train";
 	request->dev_split = "dev";
 	request->architecture = MODEL_ARCHITECTURE;
+	request->soft_weight = 0.5;
+	request->soft_temperature = 1;
+	request->transfer_weight = 1;
 	request->holdout = 0.1;
 	request->storage = MODEL_F16;
 	model_config_default(&request->config);
 	trainer_options_default(&request->trainer);
 }
 
-static void
-ParseLabels(TrainRequest *request, const JsonbValue *json)
+/* An array of strings that is not empty. */
+static int
+ParseStrings(const char *option, const JsonbValue *json, char ***strings)
 {
 	JsonbIterator *iterator;
 	JsonbIteratorToken token;
 	JsonbValue element;
+	int count = 0;
 
 	if (json->type != jbvBinary || !JsonContainerIsArray(json->val.binary.data) ||
 		JsonContainerSize(json->val.binary.data) == 0)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("option \"labels\" must be an array of strings that is not empty")));
-	request->labels = palloc(sizeof(char *) * JsonContainerSize(json->val.binary.data));
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("option \"%s\" must be an array of strings that is not empty", option)));
+	*strings = palloc(sizeof(char *) * JsonContainerSize(json->val.binary.data));
 	iterator = JsonbIteratorInit(json->val.binary.data);
 	while ((token = JsonbIteratorNext(&iterator, &element, true)) != WJB_DONE)
 	{
@@ -87,10 +109,10 @@ ParseLabels(TrainRequest *request, const JsonbValue *json)
 			continue;
 		if (element.type != jbvString)
 			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-							errmsg("option \"labels\" must be an array of strings")));
-		request->labels[request->label_count++] =
-			pnstrdup(element.val.string.val, (Size) element.val.string.len);
+							errmsg("option \"%s\" must be an array of strings", option)));
+		(*strings)[count++] = pnstrdup(element.val.string.val, (Size) element.val.string.len);
 	}
+	return count;
 }
 
 static void
@@ -102,7 +124,9 @@ VisitOption(em_slice name, const option_value *value, const JsonbValue *json, vo
 
 	request->dim_given |= OptionIs(name, "embedding_dim");
 	if (OptionIs(name, "labels"))
-		ParseLabels(request, json);
+		request->label_count = ParseStrings("labels", json, &request->labels);
+	else if (OptionIs(name, "teachers"))
+		request->teacher_count = ParseStrings("teachers", json, &request->teachers);
 	else if (SetNamedOption(string_specs, request_specs, request, name, value) ||
 			 SetNamedOption(NULL, trainer_option_specs, &request->trainer, name, value))
 		return;
@@ -154,6 +178,24 @@ ParseTrainOptions(const Jsonb *options, TrainRequest *request)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("options \"split_column\" and \"dev_source\" exclude each other"),
 						errhint("Held-out rows come from one of them.")));
+	if (request->soft_column && request->teachers)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("options \"soft_column\" and \"teachers\" exclude each other"),
+						errhint("Soft targets come from one of them.")));
+	if (request->teacher_count > MODEL_MAX_MEMBERS)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("%d teachers, more than %d", request->teacher_count, MODEL_MAX_MEMBERS)));
+	if (request->transfer_source && !request->soft_column && !request->teachers)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("option \"transfer_source\" needs soft targets"),
+				 errhint("Name models by option \"teachers\", or a column of scores by option "
+						 "\"soft_column\".")));
+	if (request->transfer_text_column && !request->transfer_source)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("option \"transfer_text_column\" needs option "
+							   "\"transfer_source\"")));
 }
 
 static JsonbValue *
@@ -270,6 +312,8 @@ emotion_train_options(PG_FUNCTION_ARGS)
 	PutOption(set, "labels", "strings", NULL, NULL,
 			  "labels to learn, in the order of the scores; all of the source in byte order unless "
 			  "given");
+	PutOption(set, "teachers", "strings", NULL, NULL,
+			  "models, each name@version, whose mean scores are learnt as soft targets");
 	PutSpecs(set, request_specs, &defaults);
 	PutSpecs(set, trainer_option_specs, &defaults.trainer);
 	PutOption(set, MODEL_TEXT_PRESET, "choice", "\"default\"", "default, paper",

@@ -22,7 +22,10 @@ typedef struct TrainRequest
 	char *dev_split;
 	char *weight_column;
 	char *dev_source; /* NULL: the development rows come from the source */
-	double holdout;   /* share of the texts held out, when there is neither */
+	char *soft_column;
+	char *transfer_source; /* texts without labels, or NULL */
+	char *transfer_text_column;
+	double holdout; /* share of the texts held out, when there is neither */
 
 	/* what is made of them */
 	char **labels; /* NULL: those of the source; in the database's encoding */
@@ -30,6 +33,11 @@ typedef struct TrainRequest
 	char *vectors;     /* word vectors to begin with, or NULL */
 	int vectors_words; /* how many of their words join the vocabulary */
 	bool dim_given;    /* embedding_dim is one of the options */
+	char **teachers;   /* models whose scores are learnt; NULL: none */
+	int teacher_count;
+	double soft_weight; /* share of soft targets beside labels */
+	double soft_temperature;
+	double transfer_weight;
 	char *architecture;
 	char *description;
 	int storage;   /* model_precision */

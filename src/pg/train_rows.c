@@ -12,8 +12,14 @@
 
 #include "../model/model.h"
 #include "../model/vectors_init.h"
+#include "../model/soft_targets.h"
 #include "glue.h"
 #include "source.h"
+#include "teachers.h"
+
+/* Texts that teachers score at once: at most so many, and about so many bytes. */
+#define PENDING_TEXTS 4096
+#define PENDING_BYTES ((size_t) 4 * 1024 * 1024)
 
 /* One of the two sets while it is read. */
 typedef struct Part
@@ -22,20 +28,41 @@ typedef struct Part
 	text_word_counter *counter;
 } Part;
 
+/* A training text that waits for its teachers' scores. */
+typedef struct Pending
+{
+	uint32 *ids;
+	size_t length;
+	uint16 *labels; /* NULL: unlabelled */
+	int label_count;
+	float weight;
+	uint64 hash;
+} Pending;
+
 typedef struct Reading
 {
 	const TrainRequest *request;
 	const Source *source;
 	const em_allocator *allocator;
 	LabelIndex *labels;
+	int label_count;
 	text_tokens tokens;
 	uint32 *ids;
 	size_t ids_capacity;
 	uint16 *indices; /* (label_count) */
 	Part train;
 	Part dev;
-	bool all_dev; /* reading dev_source */
+	bool all_dev;  /* reading dev_source */
+	bool transfer; /* reading transfer_source */
 	uint64 skipped;
+	uint64 soft;
+
+	Teachers *teachers; /* or NULL */
+	MemoryContext pending_context;
+	Pending *pending; /* (PENDING_TEXTS) */
+	em_slice *pending_texts;
+	int pending_count;
+	size_t pending_bytes;
 } Reading;
 
 /* ---- spilling: blocks of samples in a temporary file --------------------------------- */
@@ -76,6 +103,116 @@ ReadBlock(void *context, size_t block, size_t offset, void *bytes, size_t length
 	return BufFileRead(spill->file, bytes, length) == length;
 }
 
+/* ---- soft targets -------------------------------------------------------------------- */
+
+static uint64
+HashMore(uint64 hash, uint64 word)
+{
+	hash = (hash ^ word) * UINT64CONST(0xd6e8feb86659fd93);
+	return hash ^ hash >> 32;
+}
+
+/* Targets from scores (L) and the labels (NULL: unlabelled), which may be the same array. */
+static void
+AddSoft(Reading *reading, const Pending *text, const float4 *scores, float4 *targets, uint64 hash)
+{
+	const TrainRequest *request = reading->request;
+	em_status status;
+
+	soft_targets_mix((size_t) reading->label_count, scores, text->labels,
+					 (size_t) text->label_count, request->soft_weight, request->soft_temperature,
+					 targets);
+	for (int i = 0; reading->teachers == NULL && i < reading->label_count; i++)
+	{
+		uint32 bits;
+
+		memcpy(&bits, &targets[i], sizeof(bits));
+		hash = HashMore(hash, bits);
+	}
+	Check(samples_add_soft(reading->train.samples, text->ids, text->length, targets, text->weight,
+						   hash, &status),
+		  &status);
+	reading->soft++;
+}
+
+/*
+ * Have the waiting texts scored and add them. The last bits of a score depend on what was scored
+ * beside it: the hash is of who scored, so that the order is the same whatever the scan's.
+ */
+static void
+ScorePending(Reading *reading)
+{
+	MemoryContext before = MemoryContextSwitchTo(reading->pending_context);
+	uint64 identity = TeachersIdentity(reading->teachers);
+	float4 *scores =
+		ScoreByTeachers(reading->teachers, reading->pending_texts, (size_t) reading->pending_count);
+
+	for (int i = 0; i < reading->pending_count; i++)
+	{
+		const Pending *text = &reading->pending[i];
+		float4 *own = scores + (size_t) i * (size_t) reading->label_count;
+
+		AddSoft(reading, text, own, own,
+				HashMore(HashMore(text->hash, identity), text->labels == NULL));
+	}
+	MemoryContextSwitchTo(before);
+	MemoryContextReset(reading->pending_context);
+	reading->pending_count = 0;
+	reading->pending_bytes = 0;
+}
+
+static void
+PendText(Reading *reading, const Pending *text, em_slice body)
+{
+	MemoryContext before = MemoryContextSwitchTo(reading->pending_context);
+	Pending *kept = &reading->pending[reading->pending_count];
+	char *bytes = palloc(body.length + 1);
+
+	memcpy(bytes, body.bytes, body.length);
+	reading->pending_texts[reading->pending_count++] = (em_slice){ bytes, body.length };
+	*kept = *text;
+	kept->ids = MemoryContextAllocHuge(CurrentMemoryContext, (text->length + 1) * sizeof(uint32));
+	memcpy(kept->ids, text->ids, text->length * sizeof(uint32));
+	if (text->labels != NULL)
+	{
+		kept->labels = palloc(sizeof(uint16) * (Size) (text->label_count + 1));
+		memcpy(kept->labels, text->labels, sizeof(uint16) * (Size) text->label_count);
+	}
+	MemoryContextSwitchTo(before);
+	reading->pending_bytes += body.length;
+	if (reading->pending_count == PENDING_TEXTS || reading->pending_bytes >= PENDING_BYTES)
+		ScorePending(reading);
+}
+
+/* A training text that has soft targets, or will have. */
+static void
+AddSoftRow(Reading *reading, const SourceRow *row, size_t length, int labels, uint64 hash)
+{
+	Pending text = { reading->ids,
+					 length,
+					 row->unlabelled ? NULL : reading->indices,
+					 labels,
+					 (float) (reading->transfer ? reading->request->transfer_weight : row->weight),
+					 hash };
+
+	if (reading->teachers != NULL)
+	{
+		PendText(reading, &text, row->text);
+		return;
+	}
+	if (row->soft_count != reading->label_count)
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("%d scores of column \"%s\" in row " UINT64_FORMAT
+					" of source \"%s\" for %d labels",
+					row->soft_count, reading->source->soft_column, row->number,
+					reading->source->source, reading->label_count),
+			 errhint(
+				 "One score per label, in the order of the labels; option \"labels\" sets it.")));
+	AddSoft(reading, &text, row->soft, palloc(sizeof(float4) * (Size) reading->label_count), hash);
+}
+
 /* ---- rows ---------------------------------------------------------------------------- */
 
 /* Whether a text is held out: its own hash decides, so that equal texts are on one side. */
@@ -98,6 +235,8 @@ PartOfRow(Reading *reading, const SourceRow *row)
 
 	if (reading->all_dev)
 		return &reading->dev;
+	if (reading->transfer)
+		return &reading->train;
 	if (request->split_column)
 	{
 		if (row->split != NULL && strcmp(row->split, request->train_split) == 0)
@@ -106,7 +245,8 @@ PartOfRow(Reading *reading, const SourceRow *row)
 			return &reading->dev;
 		return NULL;
 	}
-	if (request->dev_source || !HeldOut(request, &reading->tokens))
+	/* what is evaluated needs labels */
+	if (request->dev_source || row->unlabelled || !HeldOut(request, &reading->tokens))
 		return &reading->train;
 	return &reading->dev;
 }
@@ -119,6 +259,7 @@ VisitRow(const SourceRow *row, void *context)
 	em_status status;
 	Part *part;
 	int labels;
+	uint64 hash;
 
 	Check(text_tokenize(&reading->request->config.text, row->text.bytes, row->text.length, tokens,
 						&status),
@@ -129,6 +270,13 @@ VisitRow(const SourceRow *row, void *context)
 		reading->skipped++;
 		return;
 	}
+	if (row->unlabelled && row->soft == NULL && reading->teachers == NULL)
+		RefuseNullValue(reading->source,
+						reading->transfer ? reading->source->soft_column
+										  : reading->source->label_column,
+						row->number);
+	if (row->unlabelled && part == &reading->dev)
+		RefuseNullValue(reading->source, reading->source->label_column, row->number);
 	/* a row may repeat labels; a label more than MODEL_MAX_LABELS times is no use to anyone */
 	if (row->label_count > MODEL_MAX_LABELS)
 		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
@@ -142,15 +290,19 @@ VisitRow(const SourceRow *row, void *context)
 		Check(text_word_counter_add(part->counter, tokens->buffer + tokens->tokens[i].normalized,
 									tokens->tokens[i].normalized_length, &reading->ids[i], &status),
 			  &status);
-	Check(samples_add(part->samples, reading->ids, tokens->count, reading->indices, (size_t) labels,
-					  (float) row->weight, samples_hash(tokens, reading->indices, (size_t) labels),
-					  &status),
-		  &status);
+	hash = samples_hash(tokens, reading->indices, (size_t) labels);
+	if (part == &reading->train && (row->soft != NULL || reading->teachers != NULL))
+		AddSoftRow(reading, row, tokens->count, labels, hash);
+	else
+		Check(samples_add(part->samples, reading->ids, tokens->count, reading->indices,
+						  (size_t) labels, (float) row->weight, hash, &status),
+			  &status);
 }
 
-/* The labels to learn: those asked for, or all of the source. */
+/* The labels to learn: those asked for, the teachers', or all of the source. */
 static void
-ChooseLabels(const Source *source, const TrainRequest *request, TrainRows *rows)
+ChooseLabels(const Source *source, const TrainRequest *request, const Teachers *teachers,
+			 TrainRows *rows)
 {
 	em_status status;
 
@@ -161,6 +313,8 @@ ChooseLabels(const Source *source, const TrainRequest *request, TrainRows *rows)
 		for (int i = 0; i < rows->label_count; i++)
 			rows->labels[i] = TextAsUtf8(cstring_to_text(request->labels[i]));
 	}
+	else if (teachers)
+		rows->label_count = TeacherLabels(teachers, &rows->labels);
 	else
 	{
 		Datum *labels;
@@ -233,6 +387,7 @@ FinishRows(Reading *reading, const vectors *vectors, TrainRows *rows)
 	rows->train = reading->train.samples;
 	rows->dev = reading->dev.samples;
 	rows->skipped = reading->skipped;
+	rows->soft = reading->soft;
 }
 
 static Source
@@ -245,21 +400,74 @@ SourceOf(const char *name, const TrainRequest *request)
 	source.label_column = request->label_column;
 	source.split_column = request->split_column;
 	source.weight_column = request->weight_column;
-	source.label_hint = "Option \"labels\" must list every label of the source, when it is given.";
+	source.label_hint =
+		request->teachers && !request->labels
+			? "The labels learnt are those of the teachers."
+			: "Option \"labels\" must list every label of the source, when it is given.";
+	return source;
+}
+
+/* Rows to train on, which soft targets may give what labels do not. */
+static Source
+TrainSourceOf(const char *name, const TrainRequest *request)
+{
+	Source source = SourceOf(name, request);
+
+	source.soft_column = request->soft_column;
+	source.labels_optional = request->soft_column || request->teachers;
 	OpenSource(&source);
 	return source;
 }
 
+static Source
+TransferSourceOf(const TrainRequest *request)
+{
+	Source source = { 0 };
+
+	source.source = request->transfer_source;
+	source.text_column =
+		request->transfer_text_column ? request->transfer_text_column : request->text_column;
+	source.soft_column = request->soft_column;
+	OpenSource(&source);
+	return source;
+}
+
+/* In a context of their own: they go when the rows are read. */
+static MemoryContext
+MakeTeachers(Reading *reading, nn_pool *pool)
+{
+	const TrainRequest *request = reading->request;
+	MemoryContext context =
+		AllocSetContextCreate(CurrentMemoryContext, "emotion teachers", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext before;
+
+	if (request->teachers == NULL)
+		return context;
+	before = MemoryContextSwitchTo(context);
+	reading->teachers = OpenTeachers(request->teachers, request->teacher_count, pool);
+	reading->pending = palloc(sizeof(Pending) * PENDING_TEXTS);
+	reading->pending_texts = palloc(sizeof(em_slice) * PENDING_TEXTS);
+	reading->pending_context =
+		AllocSetContextCreate(context, "emotion texts to score", ALLOCSET_DEFAULT_SIZES);
+	MemoryContextSwitchTo(before);
+	return context;
+}
+
 void
-ReadTrainRows(const char *name, const TrainRequest *request, const vectors *vectors,
+ReadTrainRows(const char *name, const TrainRequest *request, const vectors *vectors, nn_pool *pool,
 			  TrainRows *rows)
 {
 	const em_allocator *allocator = ContextAllocator(CurrentMemoryContext);
-	Source source = SourceOf(name, request);
+	Source source = TrainSourceOf(name, request);
 	Reading reading = { 0 };
+	MemoryContext teachers;
 
-	ChooseLabels(&source, request, rows);
 	reading.request = request;
+	teachers = MakeTeachers(&reading, pool);
+	ChooseLabels(&source, request, reading.teachers, rows);
+	if (reading.teachers)
+		MatchTeachers(reading.teachers, rows->labels, rows->label_count);
+	reading.label_count = rows->label_count;
 	reading.source = &source;
 	reading.allocator = allocator;
 	reading.labels = MakeLabelIndex(rows->labels, rows->label_count);
@@ -269,10 +477,24 @@ ReadTrainRows(const char *name, const TrainRequest *request, const vectors *vect
 	MakePart(allocator, rows->label_count, &rows->files[1], &reading.dev);
 
 	ScanSource(&source, VisitRow, &reading);
+	if (request->transfer_source)
+	{
+		Source transfer = TransferSourceOf(request);
+
+		reading.source = &transfer;
+		reading.transfer = true;
+		ScanSource(&transfer, VisitRow, &reading);
+		reading.transfer = false;
+	}
+	if (reading.pending_count > 0)
+		ScorePending(&reading);
+	reading.teachers = NULL;
+	MemoryContextDelete(teachers);
 	if (request->dev_source)
 	{
 		Source dev = SourceOf(request->dev_source, request);
 
+		OpenSource(&dev);
 		reading.source = &dev;
 		reading.all_dev = true;
 		ScanSource(&dev, VisitRow, &reading);

@@ -11,6 +11,7 @@
 
 #include "../model/bags.h"
 #include "../model/vectors.h"
+#include "../nn/pool.h"
 #include "train_request.h"
 
 /* Where samples spill to: a temporary file, made when it is needed in a context that lasts. */
@@ -29,16 +30,18 @@ typedef struct TrainRows
 	samples *train;
 	samples *dev;       /* no samples when nothing is held out */
 	uint64 skipped;     /* rows of neither split */
+	uint64 soft;        /* training texts with soft targets */
 	SpillFile files[2]; /* what train and dev spilled to */
 } TrainRows;
 
 /*
  * vectors: those of the request, or NULL. Read everything, in the current memory context, of which maintenance_work_mem
  * bounds the token ids; beyond it they go to temporary files, which outlive
- * transactions: CloseTrainRows() removes them. SPI must be connected.
+ * transactions: CloseTrainRows() removes them. Teachers score on the pool's threads.
+ * SPI must be connected.
  */
 extern void ReadTrainRows(const char *source, const TrainRequest *request, const vectors *vectors,
-						  TrainRows *rows);
+						  nn_pool *pool, TrainRows *rows);
 extern void CloseTrainRows(TrainRows *rows);
 
 #endif /* EMOTION_PG_TRAIN_ROWS_H */

@@ -4,6 +4,8 @@
  */
 #include "check.h"
 
+#include <math.h>
+
 #include "../../src/model/samples.h"
 
 #define LABELS 7
@@ -17,6 +19,8 @@ typedef struct row
 	uint32_t length;
 	uint16_t labels[LABELS];
 	size_t label_count;
+	bool soft; /* targets instead of labels */
+	float targets[LABELS];
 	float weight;
 	uint64_t hash;
 } row;
@@ -39,6 +43,8 @@ hash_row(const row *row)
 		hash = (hash ^ row->ids[i]) * UINT64_C(0x9e3779b97f4a7c15);
 	for (size_t i = 0; i < row->label_count; i++)
 		hash = (hash ^ row->labels[i] ^ 0x10000) * UINT64_C(0x9e3779b97f4a7c15);
+	for (size_t i = 0; row->soft && i < LABELS; i++)
+		hash = (hash ^ (uint64_t) (row->targets[i] * 1000)) * UINT64_C(0x9e3779b97f4a7c15);
 	return hash ^ hash >> 32;
 }
 
@@ -58,6 +64,9 @@ make_rows(size_t count, uint32_t longest)
 		for (uint16_t label = 0; label < LABELS; label++)
 			if (random_number(3) == 0)
 				made->labels[made->label_count++] = label;
+		made->soft = i % 4 == 3;
+		for (size_t label = 0; made->soft && label < LABELS; label++)
+			made->targets[label] = (float) random_number(1001) / 1000;
 		made->weight = (float) random_number(5) / 4;
 		made->hash = hash_row(made);
 	}
@@ -75,8 +84,27 @@ free_rows(row *rows, size_t count)
 static em_code
 add_row(samples *to, const row *row, em_status *status)
 {
+	if (row->soft)
+		return samples_add_soft(to, row->ids, row->length, row->targets, row->weight, row->hash,
+								status);
 	return samples_add(to, row->ids, row->length, row->labels, row->label_count, row->weight,
 					   row->hash, status);
+}
+
+/* What a row's targets are to be, and whether others are near enough. */
+static bool
+targets_are(const row *row, const real *targets)
+{
+	real expected[LABELS] = { 0 };
+	bool near = true;
+
+	for (size_t i = 0; !row->soft && i < row->label_count; i++)
+		expected[row->labels[i]] = 1;
+	for (size_t i = 0; i < LABELS; i++)
+		near = near &&
+			   fabs((double) (targets[i] - (row->soft ? (real) row->targets[i] : expected[i]))) <=
+				   (row->soft ? 1.0 / 131070 + 1e-7 : 0);
+	return near;
 }
 
 /* Samples of rows, the i-th to be added being number order[i] (NULL: i). */
@@ -158,6 +186,7 @@ test_order(void)
 	row *rows = make_rows(TEXTS, 30);
 	samples *first, *second;
 	uint64_t tokens = 0, counts[LABELS] = { 0 };
+	double sums[LABELS] = { 0 };
 
 	/* the same text again, once with its own weight and once with another */
 	for (size_t i = 1; i < 4; i++)
@@ -173,12 +202,16 @@ test_order(void)
 	for (size_t i = 0; i < TEXTS; i++)
 	{
 		tokens += rows[i].length;
-		for (size_t j = 0; j < rows[i].label_count; j++)
+		for (size_t j = 0; !rows[i].soft && j < rows[i].label_count; j++)
 			counts[rows[i].labels[j]]++;
+		for (size_t j = 0; rows[i].soft && j < LABELS; j++)
+			sums[j] += (double) rows[i].targets[j];
 	}
+	for (size_t i = 0; i < LABELS; i++)
+		counts[i] += (uint64_t) llround(sums[i]);
 	CHECK(samples_count(first) == TEXTS && samples_tokens(first) == tokens &&
 			  memcmp(samples_label_counts(first), counts, sizeof(counts)) == 0,
-		  "texts, tokens and labels are counted");
+		  "texts, tokens, labels and sums of soft targets are counted");
 	for (int turn = 0; turn < 5; turn++)
 	{
 		size_t *order = shuffled(TEXTS);
@@ -238,17 +271,13 @@ test_read(void)
 			exit(1);
 		for (size_t r = 0; r < TEXTS && !here; r++)
 		{
-			real expected[LABELS] = { 0 };
-
-			for (size_t j = 0; j < rows[r].label_count; j++)
-				expected[rows[r].labels[j]] = 1;
 			here = rows[r].length == sequence.length && rows[r].weight == weight &&
 				   memcmp(rows[r].ids, sequence.ids, sequence.length * sizeof(uint32_t)) == 0 &&
-				   memcmp(expected, targets, sizeof(expected)) == 0;
+				   targets_are(&rows[r], targets);
 		}
 		found = found && here;
 	}
-	CHECK(found, "what is read is what was added: ids, labels, weights");
+	CHECK(found, "what is read is what was added: ids, labels or targets, weights");
 
 	for (uint32_t i = 0; i < 1000; i++)
 		remap[i] = i % 3 == 0 ? 0 : 2000 - i;
@@ -398,6 +427,14 @@ test_limits(void)
 		  "a length that overflows is, too: %s", status.message);
 	CHECK(samples_add(made, ids, 1, labels, LABELS + 1, 1, 1, &status) == EM_INVALID_DATA,
 		  "more labels than there are: %s", status.message);
+	for (int i = 0; i < 3; i++)
+	{
+		const float wrong[] = { -0.01F, 1.01F, NAN };
+		float targets[LABELS] = { 0, 1, wrong[i] };
+
+		CHECK(samples_add_soft(made, ids, 1, targets, 1, 1, &status) == EM_INVALID_DATA,
+			  "a target of %g: %s", (double) wrong[i], status.message);
+	}
 	CHECK(samples_count(made) == 0, "what was refused is not there");
 	CHECK(samples_add(made, ids, most, NULL, 0, 1, 1, &status) == EM_OK, "a whole block fits");
 	CHECK(samples_add(made, ids, most - 4, labels, LABELS, 1, 0, &status) == EM_OK,
