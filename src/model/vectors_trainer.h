@@ -3,7 +3,7 @@
  *	  Training word vectors: skip-gram or CBOW with negative sampling and character n-grams
  *	  (Mikolov et al. 2013; Bojanowski et al. 2017), a slice of texts at a time.
  *
- *	  vectors_trainer_create (and perhaps vectors_trainer_restore)
+ *	  vectors_trainer_create (and perhaps vectors_trainer_load, vectors_trainer_resume)
  *	  while (!vectors_trainer_finished(t)) vectors_trainer_step(t)
  *	  vectors_trainer_finish
  *
@@ -89,16 +89,22 @@ typedef struct vectors_progress
 
 vectors_progress vectors_trainer_progress(const vectors_trainer *trainer);
 
-/* The state between two steps as bytes (a safetensors file), from `allocator`. */
-em_code vectors_trainer_checkpoint(const vectors_trainer *trainer, const em_allocator *allocator,
-								   uint8_t **bytes, size_t *size, em_status *status);
+/*
+ * The state between two steps as so many bytes, of which save copies a piece out; the first piece
+ * reads them all for a checksum.
+ */
+uint64_t vectors_trainer_state_size(const vectors_trainer *trainer);
+void vectors_trainer_save(const vectors_trainer *trainer, uint64_t from, size_t length,
+						  uint8_t *out);
 
 /*
- * Continue from a checkpoint of a trainer made with the same options and texts: to be called on a
- * fresh trainer. EM_CORRUPT otherwise; the trainer is of no use then.
+ * Continue from a state that a trainer with the same options and texts saved: load all its pieces
+ * into a fresh trainer, then resume. EM_CORRUPT when it does not fit or has changed; the trainer
+ * is of no use then.
  */
-em_code vectors_trainer_restore(vectors_trainer *trainer, const uint8_t *bytes, size_t size,
-								em_status *status);
+em_code vectors_trainer_load(vectors_trainer *trainer, uint64_t from, const uint8_t *bytes,
+							 size_t length, em_status *status);
+em_code vectors_trainer_resume(vectors_trainer *trainer, em_status *status);
 
 /*
  * The vectors: the trainer's matrices become theirs, and the trainer can only be freed. Without

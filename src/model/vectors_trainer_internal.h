@@ -33,6 +33,19 @@ typedef struct vectors_slot
 	uint32_t other; /* else this one */
 } vectors_slot;
 
+/* The head of a saved state. */
+typedef struct vectors_state
+{
+	uint64_t magic;
+	uint64_t words;
+	uint64_t epoch;
+	uint64_t text;
+	uint64_t words_done;
+	uint64_t pairs;
+	double loss;
+	uint64_t sum; /* of everything else */
+} vectors_state;
+
 struct vectors_trainer
 {
 	const em_allocator *allocator;
@@ -58,6 +71,7 @@ struct vectors_trainer
 	uint64_t words_done;
 	uint64_t pairs;
 	double loss;
+	vectors_state loaded;
 
 	/* the slice at hand */
 	size_t slice_words; /* it ends with the text that reaches this */
