@@ -233,7 +233,7 @@ find_tensor(const safetensors *file, const char *name, int rank, const uint64_t 
 			return NULL;
 		}
 	}
-	if (found->type == TENSOR_OTHER)
+	if (found->type > TENSOR_BF16)
 	{
 		em_fail(status, EM_CORRUPT, "tensor \"%s\" of the model file is not F32, F16 or BF16",
 				name);

@@ -21,7 +21,7 @@ static const struct
 } element_types[] = {
 	{ "F32", TENSOR_F32, 4 },       { "F16", TENSOR_F16, 2 },       { "BF16", TENSOR_BF16, 2 },
 	{ "F64", TENSOR_OTHER, 8 },     { "I64", TENSOR_OTHER, 8 },     { "U64", TENSOR_OTHER, 8 },
-	{ "C64", TENSOR_OTHER, 8 },     { "I32", TENSOR_OTHER, 4 },     { "U32", TENSOR_OTHER, 4 },
+	{ "C64", TENSOR_OTHER, 8 },     { "I32", TENSOR_OTHER, 4 },     { "U32", TENSOR_U32, 4 },
 	{ "I16", TENSOR_OTHER, 2 },     { "U16", TENSOR_OTHER, 2 },     { "I8", TENSOR_OTHER, 1 },
 	{ "U8", TENSOR_OTHER, 1 },      { "BOOL", TENSOR_OTHER, 1 },    { "F8_E4M3", TENSOR_OTHER, 1 },
 	{ "F8_E5M2", TENSOR_OTHER, 1 }, { "F8_E8M0", TENSOR_OTHER, 1 },
@@ -478,6 +478,7 @@ tensor_read(const tensor *tensor, float *out, em_status *status)
 		case TENSOR_BF16:
 			finite = halves_read_bf16(tensor->data, (size_t) tensor->elements, out);
 			break;
+		case TENSOR_U32:
 		case TENSOR_OTHER:
 			return em_fail(status, EM_UNSUPPORTED,
 						   "tensor \"%.*s\" of the file is not F32, F16 or BF16",
@@ -487,5 +488,20 @@ tensor_read(const tensor *tensor, float *out, em_status *status)
 		return em_fail(status, EM_CORRUPT,
 					   "tensor \"%.*s\" of the file holds a number that is not finite",
 					   clip_length(tensor->name), tensor->name.bytes);
+	return EM_OK;
+}
+
+em_code
+tensor_read_whole(const tensor *tensor, uint32_t *out, em_status *status)
+{
+	if (tensor->type != TENSOR_U32)
+		return em_fail(status, EM_UNSUPPORTED, "tensor \"%.*s\" of the file is not U32",
+					   clip_length(tensor->name), tensor->name.bytes);
+	for (size_t i = 0; i < (size_t) tensor->elements; i++)
+	{
+		const uint8_t *at = tensor->data + 4 * i;
+
+		out[i] = at[0] | (uint32_t) at[1] << 8 | (uint32_t) at[2] << 16 | (uint32_t) at[3] << 24;
+	}
 	return EM_OK;
 }

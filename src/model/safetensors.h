@@ -17,6 +17,7 @@ typedef enum tensor_type
 	TENSOR_F32,
 	TENSOR_F16,
 	TENSOR_BF16,
+	TENSOR_U32,   /* whole numbers: tensor_read_whole */
 	TENSOR_OTHER, /* known to the format (I64, ...), of no use to us; element size in tensor.element_size */
 } tensor_type;
 
@@ -76,6 +77,9 @@ em_slice safetensors_metadata(const safetensors *file, const char *key);
  */
 em_code tensor_read(const tensor *tensor, float *out, em_status *status);
 
+/* The whole numbers of a U32 tensor; EM_UNSUPPORTED for other types. */
+em_code tensor_read_whole(const tensor *tensor, uint32_t *out, em_status *status);
+
 /* Writing: describe everything, ask for the size, write. */
 typedef struct tensor_out
 {
@@ -83,7 +87,7 @@ typedef struct tensor_out
 	tensor_type type; /* the type in the file; F16/BF16 round to nearest even */
 	int rank;
 	uint64_t shape[TENSOR_MAX_RANK];
-	const float *data;
+	const void *data; /* floats; of TENSOR_U32 uint32_t */
 } tensor_out;
 
 /* Bytes that safetensors_write will produce; 0 when that is more than a reader accepts. */

@@ -50,7 +50,7 @@ put_number(header_writer *writer, uint64_t number)
 static bool
 data_bytes(const tensor_out *tensor, uint64_t *bytes)
 {
-	uint64_t product = tensor->type == TENSOR_F32 ? 4 : 2;
+	uint64_t product = tensor->type == TENSOR_F32 || tensor->type == TENSOR_U32 ? 4 : 2;
 
 	if (tensor->type == TENSOR_OTHER || tensor->rank < 0 || tensor->rank > TENSOR_MAX_RANK)
 		return false;
@@ -93,7 +93,8 @@ put_header(header_writer *writer, const tensor_out *tensors, size_t tensor_count
 			return false;
 		put(writer, i == 0 && metadata_count == 0 ? "" : ",");
 		put_string(writer, (em_slice){ tensor->name, strlen(tensor->name) });
-		put(writer, tensor->type == TENSOR_F32   ? ":{\"dtype\":\"F32\",\"shape\":["
+		put(writer, tensor->type == TENSOR_U32   ? ":{\"dtype\":\"U32\",\"shape\":["
+					: tensor->type == TENSOR_F32 ? ":{\"dtype\":\"F32\",\"shape\":["
 					: tensor->type == TENSOR_F16 ? ":{\"dtype\":\"F16\",\"shape\":["
 												 : ":{\"dtype\":\"BF16\",\"shape\":[");
 		for (int j = 0; j < tensor->rank; j++)
@@ -125,6 +126,14 @@ put_length(uint8_t *out, size_t header)
 {
 	for (int i = 0; i < LENGTH_BYTES; i++)
 		out[i] = (uint8_t) ((uint64_t) header >> 8 * i);
+}
+
+static void
+put_whole(const uint32_t *numbers, size_t count, uint8_t *out)
+{
+	for (size_t i = 0; i < count; i++)
+		for (int j = 0; j < 4; j++)
+			out[4 * i + (size_t) j] = (uint8_t) (numbers[i] >> 8 * j);
 }
 
 size_t
@@ -164,8 +173,11 @@ safetensors_write(const tensor_out *tensors, size_t tensor_count, const metadata
 		size_t elements;
 
 		(void) data_bytes(tensor, &bytes);
-		elements = (size_t) (bytes / (tensor->type == TENSOR_F32 ? 4 : 2));
-		if (tensor->type == TENSOR_F32)
+		elements =
+			(size_t) (bytes / (tensor->type == TENSOR_F32 || tensor->type == TENSOR_U32 ? 4 : 2));
+		if (tensor->type == TENSOR_U32)
+			put_whole(tensor->data, elements, out);
+		else if (tensor->type == TENSOR_F32)
 			halves_write_f32(tensor->data, elements, out);
 		else if (tensor->type == TENSOR_F16)
 			halves_write_f16(tensor->data, elements, out);

@@ -16,6 +16,9 @@
 #define VECTORS_MAX_DIM 2048
 #define VECTORS_MAX_NGRAM 32 /* characters */
 
+/* The largest magnitude of a weight in a file, as that of a model's: sums stay finite. */
+#define VECTORS_MAX_WEIGHT 1e9f
+
 /* How vectors were trained; what the head of a fastText file says. 0 where it is not known. */
 typedef struct vectors_arguments
 {
@@ -60,8 +63,31 @@ int64_t vectors_bucket_row(const vectors *vectors, uint32_t bucket);
 void vectors_word(const vectors *vectors, const char *word, size_t length, float *out, bool *known);
 
 /*
+ * The words' vectors divided by their lengths, and those of length 0 as they are: out (W, D), for
+ * vectors_nearest. EM_CANCELLED when should_stop (may be NULL) says so.
+ */
+em_code vectors_unit(const vectors *vectors, float *out, em_should_stop should_stop,
+					 void *stop_context, em_status *status);
+
+typedef struct vectors_neighbour
+{
+	uint32_t row;      /* of the word */
+	double similarity; /* cosine, -1..1 */
+} vectors_neighbour;
+
+/*
+ * The words whose vectors point most nearly where those of `word` do, itself left out, nearest
+ * first, among equals in the order of their rows: at most `count` (>= 1), which out has room for.
+ * *found: how many; none for a word whose vector is zero. unit: what vectors_unit made.
+ */
+em_code vectors_nearest(const vectors *vectors, const float *unit, em_slice word, size_t count,
+						vectors_neighbour *out, size_t *found, em_should_stop should_stop,
+						void *stop_context, em_status *status);
+
+/*
  * To and from the bytes that the registry keeps: a safetensors file, docs/vectors-file.md.
  * Nothing read is trusted: EM_CORRUPT, EM_LIMIT, EM_UNSUPPORTED.
+ * What vectors_write is given is checked as well: EM_INVALID_DATA.
  */
 em_code vectors_write(const em_allocator *allocator, const vectors *vectors, uint8_t **bytes,
 					  size_t *size, em_status *status);

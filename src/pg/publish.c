@@ -41,7 +41,7 @@ WrittenTable(const char *table)
 	return oid;
 }
 
-static void
+void
 CheckPrivilege(const char *table, AclMode mode)
 {
 	AclResult acl = pg_class_aclcheck(WrittenTable(table), GetUserId(), mode);
@@ -50,8 +50,7 @@ CheckPrivilege(const char *table, AclMode mode)
 		aclcheck_error(acl, OBJECT_TABLE, table);
 }
 
-/* Keep other writers of the table out until the transaction ends; only for those who may write. */
-static void
+void
 LockForWriting(const char *table, AclMode mode)
 {
 	CheckPrivilege(table, mode);

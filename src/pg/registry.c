@@ -76,7 +76,7 @@ static const Oid deployment_types[] = { INT8OID, TEXTOID,        INT4OID,
 
 /* ---- references -------------------------------------------------------------------- */
 
-static bool
+bool
 IsModelName(const char *name, size_t length)
 {
 	if (length == 0 || length >= NAMEDATALEN)
@@ -185,7 +185,7 @@ RegistryRelation(const char *name)
  * Open a table of the registry for reading. Its owner may have altered it: what we
  * then read must still be what we take it for.
  */
-static Relation
+Relation
 OpenRegistry(const char *name, const Oid *types)
 {
 	Oid oid = RegistryRelation(name);
@@ -221,7 +221,7 @@ OpenRegistry(const char *name, const Oid *types)
 	return relation;
 }
 
-static Oid
+Oid
 PrimaryKeyOf(Relation relation)
 {
 #if PG_VERSION_NUM >= 180000
@@ -231,8 +231,8 @@ PrimaryKeyOf(Relation relation)
 #endif
 }
 
-static Datum
-Column(HeapTuple tuple, Relation relation, int number)
+Datum
+RegistryColumn(HeapTuple tuple, Relation relation, int number)
 {
 	bool isnull;
 	Datum value = heap_getattr(tuple, number, RelationGetDescr(relation), &isnull);
@@ -270,7 +270,7 @@ FindModel(const ModelReference *reference, Snapshot snapshot, ModelRow *row)
 
 	if (found)
 	{
-		bytea *digest = DatumGetByteaPP(Column(tuple, relation, MODEL_SHA256));
+		bytea *digest = DatumGetByteaPP(RegistryColumn(tuple, relation, MODEL_SHA256));
 
 		if (VARSIZE_ANY_EXHDR(digest) != SHA256_BYTES)
 			ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED),
@@ -279,9 +279,9 @@ FindModel(const ModelReference *reference, Snapshot snapshot, ModelRow *row)
 		memset(row, 0, sizeof(*row));
 		row->reference = *reference;
 		memcpy(row->sha256, VARDATA_ANY(digest), SHA256_BYTES);
-		row->size = DatumGetInt64(Column(tuple, relation, MODEL_SIZE));
-		row->parts = DatumGetInt32(Column(tuple, relation, MODEL_PARTS));
-		row->bundled = DatumGetBool(Column(tuple, relation, MODEL_BUNDLED));
+		row->size = DatumGetInt64(RegistryColumn(tuple, relation, MODEL_SIZE));
+		row->parts = DatumGetInt32(RegistryColumn(tuple, relation, MODEL_PARTS));
+		row->bundled = DatumGetBool(RegistryColumn(tuple, relation, MODEL_BUNDLED));
 	}
 	systable_endscan(scan);
 	relation_close(relation, NoLock);
@@ -315,7 +315,7 @@ HighestVersion(const char *table, const Oid *types, const char *name, Snapshot s
 	int32 highest = 0;
 
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
-		highest = Max(highest, DatumGetInt32(Column(tuple, relation, 2)));
+		highest = Max(highest, DatumGetInt32(RegistryColumn(tuple, relation, 2)));
 	systable_endscan(scan);
 	relation_close(relation, NoLock);
 	return highest;
@@ -347,7 +347,7 @@ HasBundledModel(const char *name, Snapshot snapshot)
 	bool found = false;
 
 	while (!found && HeapTupleIsValid(tuple = systable_getnext(scan)))
-		found = DatumGetBool(Column(tuple, relation, MODEL_BUNDLED));
+		found = DatumGetBool(RegistryColumn(tuple, relation, MODEL_BUNDLED));
 	systable_endscan(scan);
 	relation_close(relation, NoLock);
 	return found;
@@ -363,7 +363,7 @@ CheckNotDropped(const ModelReference *reference, const uint8 sha256[SHA256_BYTES
 
 	if (HeapTupleIsValid(tuple))
 	{
-		bytea *digest = DatumGetByteaPP(Column(tuple, relation, DROPPED_SHA256));
+		bytea *digest = DatumGetByteaPP(RegistryColumn(tuple, relation, DROPPED_SHA256));
 
 		other = VARSIZE_ANY_EXHDR(digest) != SHA256_BYTES ||
 				memcmp(VARDATA_ANY(digest), sha256, SHA256_BYTES) != 0;
@@ -391,19 +391,19 @@ FindDeployed(Snapshot snapshot, ModelReference *reference)
 
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
-		int64 id = DatumGetInt64(Column(tuple, relation, DEPLOYMENT_ID));
+		int64 id = DatumGetInt64(RegistryColumn(tuple, relation, DEPLOYMENT_ID));
 		char *name;
 
 		if (!heap_attisnull(tuple, DEPLOYMENT_WITHDRAWN_AT, RelationGetDescr(relation)) ||
 			(found && id <= newest))
 			continue;
-		name = TextDatumGetCString(Column(tuple, relation, DEPLOYMENT_NAME));
+		name = TextDatumGetCString(RegistryColumn(tuple, relation, DEPLOYMENT_NAME));
 		CheckModelName(name);
 		newest = id;
 		found = true;
 		memset(reference, 0, sizeof(*reference));
 		strlcpy(reference->name, name, NAMEDATALEN);
-		reference->version = DatumGetInt32(Column(tuple, relation, DEPLOYMENT_VERSION));
+		reference->version = DatumGetInt32(RegistryColumn(tuple, relation, DEPLOYMENT_VERSION));
 		pfree(name);
 	}
 	systable_endscan(scan);
@@ -411,80 +411,92 @@ FindDeployed(Snapshot snapshot, ModelReference *reference)
 	return found;
 }
 
-EM_NORETURN_BEFORE static void DamagedModel(const ModelRow *row,
-											const char *what) EM_NORETURN_AFTER;
+EM_NORETURN_BEFORE static void Damaged(const RegistryFile *file,
+									   const char *what) EM_NORETURN_AFTER;
 
 static void
-DamagedModel(const ModelRow *row, const char *what)
+Damaged(const RegistryFile *file, const char *what)
 {
 	ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED),
-					errmsg("model \"%s@%d\" is damaged: %s", row->reference.name,
-						   row->reference.version, what),
-					errhint("Import it again under another version.")));
+					errmsg("%s is damaged: %s", file->subject, what), errhint("%s", file->hint)));
 }
 
 uint8 *
-ReadModelBytes(const ModelRow *row, Snapshot snapshot)
+ReadRegistryFile(const RegistryFile *file, Relation relation, SysScanDesc scan, int part_column,
+				 int data_column)
 {
-	Relation relation;
-	SysScanDesc scan;
 	HeapTuple tuple;
 	Datum *parts;
 	uint8 *bytes;
 	uint8 digest[SHA256_BYTES];
 	int64 filled = 0;
 
-	if (row->size <= 0 || row->size > MODEL_MAX_BYTES || row->parts <= 0 || row->parts > row->size)
-		DamagedModel(row, psprintf("its row says " INT64_FORMAT " bytes in %d parts", row->size,
-								   row->parts));
-	parts = MemoryContextAllocExtended(CurrentMemoryContext, sizeof(Datum) * (Size) row->parts,
+	if (file->size <= 0 || file->size > MODEL_MAX_BYTES || file->parts <= 0 ||
+		file->parts > file->size)
+		Damaged(file, psprintf("its row says " INT64_FORMAT " bytes in %d parts", file->size,
+							   file->parts));
+	parts = MemoryContextAllocExtended(CurrentMemoryContext, sizeof(Datum) * (Size) file->parts,
 									   MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 
 	/* First where the parts are (a toast pointer is a few bytes), then the parts in their order. */
-	relation = OpenRegistry("model_part", part_types);
-	scan = ScanByName(relation, row->reference.name, row->reference.version, snapshot);
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
-		int32 part = DatumGetInt32(Column(tuple, relation, PART_PART));
+		int32 part = DatumGetInt32(RegistryColumn(tuple, relation, part_column));
 		struct varlena *data =
-			(struct varlena *) DatumGetPointer(Column(tuple, relation, PART_DATA));
+			(struct varlena *) DatumGetPointer(RegistryColumn(tuple, relation, data_column));
 
-		/* A part beyond the published ones was put there later and is none of the model's. */
-		if (part < 1 || part > row->parts || parts[part - 1] != (Datum) 0)
+		/* A part beyond the published ones was put there later and is none of the file's. */
+		if (part < 1 || part > file->parts || parts[part - 1] != (Datum) 0)
 			continue;
 		parts[part - 1] =
 			PointerGetDatum(memcpy(palloc(VARSIZE_ANY(data)), data, VARSIZE_ANY(data)));
 	}
-	systable_endscan(scan);
 
-	bytes = AllocateLarge((size_t) row->size);
-	for (int32 i = 0; i < row->parts; i++)
+	bytes = AllocateLarge((size_t) file->size);
+	for (int32 i = 0; i < file->parts; i++)
 	{
 		struct varlena *data;
 		int64 length;
 
 		CHECK_FOR_INTERRUPTS();
 		if (parts[i] == (Datum) 0)
-			DamagedModel(row, psprintf("part %d of %d is missing", i + 1, row->parts));
+			Damaged(file, psprintf("part %d of %d is missing", i + 1, file->parts));
 		data = pg_detoast_datum_packed((struct varlena *) DatumGetPointer(parts[i]));
 		length = VARSIZE_ANY_EXHDR(data);
-		if (length > row->size - filled)
-			DamagedModel(row,
-						 psprintf("its parts hold more than " INT64_FORMAT " bytes", row->size));
+		if (length > file->size - filled)
+			Damaged(file, psprintf("its parts hold more than " INT64_FORMAT " bytes", file->size));
 		memcpy(bytes + filled, VARDATA_ANY(data), length);
 		filled += length;
 		if ((Pointer) data != DatumGetPointer(parts[i]))
 			pfree(data);
 		pfree(DatumGetPointer(parts[i]));
 	}
-	relation_close(relation, NoLock);
 	pfree(parts);
-	if (filled != row->size)
-		DamagedModel(row, psprintf("its parts hold " INT64_FORMAT " of " INT64_FORMAT " bytes",
-								   filled, row->size));
-	Sha256(bytes, (size_t) row->size, digest);
-	if (memcmp(digest, row->sha256, SHA256_BYTES) != 0)
-		DamagedModel(row, "its bytes do not have its SHA-256");
+	if (filled != file->size)
+		Damaged(file, psprintf("its parts hold " INT64_FORMAT " of " INT64_FORMAT " bytes", filled,
+							   file->size));
+	Sha256(bytes, (size_t) file->size, digest);
+	if (memcmp(digest, file->sha256, SHA256_BYTES) != 0)
+		Damaged(file, "its bytes do not have its SHA-256");
+	return bytes;
+}
+
+uint8 *
+ReadModelBytes(const ModelRow *row, Snapshot snapshot)
+{
+	RegistryFile file = {
+		.subject = psprintf("model \"%s@%d\"", row->reference.name, row->reference.version),
+		.hint = "Import it again under another version.",
+		.size = row->size,
+		.parts = row->parts,
+		.sha256 = row->sha256,
+	};
+	Relation relation = OpenRegistry("model_part", part_types);
+	SysScanDesc scan = ScanByName(relation, row->reference.name, row->reference.version, snapshot);
+	uint8 *bytes = ReadRegistryFile(&file, relation, scan, PART_PART, PART_DATA);
+
+	systable_endscan(scan);
+	relation_close(relation, NoLock);
 	return bytes;
 }
 

@@ -16,7 +16,9 @@
 
 #include "postgres.h"
 
+#include "access/genam.h"
 #include "utils/jsonb.h"
+#include "utils/rel.h"
 #include "utils/snapshot.h"
 
 #include "../base.h"
@@ -138,6 +140,40 @@ extern int32 PublishModel(const ModelPublication *publication);
  * deploys (bundled false) comes before what the extension's own script does.
  */
 extern void DeployModel(const ModelReference *reference, bool bundled);
+
+/* ---- what the registry of word vectors shares with that of models ------------------------- */
+
+/* Whether a name (without version) is a legal one. */
+extern bool IsModelName(const char *name, size_t length);
+
+/*
+ * Open a table of schema emotion for a direct scan, having checked that the caller may read it and
+ * that its first columns are of these types (InvalidOid behind the last); the primary key's index
+ * or InvalidOid; a column that must not be null.
+ */
+extern Relation OpenRegistry(const char *name, const Oid *types);
+extern Oid PrimaryKeyOf(Relation relation);
+extern Datum RegistryColumn(HeapTuple tuple, Relation relation, int number);
+
+/* A file that is kept in parts, and how errors speak of it. */
+typedef struct RegistryFile
+{
+	const char *subject; /* as in: model "english@1" */
+	const char *hint;
+	int64 size;
+	int32 parts;
+	const uint8 *sha256;
+} RegistryFile;
+
+/* The bytes of a file whose parts the scan finds, as ReadModelBytes() has them. */
+extern uint8 *ReadRegistryFile(const RegistryFile *file, Relation relation, SysScanDesc scan,
+							   int part_column, int data_column);
+
+/* Error unless the caller has the privilege on a table of schema emotion. */
+extern void CheckPrivilege(const char *table, AclMode mode);
+
+/* Keep other writers of the table out until the transaction ends; only for those who may write. */
+extern void LockForWriting(const char *table, AclMode mode);
 
 /* The registry's relations, for triggers and the cache. InvalidOid when there is no registry. */
 extern Oid RegistryRelation(const char *name);

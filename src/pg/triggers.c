@@ -50,6 +50,8 @@ emotion_refuse_change(PG_FUNCTION_ARGS)
 			 errmsg("\"emotion.%s\" is write-once", table),
 			 strcmp(table, "dropped_model") == 0
 				 ? errhint("The number of a dropped model stays used; publish under another.")
+			 : strncmp(table, "vectors", 7) == 0
+				 ? errhint("Publish under another name; emotion_drop_vectors deletes word vectors.")
 				 : errhint("Publish another version; emotion_drop_model deletes one.")));
 }
 

@@ -13,6 +13,22 @@
 #include "utils/jsonb.h"
 
 #include "../model/vectors.h"
+#include "registry.h"
+
+/* What is kept of vectors besides their bytes, as far as C needs it. */
+typedef struct VectorsRow
+{
+	uint8 sha256[SHA256_BYTES];
+	int64 size;
+	int32 parts;
+} VectorsRow;
+
+/* Whether there are vectors of that name; their row as the statement sees it, or an error. */
+extern bool FindVectors(const char *name, Snapshot snapshot, VectorsRow *row);
+extern VectorsRow GetVectors(const char *name);
+
+/* The vectors of a row, from `allocator`, verified. */
+extern vectors *ReadVectors(const em_allocator *allocator, const char *name, const VectorsRow *row);
 
 /* Error unless the caller may publish vectors of that name and there are none yet. */
 extern void CheckVectorsPublishable(const char *name);

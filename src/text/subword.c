@@ -39,33 +39,66 @@ framed_byte(const char *word, size_t length, size_t i)
 	return i == 0 ? '<' : i <= length ? word[i - 1] : '>';
 }
 
+/* The n-grams of the character at start: at most max_n, of which those that fit are written. */
+static size_t
+subwords_at(const char *word, size_t length, size_t start, int min_n, int max_n, uint32_t buckets,
+			uint32_t *out, size_t capacity)
+{
+	size_t end = length + 2;
+	size_t count = 0;
+	uint32_t hash = FNV_OFFSET;
+	size_t at = start;
+
+	if (continues_character(framed_byte(word, length, start)))
+		return 0;
+	for (int n = 1; n <= max_n && at < end; n++)
+	{
+		do
+			hash = hash_byte(hash, framed_byte(word, length, at++));
+		while (at < end && continues_character(framed_byte(word, length, at)));
+		if (n < min_n || (n == 1 && (start == 0 || at == end)))
+			continue;
+		if (count < capacity)
+			out[count] = hash % buckets;
+		count++;
+	}
+	return count;
+}
+
+static bool
+has_subwords(const char *word, size_t length, int max_n, uint32_t buckets)
+{
+	return buckets != 0 && max_n > 0 && !(length == 4 && memcmp(word, "</s>", 4) == 0);
+}
+
 size_t
 text_subwords(const char *word, size_t length, int min_n, int max_n, uint32_t buckets,
 			  uint32_t *out, size_t capacity)
 {
-	size_t end = length + 2;
 	size_t count = 0;
 
-	if (buckets == 0 || max_n <= 0 || (length == 4 && memcmp(word, "</s>", 4) == 0))
+	if (!has_subwords(word, length, max_n, buckets))
 		return 0;
-	for (size_t start = 0; start < end; start++)
+	for (size_t start = 0; start < length + 2; start++)
 	{
-		uint32_t hash = FNV_OFFSET;
-		size_t at = start;
+		size_t used = count < capacity ? count : capacity;
 
-		if (continues_character(framed_byte(word, length, start)))
-			continue;
-		for (int n = 1; n <= max_n && at < end; n++)
-		{
-			do
-				hash = hash_byte(hash, framed_byte(word, length, at++));
-			while (at < end && continues_character(framed_byte(word, length, at)));
-			if (n < min_n || (n == 1 && (start == 0 || at == end)))
-				continue;
-			if (count < capacity)
-				out[count] = hash % buckets;
-			count++;
-		}
+		count += subwords_at(word, length, start, min_n, max_n, buckets,
+							 used < capacity ? out + used : NULL, capacity - used);
 	}
+	return count;
+}
+
+size_t
+text_subwords_from(const char *word, size_t length, int min_n, int max_n, uint32_t buckets,
+				   size_t *start, uint32_t *out, size_t capacity)
+{
+	size_t count = 0;
+
+	if (!has_subwords(word, length, max_n, buckets))
+		return 0;
+	for (; *start < length + 2 && (count == 0 || count + (size_t) max_n <= capacity); (*start)++)
+		count +=
+			subwords_at(word, length, *start, min_n, max_n, buckets, out + count, capacity - count);
 	return count;
 }

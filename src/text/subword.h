@@ -24,4 +24,12 @@ uint32_t text_subword_hash(const char *bytes, size_t length);
 size_t text_subwords(const char *word, size_t length, int min_n, int max_n, uint32_t buckets,
 					 uint32_t *out, size_t capacity);
 
+/*
+ * The same in pieces, for words of any length: the n-grams whose first character stands at *start
+ * of "<word>" or later, as many as surely fit (capacity >= max_n); *start moves on, and none is left
+ * when 0 are returned. Begin with *start 0.
+ */
+size_t text_subwords_from(const char *word, size_t length, int min_n, int max_n, uint32_t buckets,
+						  size_t *start, uint32_t *out, size_t capacity);
+
 #endif /* EMOTION_TEXT_SUBWORD_H */
