@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "activation.h"
+#include "negative.h"
 
 #if defined(__x86_64__) && !defined(EMOTION_DOUBLE)
 #define NN_SIMD_X86 1
@@ -53,6 +54,12 @@ typedef struct nn_kernels
 	/* C (m, n) = beta * C + alpha * A B: A (m, k), B (k, n); as above. */
 	void (*gemm_nn)(size_t m, size_t n, size_t k, real alpha, const real *a, size_t lda,
 					const real *b, size_t ldb, real beta, real *c, size_t ldc);
+
+	/* The functions of negative.h. */
+	void (*rows_sum)(size_t n, const real *matrix, const uint32_t *rows, size_t count, real *sum);
+	void (*rows_add)(size_t n, const real *x, const uint32_t *rows, size_t count, real *matrix);
+	double (*negative_step)(size_t n, size_t count, real rate, real response, real *const *output,
+						  real *h, real *gradient);
 
 	/*
 	 * Words of Philox blocks counter[0], counter[0] + 1, ... (the other words

@@ -283,6 +283,7 @@ kernel_adamw(size_t n, const nn_adamw_step *step, real *weight, const real *grad
 }
 
 #include "simd_gemm.h"
+#include "simd_negative.h"
 #include "simd_philox.h"
 
 const nn_kernels SIMD_TABLE = {
@@ -305,5 +306,8 @@ const nn_kernels SIMD_TABLE = {
 	.few_rows = SIMD_LEVEL > 0 ? 64 : 4,
 	.gemm_nt = kernel_gemm_nt,
 	.gemm_nn = kernel_gemm_nn,
+	.rows_sum = kernel_rows_sum,
+	.rows_add = kernel_rows_add,
+	.negative_step = kernel_negative_step,
 	.dropout_blocks = kernel_dropout_blocks,
 };

@@ -9,6 +9,7 @@
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/numeric.h"
+#include "utils/tuplestore.h"
 
 #include "glue.h"
 
@@ -162,4 +163,97 @@ SetNamedOption(const StringSpec *strings, const option_spec *specs, void *target
 			return true;
 		}
 	return false;
+}
+
+static JsonbValue *
+FindOption(const Jsonb *options, char *name)
+{
+	JsonbValue key;
+
+	key.type = jbvString;
+	key.val.string.val = name;
+	key.val.string.len = (int) strlen(name);
+	return findJsonbValueFromContainer(unconstify(JsonbContainer *, &options->root), JB_FOBJECT,
+									   &key);
+}
+
+static void
+CheckResumeOption(em_slice name, const option_value *value, const JsonbValue *json, void *context)
+{
+	const Jsonb *stored = context;
+	JsonbValue *before;
+	char *bytes = CStringFromUtf8(name.bytes, name.length);
+
+	(void) value;
+	if (OptionIs(name, "resume") || OptionIs(name, "threads"))
+		return;
+	before = FindOption(stored, bytes);
+	if (before != NULL)
+	{
+		Jsonb *was = JsonbValueToJsonb(before);
+		Jsonb *is = JsonbValueToJsonb(unconstify(JsonbValue *, json));
+
+		if (compareJsonbContainers(&was->root, &is->root) == 0)
+			return;
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("option \"%s\" differs from what the unfinished training began with", bytes),
+			 errhint("With \"resume\", leave other options out: those of the beginning apply.")));
+}
+
+void
+CheckSameOptions(const Jsonb *given, const Jsonb *stored)
+{
+	VisitOptions(given, CheckResumeOption, unconstify(Jsonb *, stored));
+}
+
+bool
+HasOption(const Jsonb *options, const char *name)
+{
+	return FindOption(options, unconstify(char *, name)) != NULL;
+}
+
+void
+PutOption(ReturnSetInfo *set, const char *name, const char *type, const char *value,
+		  const char *range, const char *meaning)
+{
+	Datum values[5] = { CStringGetTextDatum(name), CStringGetTextDatum(type), (Datum) 0, (Datum) 0,
+						CStringGetTextDatum(meaning) };
+	bool nulls[5] = { false, false, value == NULL, range == NULL, false };
+
+	if (value != NULL)
+		values[2] = CStringGetTextDatum(value);
+	if (range != NULL)
+		values[3] = CStringGetTextDatum(range);
+	tuplestore_putvalues(set->setResult, set->setDesc, values, nulls);
+}
+
+void
+PutOptions(ReturnSetInfo *set, const option_spec *specs, const void *defaults)
+{
+	static const char *const types[] = { "integer", "number",   "boolean",
+										 "choice",  "integers", "integer" };
+
+	for (; specs->name != NULL; specs++)
+	{
+		char value[200];
+		StringInfoData range;
+
+		initStringInfo(&range);
+		if (specs->type == OPTION_CHOICE)
+		{
+			for (int i = 0; specs->choices[i] != NULL; i++)
+				appendStringInfo(&range, "%s%s", i == 0 ? "" : ", ", specs->choices[i]);
+		}
+		else if (specs->type != OPTION_BOOL)
+			appendStringInfo(&range, "%.15g to ", specs->minimum);
+		if (specs->type == OPTION_UINT64)
+			appendStringInfoString(&range, "2^63 - 1");
+		else if (specs->type != OPTION_CHOICE && specs->type != OPTION_BOOL)
+			appendStringInfo(&range, "%.15g", specs->maximum);
+		option_print(specs, defaults, value, sizeof(value));
+		PutOption(set, specs->name, types[specs->type], value, range.len > 0 ? range.data : NULL,
+				  specs->meaning);
+	}
 }

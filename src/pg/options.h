@@ -7,6 +7,7 @@
 
 #include "postgres.h"
 
+#include "nodes/execnodes.h"
 #include "utils/jsonb.h"
 
 #include "../model/options.h"
@@ -47,5 +48,17 @@ extern bool SetNamedOption(const StringSpec *strings, const option_spec *specs, 
 
 /* Apply option_set and report what it says. */
 extern void SetOption(const option_spec *spec, void *target, const option_value *value);
+
+/*
+ * For a resumed training: an error for an option given that is not what the training began with, but
+ * for "resume" and "threads".
+ */
+extern void CheckSameOptions(const Jsonb *given, const Jsonb *stored);
+extern bool HasOption(const Jsonb *options, const char *name);
+
+/* One row (name, type, default, range, meaning) of a list of options, or one for each of specs. */
+extern void PutOption(ReturnSetInfo *set, const char *name, const char *type, const char *value,
+					  const char *range, const char *meaning);
+extern void PutOptions(ReturnSetInfo *set, const option_spec *specs, const void *defaults);
 
 #endif /* EMOTION_PG_OPTIONS_H */

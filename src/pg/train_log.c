@@ -54,12 +54,8 @@ TrainingLock(const ModelReference *training)
 	return tag;
 }
 
-/*
- * session: a lock as pg_advisory_lock's, which outlives commits and ends with the session or
- * EndTraining(); otherwise one of this transaction.
- */
-static bool
-TryLock(const ModelReference *training, bool session)
+bool
+TryTrainingLock(const ModelReference *training, bool session)
 {
 	LOCKTAG tag = TrainingLock(training);
 
@@ -140,7 +136,7 @@ LockUnfinished(const char *name, int32 but)
 		strlcpy(training.name, name, sizeof(training.name));
 		training.version =
 			DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &null));
-		if (!TryLock(&training, false))
+		if (!TryTrainingLock(&training, false))
 			RefuseRunning(&training);
 	}
 	return rows;
@@ -213,7 +209,7 @@ BeginTraining(const char *name, const char *source, const Jsonb *options, int ep
 	Run("INSERT INTO emotion.training_run (name, version, source, options, epochs, phase) VALUES "
 		"($1, $2, $3, $4, $5, 'reading')",
 		5, types, values, NULL, SPI_OK_INSERT);
-	if (!TryLock(&training, true))
+	if (!TryTrainingLock(&training, true))
 		RefuseRunning(&training);
 	return version;
 }
@@ -254,7 +250,7 @@ FindTraining(const char *name, const char *source, Jsonb **options)
 							   ModelReferenceString(&training), began_with, source)));
 	MemoryContextSwitchTo(caller);
 	*options = DatumGetJsonbPCopy(SPI_getbinval(row, columns, 3, &null));
-	if (!TryLock(&training, false))
+	if (!TryTrainingLock(&training, false))
 		RefuseRunning(&training);
 	/* it may have ended between our look and our lock */
 	values[1] = Int32GetDatum(training.version);
@@ -262,7 +258,7 @@ FindTraining(const char *name, const char *source, Jsonb **options)
 			"OPERATOR(pg_catalog.=) $2 AND NOT finished",
 			2, types, values, NULL, SPI_OK_SELECT) == 0)
 		RefuseNone(name);
-	if (!TryLock(&training, true))
+	if (!TryTrainingLock(&training, true))
 		RefuseRunning(&training);
 	return training.version;
 }

@@ -35,6 +35,14 @@ extern void DropUnfinished(const ModelReference *beside);
  */
 extern int32 FindTraining(const char *name, const char *source, Jsonb **options);
 
+/*
+ * Take the lock that says a training runs; false when another session has it. session: as
+ * pg_advisory_lock's, which outlives commits and ends with the session or EndTraining(); otherwise
+ * one of this transaction. Trainings of word vectors have version VECTORS_VERSION here.
+ */
+extern bool TryTrainingLock(const ModelReference *training, bool session);
+#define VECTORS_VERSION (-1)
+
 /* Release the lock. */
 extern void EndTraining(const ModelReference *training);
 

@@ -330,13 +330,19 @@ ChooseLabels(const Source *source, const TrainRequest *request, const Teachers *
 	Check(model_check_labels(rows->labels, (size_t) rows->label_count, &status), &status);
 }
 
+samples_spill
+SpillInto(SpillFile *file)
+{
+	file->context = CurrentMemoryContext;
+	return (samples_spill){ WriteBlock, ReadBlock, file };
+}
+
 static void
 MakePart(const em_allocator *allocator, int labels, SpillFile *file, Part *part)
 {
-	samples_spill spill = { WriteBlock, ReadBlock, file };
+	samples_spill spill = SpillInto(file);
 	em_status status;
 
-	file->context = CurrentMemoryContext;
 	/* half for each part */
 	Check(samples_create(allocator, (size_t) labels, (size_t) maintenance_work_mem * 1024 / 2,
 						 &spill, &part->samples, &status),

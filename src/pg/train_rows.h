@@ -21,6 +21,9 @@ typedef struct SpillFile
 	BufFile *file; /* NULL until then */
 } SpillFile;
 
+/* Samples spill into such a file, whose context is the current one. */
+extern samples_spill SpillInto(SpillFile *file);
+
 typedef struct TrainRows
 {
 	em_slice *labels; /* (label_count) UTF-8 */

@@ -1,0 +1,295 @@
+/*
+ * vectors_log.c
+ *	  A training of word vectors in the catalog tables.
+ */
+#include "postgres.h"
+
+#include "vectors_log.h"
+
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+
+#include "glue.h"
+#include "train_log.h"
+
+#define CHECKPOINT_PART_BYTES ((size_t) 8 * 1024 * 1024)
+
+/*
+ * Run one statement. The current memory context stays what it is: SPI would leave its own, which
+ * ends before the training.
+ */
+static uint64
+Run(const char *query, int count, Oid *types, Datum *values, int expected)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	int result = SPI_execute_with_args(query, count, types, values, NULL, false, 0);
+
+	MemoryContextSwitchTo(caller);
+	if (result != expected)
+		elog(ERROR, "\"%s\" failed: %s", query, SPI_result_code_string(result));
+	return SPI_processed;
+}
+
+static ModelReference
+Reference(const char *name)
+{
+	ModelReference reference;
+
+	strlcpy(reference.name, name, sizeof(reference.name));
+	reference.version = VECTORS_VERSION;
+	return reference;
+}
+
+void
+LockVectorsRun(const char *name)
+{
+	ModelReference reference = Reference(name);
+
+	if (!TryTrainingLock(&reference, true))
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_IN_USE),
+						errmsg("word vectors \"%s\" are being trained by another session", name),
+						errhint("The view emotion_vectors_progress shows it.")));
+}
+
+void
+EndVectorsRun(const char *name)
+{
+	ModelReference reference = Reference(name);
+
+	EndTraining(&reference);
+}
+
+#define RUN_ARGUMENTS 7
+
+/* The arguments that describe a run, in the order of the INSERTs below; one may leave out the last. */
+static void
+InsertRun(const char *query, const char *name, const char *source, const char *text_column,
+		  const Jsonb *options, int epochs, uint64 fingerprint, uint64 texts)
+{
+	Oid types[RUN_ARGUMENTS] = { TEXTOID, TEXTOID, TEXTOID, JSONBOID, INT4OID, INT8OID, INT8OID };
+	Datum values[RUN_ARGUMENTS] = { CStringGetTextDatum(name),
+									CStringGetTextDatum(source),
+									CStringGetTextDatum(text_column),
+									JsonbPGetDatum(options),
+									Int32GetDatum(epochs),
+									Int64GetDatum((int64) fingerprint),
+									Int64GetDatum((int64) texts) };
+
+	Run(query, RUN_ARGUMENTS, types, values, SPI_OK_INSERT);
+}
+
+static void
+DeleteRows(const char *query, const char *name)
+{
+	Oid types[] = { TEXTOID };
+	Datum values[] = { CStringGetTextDatum(name) };
+
+	Run(query, 1, types, values, SPI_OK_DELETE);
+}
+
+static void
+DeleteCheckpoint(const char *name)
+{
+	DeleteRows("DELETE FROM emotion.vectors_checkpoint WHERE name OPERATOR(pg_catalog.=) $1", name);
+}
+
+void
+AnnounceVectorsRun(const char *name, const char *source, const char *text_column,
+				   const Jsonb *options, int epochs)
+{
+	DeleteRows("DELETE FROM emotion.vectors_run WHERE name OPERATOR(pg_catalog.=) $1 AND "
+			   "(finished OR fingerprint IS NULL)",
+			   name);
+	InsertRun("INSERT INTO emotion.vectors_run (name, source, text_column, options, epochs, phase) "
+			  "SELECT $1, $2, $3, $4, $5, 'reading' WHERE NOT EXISTS (SELECT 1 FROM "
+			  "emotion.vectors_run AS r WHERE r.name OPERATOR(pg_catalog.=) $1)",
+			  name, source, text_column, options, epochs, 0, 0);
+}
+
+static void
+NoticeDropped(const char *name)
+{
+	Oid types[] = { TEXTOID };
+	Datum values[] = { CStringGetTextDatum(name) };
+	bool null;
+
+	if (Run("SELECT r.epoch, r.epochs FROM emotion.vectors_run AS r WHERE r.name "
+			"OPERATOR(pg_catalog.=) $1 AND EXISTS (SELECT 1 FROM emotion.vectors_checkpoint AS c "
+			"WHERE c.name OPERATOR(pg_catalog.=) $1)",
+			1, types, values, SPI_OK_SELECT) == 0)
+		return;
+	ereport(
+		NOTICE,
+		(errmsg(
+			 "dropping the unfinished training of word vectors \"%s\" (epoch %d of %d)", name,
+			 DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &null)),
+			 DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2, &null))),
+		 errhint("Option \"resume\" would have gone on with it.")));
+}
+
+void
+ReplaceVectorsRun(const char *name, const char *source, const char *text_column,
+				  const Jsonb *options, int epochs, uint64 fingerprint, uint64 texts)
+{
+	NoticeDropped(name);
+	DeleteCheckpoint(name);
+	DeleteRows("DELETE FROM emotion.vectors_run WHERE name OPERATOR(pg_catalog.=) $1", name);
+	InsertRun("INSERT INTO emotion.vectors_run (name, source, text_column, options, epochs, phase, "
+			  "fingerprint, texts) VALUES ($1, $2, $3, $4, $5, 'training', $6, $7)",
+			  name, source, text_column, options, epochs, fingerprint, texts);
+}
+
+static void
+RefuseOther(const char *name, const char *what, const char *before, const char *now)
+{
+	if (strcmp(before, now) != 0)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("the unfinished training of word vectors \"%s\" reads %s \"%s\", "
+							   "not \"%s\"",
+							   name, what, before, now)));
+}
+
+Jsonb *
+FindVectorsRun(const char *name, const char *source, const char *text_column)
+{
+	Oid types[] = { TEXTOID };
+	Datum values[] = { CStringGetTextDatum(name) };
+	HeapTuple row;
+	TupleDesc columns;
+	bool null;
+
+	if (Run("SELECT source, text_column, options FROM emotion.vectors_run WHERE name "
+			"OPERATOR(pg_catalog.=) $1 AND NOT finished AND fingerprint IS NOT NULL",
+			1, types, values, SPI_OK_SELECT) == 0)
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
+						errmsg("there is no unfinished training of word vectors \"%s\"", name),
+						errhint("Leave option \"resume\" out to begin one.")));
+	row = SPI_tuptable->vals[0];
+	columns = SPI_tuptable->tupdesc;
+	RefuseOther(name, "source", SPI_getvalue(row, columns, 1), source);
+	RefuseOther(name, "column", SPI_getvalue(row, columns, 2), text_column);
+	return DatumGetJsonbPCopy(SPI_getbinval(row, columns, 3, &null));
+}
+
+void
+CheckVectorsRows(const char *name, uint64 fingerprint)
+{
+	Oid types[] = { TEXTOID, INT8OID };
+	Datum values[] = { CStringGetTextDatum(name), Int64GetDatum((int64) fingerprint) };
+
+	if (Run("UPDATE emotion.vectors_run SET phase = 'training', updated_at = "
+			"pg_catalog.clock_timestamp() WHERE name OPERATOR(pg_catalog.=) $1 AND fingerprint "
+			"OPERATOR(pg_catalog.=) $2",
+			2, types, values, SPI_OK_UPDATE) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the rows of the source are not those that the training of word vectors "
+						"\"%s\" began with",
+						name),
+				 errhint("Restore the rows, or leave option \"resume\" out to begin anew.")));
+}
+
+void
+LogVectorsPhase(const char *name, const char *phase)
+{
+	Oid types[] = { TEXTOID, TEXTOID };
+	Datum values[] = { CStringGetTextDatum(name), CStringGetTextDatum(phase) };
+
+	Run("UPDATE emotion.vectors_run SET phase = $2, updated_at = pg_catalog.clock_timestamp() "
+		"WHERE name OPERATOR(pg_catalog.=) $1",
+		2, types, values, SPI_OK_UPDATE);
+}
+
+void
+LogVectorsProgress(const char *name, const vectors_progress *progress, double seconds,
+				   double words_per_second)
+{
+	Oid types[] = { TEXTOID, INT4OID, INT8OID, INT8OID, FLOAT8OID, FLOAT8OID, FLOAT8OID };
+	Datum values[] = { CStringGetTextDatum(name),
+					   Int32GetDatum(progress->epoch),
+					   Int64GetDatum((int64) progress->words),
+					   Int64GetDatum((int64) progress->words_done),
+					   Float8GetDatum(progress->loss),
+					   Float8GetDatum(seconds),
+					   Float8GetDatum(words_per_second) };
+
+	Run("UPDATE emotion.vectors_run SET epoch = $2, words = $3, words_done = $4, loss = $5, "
+		"seconds = seconds OPERATOR(pg_catalog.+) $6, words_per_second = $7, updated_at = "
+		"pg_catalog.clock_timestamp() WHERE name OPERATOR(pg_catalog.=) $1",
+		7, types, values, SPI_OK_UPDATE);
+}
+
+void
+LogVectorsFinished(const char *name)
+{
+	Oid types[] = { TEXTOID };
+	Datum values[] = { CStringGetTextDatum(name) };
+
+	DeleteCheckpoint(name);
+	Run("UPDATE emotion.vectors_run SET finished = true, updated_at = "
+		"pg_catalog.clock_timestamp() WHERE name OPERATOR(pg_catalog.=) $1",
+		1, types, values, SPI_OK_UPDATE);
+}
+
+void
+WriteVectorsCheckpoint(const char *name, const vectors_trainer *trainer)
+{
+	Oid types[] = { TEXTOID, INT4OID, BYTEAOID };
+	Datum values[] = { CStringGetTextDatum(name), (Datum) 0, (Datum) 0 };
+	uint64 size = vectors_trainer_state_size(trainer);
+	bytea *data = palloc(Min(size, CHECKPOINT_PART_BYTES) + VARHDRSZ);
+
+	DeleteCheckpoint(name);
+	values[2] = PointerGetDatum(data);
+	for (uint64 part = 0; part * CHECKPOINT_PART_BYTES < size; part++)
+	{
+		uint64 from = part * CHECKPOINT_PART_BYTES;
+		size_t length = Min(size - from, CHECKPOINT_PART_BYTES);
+
+		CHECK_FOR_INTERRUPTS();
+		SET_VARSIZE(data, length + VARHDRSZ);
+		vectors_trainer_save(trainer, from, length, (uint8 *) VARDATA(data));
+		values[1] = Int32GetDatum((int32) part + 1);
+		Run("INSERT INTO emotion.vectors_checkpoint (name, part, data) VALUES ($1, $2, $3)", 3,
+			types, values, SPI_OK_INSERT);
+	}
+	pfree(data);
+}
+
+bool
+ReadVectorsCheckpoint(const char *name, vectors_trainer *trainer)
+{
+	Oid types[] = { TEXTOID, INT4OID };
+	Datum values[] = { CStringGetTextDatum(name), (Datum) 0 };
+	uint64 from = 0;
+	em_status status;
+
+	for (int32 part = 1;; part++)
+	{
+		bool null;
+		Datum stored;
+		bytea *data;
+
+		CHECK_FOR_INTERRUPTS();
+		values[1] = Int32GetDatum(part);
+		if (Run("SELECT data FROM emotion.vectors_checkpoint WHERE name OPERATOR(pg_catalog.=) $1 "
+				"AND part OPERATOR(pg_catalog.=) $2",
+				2, types, values, SPI_OK_SELECT) == 0)
+			break;
+		stored = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &null);
+		data = DatumGetByteaPP(stored);
+		Check(vectors_trainer_load(trainer, from, (uint8 *) VARDATA_ANY(data),
+								   VARSIZE_ANY_EXHDR(data), &status),
+			  &status);
+		from += VARSIZE_ANY_EXHDR(data);
+		if ((Pointer) data != DatumGetPointer(stored))
+			pfree(data);
+		SPI_freetuptable(SPI_tuptable);
+	}
+	if (from == 0)
+		return false;
+	Check(vectors_trainer_resume(trainer, &status), &status);
+	return true;
+}
