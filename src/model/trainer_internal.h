@@ -63,12 +63,15 @@ struct trainer
 	trainer_epoch *history; /* (epochs) */
 	double last_loss;
 
-	/* the running epoch */
+	/* the running epoch, and the pass over the texts that it is in */
 	uint32_t *order;       /* (n) samples as they will be seen */
 	uint32_t *batch_order; /* batches of `order` as they will be seen */
 	uint32_t *pooled;      /* scratch: the samples of one pool */
-	size_t batches;
-	size_t next_batch;
+	size_t batches;        /* of a pass */
+	size_t next_batch;     /* of the pass */
+	uint32_t pass;         /* from 0: what shuffling and dropout depend on */
+	size_t epoch_steps;
+	size_t epoch_step; /* steps of the epoch done */
 	size_t texts_done;
 	double loss_sum; /* over texts seen, mean per label */
 
@@ -104,6 +107,9 @@ struct trainer
 
 /* Report that the loss, the gradient or the weights (what) are not finite. */
 em_code trainer_diverged(const trainer *trainer, const char *what, em_status *status);
+
+/* Shuffle for the pass that the next step belongs to, and go to its place there. */
+em_code trainer_begin_pass(trainer *trainer, em_status *status);
 
 /* dev_truth from dev's samples. */
 em_code trainer_load_truth(trainer *trainer, em_status *status);

@@ -84,8 +84,7 @@ compute_shard(void *context, size_t index)
 	shard *shard = &trainer->shards[trainer->wave + index];
 	const nn_packed *batch = &shard->lane.packer.batch;
 	network_weights weights = { trainer->embedding, trainer->dense };
-	network_dropout dropout = { trainer->options.seed, (uint32_t) trainer->epochs_done,
-								shard->sample };
+	network_dropout dropout = { trainer->options.seed, trainer->pass, shard->sample };
 
 	memset(shard->d_dense, 0, layout->dense * sizeof(real));
 	if (shard->d_embedding != NULL)
@@ -220,7 +219,7 @@ static void
 set_update(trainer *trainer, double norm)
 {
 	const trainer_options *options = &trainer->options;
-	uint64_t total = (uint64_t) trainer->batches * (uint64_t) options->epochs;
+	uint64_t total = (uint64_t) trainer->epoch_steps * (uint64_t) options->epochs;
 	uint64_t warmup = (uint64_t) llround(options->warmup * (double) total);
 	double rate = options->learning_rate *
 				  nn_schedule((nn_schedule_kind) options->schedule, trainer->step, warmup, total);
@@ -269,17 +268,23 @@ em_code
 trainer_step(trainer *trainer, em_should_stop should_stop, void *stop_context, em_status *status)
 {
 	size_t batch = (size_t) trainer->options.batch_size;
-	size_t first = trainer->batch_order[trainer->next_batch] * batch;
-	size_t left = samples_count(trainer->train) - first;
-	size_t size = left < batch ? left : batch;
-	const uint32_t *numbers = trainer->order + first;
 	size_t shard_size = (size_t) trainer->options.shard_size;
-	size_t tasks;
+	size_t first, left, size, tasks;
+	const uint32_t *numbers;
 	double loss = 0;
 	double norm = 0;
-	em_code code = samples_read(trainer->train, numbers, size, trainer->sequences, trainer->targets,
-								trainer->weights, status);
+	em_code code = EM_OK;
 
+	if (trainer->next_batch == trainer->batches)
+		code = trainer_begin_pass(trainer, status);
+	if (code != EM_OK)
+		return code;
+	first = trainer->batch_order[trainer->next_batch] * batch;
+	left = samples_count(trainer->train) - first;
+	size = left < batch ? left : batch;
+	numbers = trainer->order + first;
+	code = samples_read(trainer->train, numbers, size, trainer->sequences, trainer->targets,
+						trainer->weights, status);
 	trainer->shards_used = (size + shard_size - 1) / shard_size;
 	trainer->loss_scale = 1 / ((double) size * (double) trainer->layout->labels);
 	for (size_t s = 0; code == EM_OK && s < trainer->shards_used; s++)
@@ -312,5 +317,6 @@ trainer_step(trainer *trainer, em_should_stop should_stop, void *stop_context, e
 	trainer->loss_sum += loss * (double) size;
 	trainer->texts_done += size;
 	trainer->next_batch++;
+	trainer->epoch_step++;
 	return EM_OK;
 }
