@@ -95,6 +95,19 @@ SELECT count(*) AS differences FROM (SELECT * FROM bounded EXCEPT
 SELECT count(*) > 0 AS other_seed_differs FROM (SELECT * FROM bounded EXCEPT
 	SELECT * FROM emotion_evaluate(:'model', 'example', '{"bootstrap": 200, "seed": 6}')) AS d;
 
+-- The resamples themselves: the intervals are their quantiles, with folds too.
+SELECT count(*) AS with_interval, count(*) FILTER (WHERE abs(r.value - e.value) < 1e-12 AND abs(r.low - e.low) < 1e-12
+	AND abs(r.high - e.high) < 1e-12) AS same FROM (VALUES ('{"bootstrap": 200, "seed": 5}'), ('{"bootstrap": 100, "folds": 2}')) AS o (options),
+	LATERAL (SELECT scope, label, metric, value, percentile_cont(0.025) WITHIN GROUP (ORDER BY x) AS low,
+		percentile_cont(0.975) WITHIN GROUP (ORDER BY x) AS high
+		FROM emotion_evaluate_resamples(:'model', 'example', options::jsonb) AS r, unnest(resamples) AS x GROUP BY 1, 2, 3, 4) AS r
+	JOIN LATERAL (SELECT * FROM emotion_evaluate(:'model', 'example', options::jsonb) WHERE low IS NOT NULL) AS e
+	ON e.scope = r.scope AND e.metric = r.metric AND e.label IS NOT DISTINCT FROM r.label;
+SELECT count(*) AS resamples, count(macro) AS defined, max(abs(macro - mean)) < 1e-12 AS macro_is_the_mean FROM (
+	SELECT n, max(x) FILTER (WHERE scope = 'macro') AS macro, avg(x) FILTER (WHERE scope = 'label') AS mean
+	FROM emotion_evaluate_resamples(:'model', 'example', '{"bootstrap": 50}') AS r, unnest(resamples) WITH ORDINALITY AS u (x, n)
+	WHERE metric = 'average_precision' GROUP BY n) AS m;
+
 -- Thresholds tuned on the rows are at least as good there as any single cut for all labels.
 CREATE TABLE tuned AS SELECT * FROM emotion_tune_thresholds(:'model', 'example', '{"threshold_shrinkage": 0}');
 SELECT label, positives, old_threshold = t.threshold AS old, f1 >= old_f1 AS no_worse FROM tuned
@@ -132,6 +145,16 @@ SELECT c.metric, abs(c.difference - (b.value - a.value)) < 1e-7 AS as_evaluated,
 FROM emotion_compare(:'model', 'evaluated@2', 'example', '{"bootstrap": 500}') AS c
 JOIN emotion_evaluate(:'model', 'example') AS a ON a.scope = 'macro' AND 'macro_' || a.metric = c.metric
 JOIN emotion_evaluate('evaluated@2', 'example') AS b ON b.scope = 'macro' AND b.metric = a.metric;
+
+-- The differences are those of the resamples.
+SELECT c.metric, abs(percentile_cont(0.025) WITHIN GROUP (ORDER BY b.x - a.x) - c.low) < 1e-12 AND
+	abs(percentile_cont(0.975) WITHIN GROUP (ORDER BY b.x - a.x) - c.high) < 1e-12 AS same
+FROM (SELECT 'macro_' || metric AS metric, n, x FROM emotion_evaluate_resamples(:'model', 'example', '{"bootstrap": 100}'),
+		unnest(resamples) WITH ORDINALITY AS u (x, n) WHERE scope = 'macro') AS a
+	JOIN (SELECT 'macro_' || metric AS metric, n, x FROM emotion_evaluate_resamples('evaluated@2', 'example', '{"bootstrap": 100}'),
+		unnest(resamples) WITH ORDINALITY AS u (x, n) WHERE scope = 'macro') AS b USING (metric, n)
+	JOIN emotion_compare(:'model', 'evaluated@2', 'example', '{"bootstrap": 100}') AS c USING (metric)
+GROUP BY c.metric, c.low, c.high ORDER BY c.metric;
 
 -- Errors, each with its SQLSTATE.
 \set VERBOSITY sqlstate

@@ -55,6 +55,11 @@ SELECT a.model, a.sha256 = b.sha256 AS as_the_first
 FROM emotion_models AS a, emotion_models AS b WHERE a.name = 'twice' AND b.model = 'twice@1' ORDER BY a.version;
 SELECT model, state FROM emotion_training_progress WHERE model LIKE 'twice@%' ORDER BY model;
 
+-- Epochs of a number of updates, whatever the number of texts: as many updates for any set of rows.
+CALL emotion_train('steps', 'post', options('{"text_column": "body", "epochs": 3, "steps_per_epoch": 2}', :'short'));
+CALL emotion_train('steps', 'SELECT * FROM post LIMIT 150', options('{"text_column": "body", "epochs": 3, "steps_per_epoch": 2, "holdout": 0}', :'short'));
+SELECT model, state, epoch, epochs, percent FROM emotion_training_progress WHERE model LIKE 'steps@%' ORDER BY model;
+
 -- Held-out rows: a share of the texts, a split, another source, none.
 \set shown 'SELECT m.model, m.labels, r.train_texts + r.dev_texts AS texts, r.train_texts, r.dev_texts FROM emotion_models AS m JOIN emotion.training_run AS r USING (name, version) WHERE m.name = \'held\' ORDER BY m.version DESC LIMIT 1'
 CALL emotion_train('held', 'post', options('{"text_column": "body", "holdout": 0}', :'short'));

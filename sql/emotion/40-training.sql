@@ -32,7 +32,7 @@ COMMENT ON COLUMN emotion.training_run.train_texts IS 'rows to train on';
 COMMENT ON COLUMN emotion.training_run.dev_texts IS 'rows held out';
 COMMENT ON COLUMN emotion.training_run.epochs IS 'passes over the rows, at most';
 COMMENT ON COLUMN emotion.training_run.epoch IS 'passes finished';
-COMMENT ON COLUMN emotion.training_run.texts_done IS 'rows seen in the running pass';
+COMMENT ON COLUMN emotion.training_run.texts_done IS 'how far the running epoch is, as so many of train_texts';
 COMMENT ON COLUMN emotion.training_run.best_epoch IS 'pass, from 1, whose weights are kept';
 COMMENT ON COLUMN emotion.training_run.seconds IS 'time spent in finished passes';
 COMMENT ON COLUMN emotion.training_run.started_at IS 'when it began';

@@ -9,6 +9,14 @@ CREATE FUNCTION @extschema@.emotion_evaluate(model pg_catalog.text, source pg_ca
 COMMENT ON FUNCTION @extschema@.emotion_evaluate(pg_catalog.text, pg_catalog.text, pg_catalog.jsonb) IS
 	'figures of a model on a table or query of texts and labels: scope is overall, macro, micro, weighted, samples or label; low and high with option "bootstrap"; "folds" cross-validates thresholds on these rows';
 
+CREATE FUNCTION @extschema@.emotion_evaluate_resamples(model pg_catalog.text, source pg_catalog.text,
+		options pg_catalog.jsonb DEFAULT '{}', OUT scope pg_catalog.text, OUT label pg_catalog.text,
+		OUT metric pg_catalog.text, OUT value pg_catalog.float8, OUT resamples pg_catalog.float8[])
+	RETURNS SETOF pg_catalog.record
+	LANGUAGE c AS 'MODULE_PATHNAME', 'emotion_evaluate_resamples' VOLATILE STRICT PARALLEL UNSAFE COST 2000000 ROWS 92;
+COMMENT ON FUNCTION @extschema@.emotion_evaluate_resamples(pg_catalog.text, pg_catalog.text, pg_catalog.jsonb) IS
+	'figures of a model and what each of them is in every bootstrap resample of the rows: with the same rows and seed the resamples are the same for every model, so that means over models, differences between them and their intervals can be had in SQL; options as of emotion_evaluate';
+
 CREATE FUNCTION @extschema@.emotion_tune_thresholds(model pg_catalog.text, source pg_catalog.text,
 		options pg_catalog.jsonb DEFAULT '{}', OUT label pg_catalog.text, OUT positives pg_catalog.int8,
 		OUT old_threshold pg_catalog.float4, OUT threshold pg_catalog.float4,

@@ -28,19 +28,6 @@ typedef struct label_summary
 	double micro_f1, macro_f1, weighted_f1, macro_roc_auc, macro_average_precision, hamming_loss;
 } label_summary;
 
-enum
-{
-	MICRO_F1,
-	MACRO_F1,
-	WEIGHTED_F1,
-	SAMPLES_F1,
-	MACRO_ROC_AUC,
-	MACRO_AVERAGE_PRECISION,
-	HAMMING_LOSS,
-	SUBSET_ACCURACY,
-	FIGURES
-};
-
 /* counts: (n), how often each row is in resample number r. */
 static void
 draw_counts(uint64_t seed, uint64_t r, uint64_t n, uint32_t *counts)
@@ -88,14 +75,19 @@ rank_model(const em_allocator *allocator, uint64_t n, uint32_t labels, const flo
 	return code;
 }
 
-/*
- * One resample's averages. label_f1, label_auc: NULL, or where the figures of
- * label 0 go; those of the next label lie label_stride elements on.
- */
+/* Keep figure `value` of label l in resample r, if it is wanted. */
+static void
+keep(double *figures, uint32_t l, uint32_t resamples, uint32_t r, double value)
+{
+	if (figures != NULL)
+		figures[(size_t) l * resamples + r] = value;
+}
+
+/* One resample's averages. kept: where labels' figures of resample r of `resamples` go, or NULL. */
 static em_code
 summarise(uint64_t n, uint32_t labels, const ranked_model *model, const uint32_t *counts,
-		  em_should_stop should_stop, void *stop_context, label_summary *summary, double *label_f1,
-		  double *label_auc, size_t label_stride, em_status *status)
+		  em_should_stop should_stop, void *stop_context, label_summary *summary,
+		  const data_resampled *kept, uint32_t resamples, uint32_t r, em_status *status)
 {
 	data_hits sum = { 0, 0, 0 };
 	uint32_t with_auc = 0, with_positives = 0;
@@ -125,10 +117,12 @@ summarise(uint64_t n, uint32_t labels, const ranked_model *model, const uint32_t
 			with_positives++;
 			average_precision += curve.average_precision;
 		}
-		if (label_f1 != NULL)
-			label_f1[l * label_stride] = f1;
-		if (label_auc != NULL)
-			label_auc[l * label_stride] = curve.roc_auc;
+		if (kept == NULL)
+			continue;
+		keep(kept->label_f1, l, resamples, r, f1);
+		keep(kept->label_roc_auc, l, resamples, r, curve.roc_auc);
+		keep(kept->label_average_precision, l, resamples, r,
+			 curve.hits.support > 0 ? curve.average_precision : NAN);
 	}
 	summary->micro_f1 = data_f1(sum.true_positive, sum.predicted, sum.support);
 	summary->macro_f1 = f1_sum / labels;
@@ -208,40 +202,30 @@ measure_each_row(uint64_t n, uint32_t labels, const float *scores, const uint8_t
 }
 
 em_code
-data_metrics_bootstrap(const em_allocator *allocator, uint64_t n, uint32_t labels,
-					   const float *scores, const uint8_t *truth, const float *thresholds,
-					   uint32_t resamples, double confidence, uint64_t seed,
-					   em_should_stop should_stop, void *stop_context,
-					   data_metrics_intervals *intervals, em_status *status)
+data_metrics_resample(const em_allocator *allocator, uint64_t n, uint32_t labels,
+					  const float *scores, const uint8_t *truth, const float *thresholds,
+					  uint32_t resamples, uint64_t seed, em_should_stop should_stop,
+					  void *stop_context, const data_resampled *out, em_status *status)
 {
 	ranked_model model = { NULL, NULL };
 	uint32_t *counts = NULL;
-	double *row_f1 = NULL, *values = NULL, *label_f1 = NULL, *label_auc = NULL;
+	double *row_f1 = NULL;
 	uint8_t *row_exact = NULL;
-	size_t per_resample = FIGURES;
-	em_code code = check_options(resamples, confidence, status);
+	em_code code = check_options(resamples, 0.95, status);
 
 	if (code == EM_OK)
 		code = rank_model(allocator, n, labels, scores, truth, thresholds, should_stop,
 						  stop_context, &model, status);
 	if (code != EM_OK)
 		goto done;
-	per_resample += intervals->label_f1 != NULL ? labels : 0;
-	per_resample += intervals->label_roc_auc != NULL ? labels : 0;
 	counts = em_allocate_array(allocator, n, sizeof(uint32_t));
 	row_f1 = em_allocate_array(allocator, n, sizeof(double));
 	row_exact = em_allocate_array(allocator, n, 1);
-	values = em_allocate_array(allocator, resamples, per_resample * sizeof(double));
-	if (counts == NULL || row_f1 == NULL || row_exact == NULL || values == NULL)
+	if (counts == NULL || row_f1 == NULL || row_exact == NULL)
 	{
 		code = em_fail(status, EM_OUT_OF_MEMORY, "out of memory");
 		goto done;
 	}
-	/* values: (figures, resamples), then (L, resamples) once or twice */
-	if (intervals->label_f1 != NULL)
-		label_f1 = values + (size_t) FIGURES * resamples;
-	if (intervals->label_roc_auc != NULL)
-		label_auc = values + (per_resample - labels) * resamples;
 	measure_each_row(n, labels, scores, truth, thresholds, row_f1, row_exact);
 
 	for (uint32_t r = 0; r < resamples; r++)
@@ -251,9 +235,8 @@ data_metrics_bootstrap(const em_allocator *allocator, uint64_t n, uint32_t label
 		uint64_t exact = 0;
 
 		draw_counts(seed, r, n, counts);
-		code = summarise(n, labels, &model, counts, should_stop, stop_context, &summary,
-						 label_f1 != NULL ? label_f1 + r : NULL,
-						 label_auc != NULL ? label_auc + r : NULL, resamples, status);
+		code = summarise(n, labels, &model, counts, should_stop, stop_context, &summary, out,
+						 resamples, r, status);
 		if (code != EM_OK)
 			goto done;
 		for (uint64_t i = 0; i < n; i++)
@@ -261,44 +244,77 @@ data_metrics_bootstrap(const em_allocator *allocator, uint64_t n, uint32_t label
 			samples_f1 += counts[i] * row_f1[i];
 			exact += counts[i] * (uint64_t) row_exact[i];
 		}
-#define STORE(figure, value) values[(size_t) (figure) *resamples + r] = (value)
-		STORE(MICRO_F1, summary.micro_f1);
-		STORE(MACRO_F1, summary.macro_f1);
-		STORE(WEIGHTED_F1, summary.weighted_f1);
-		STORE(SAMPLES_F1, samples_f1 / (double) n);
-		STORE(MACRO_ROC_AUC, summary.macro_roc_auc);
-		STORE(MACRO_AVERAGE_PRECISION, summary.macro_average_precision);
-		STORE(HAMMING_LOSS, summary.hamming_loss);
-		STORE(SUBSET_ACCURACY, (double) exact / (double) n);
+#define STORE(which, value) out->figure[(size_t) (which) *resamples + r] = (value)
+		STORE(DATA_MICRO_F1, summary.micro_f1);
+		STORE(DATA_MACRO_F1, summary.macro_f1);
+		STORE(DATA_WEIGHTED_F1, summary.weighted_f1);
+		STORE(DATA_SAMPLES_F1, samples_f1 / (double) n);
+		STORE(DATA_MACRO_ROC_AUC, summary.macro_roc_auc);
+		STORE(DATA_MACRO_AVERAGE_PRECISION, summary.macro_average_precision);
+		STORE(DATA_HAMMING_LOSS, summary.hamming_loss);
+		STORE(DATA_SUBSET_ACCURACY, (double) exact / (double) n);
 #undef STORE
 	}
 
-#define INTERVAL(figure) interval_of(values + (size_t) (figure) *resamples, resamples, confidence)
-	intervals->micro_f1 = INTERVAL(MICRO_F1);
-	intervals->macro_f1 = INTERVAL(MACRO_F1);
-	intervals->weighted_f1 = INTERVAL(WEIGHTED_F1);
-	intervals->samples_f1 = INTERVAL(SAMPLES_F1);
-	intervals->macro_roc_auc = INTERVAL(MACRO_ROC_AUC);
-	intervals->macro_average_precision = INTERVAL(MACRO_AVERAGE_PRECISION);
-	intervals->hamming_loss = INTERVAL(HAMMING_LOSS);
-	intervals->subset_accuracy = INTERVAL(SUBSET_ACCURACY);
-#undef INTERVAL
-	for (uint32_t l = 0; l < labels; l++)
-	{
-		if (label_f1 != NULL)
-			intervals->label_f1[l] =
-				interval_of(label_f1 + (size_t) l * resamples, resamples, confidence);
-		if (label_auc != NULL)
-			intervals->label_roc_auc[l] =
-				interval_of(label_auc + (size_t) l * resamples, resamples, confidence);
-	}
-
 done:
-	em_release(allocator, values);
 	em_release(allocator, row_exact);
 	em_release(allocator, row_f1);
 	em_release(allocator, counts);
 	release_model(allocator, &model);
+	return code;
+}
+
+em_code
+data_metrics_bootstrap(const em_allocator *allocator, uint64_t n, uint32_t labels,
+					   const float *scores, const uint8_t *truth, const float *thresholds,
+					   uint32_t resamples, double confidence, uint64_t seed,
+					   em_should_stop should_stop, void *stop_context,
+					   data_metrics_intervals *intervals, em_status *status)
+{
+	data_resampled values = { NULL, NULL, NULL, NULL };
+	size_t per_resample = DATA_FIGURES;
+	em_code code = check_options(resamples, confidence, status);
+
+	if (code != EM_OK)
+		return code;
+	per_resample += intervals->label_f1 != NULL ? labels : 0;
+	per_resample += intervals->label_roc_auc != NULL ? labels : 0;
+	values.figure = em_allocate_array(allocator, resamples, per_resample * sizeof(double));
+	if (values.figure == NULL)
+		return em_fail(status, EM_OUT_OF_MEMORY, "out of memory");
+	/* (figures, resamples), then (L, resamples) once or twice */
+	if (intervals->label_f1 != NULL)
+		values.label_f1 = values.figure + (size_t) DATA_FIGURES * resamples;
+	if (intervals->label_roc_auc != NULL)
+		values.label_roc_auc = values.figure + (per_resample - labels) * resamples;
+	code = data_metrics_resample(allocator, n, labels, scores, truth, thresholds, resamples, seed,
+								 should_stop, stop_context, &values, status);
+	if (code != EM_OK)
+		goto done;
+
+#define INTERVAL(which)                                                                            \
+	interval_of(values.figure + (size_t) (which) *resamples, resamples, confidence)
+	intervals->micro_f1 = INTERVAL(DATA_MICRO_F1);
+	intervals->macro_f1 = INTERVAL(DATA_MACRO_F1);
+	intervals->weighted_f1 = INTERVAL(DATA_WEIGHTED_F1);
+	intervals->samples_f1 = INTERVAL(DATA_SAMPLES_F1);
+	intervals->macro_roc_auc = INTERVAL(DATA_MACRO_ROC_AUC);
+	intervals->macro_average_precision = INTERVAL(DATA_MACRO_AVERAGE_PRECISION);
+	intervals->hamming_loss = INTERVAL(DATA_HAMMING_LOSS);
+	intervals->subset_accuracy = INTERVAL(DATA_SUBSET_ACCURACY);
+#undef INTERVAL
+	for (uint32_t l = 0; l < labels; l++)
+	{
+		if (intervals->label_f1 != NULL)
+			intervals->label_f1[l] =
+				interval_of(values.label_f1 + (size_t) l * resamples, resamples, confidence);
+		if (intervals->label_roc_auc != NULL)
+			intervals->label_roc_auc[l] =
+				interval_of(values.label_roc_auc + (size_t) l * resamples, resamples, confidence);
+	}
+
+done:
+	em_release(allocator, values.figure);
 	return code;
 }
 
@@ -344,7 +360,7 @@ data_metrics_compare(const em_allocator *allocator, uint64_t n, uint32_t labels,
 						  stop_context, &model[m], status);
 		if (code == EM_OK)
 			code = summarise(n, labels, &model[m], NULL, should_stop, stop_context, &whole[m], NULL,
-							 NULL, 0, status);
+							 0, 0, status);
 	}
 	if (code != EM_OK)
 		goto done;
@@ -362,7 +378,7 @@ data_metrics_compare(const em_allocator *allocator, uint64_t n, uint32_t labels,
 		for (int m = 0; m < 2; m++)
 		{
 			code = summarise(n, labels, &model[m], counts, should_stop, stop_context, &part[m],
-							 NULL, NULL, 0, status);
+							 NULL, 0, 0, status);
 			if (code != EM_OK)
 				goto done;
 		}

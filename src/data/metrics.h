@@ -112,6 +112,39 @@ em_code data_metrics_bootstrap(const em_allocator *allocator, uint64_t n, uint32
 							   em_should_stop should_stop, void *stop_context,
 							   data_metrics_intervals *intervals, em_status *status);
 
+/* Figures of which each resample has one. */
+typedef enum data_figure
+{
+	DATA_MICRO_F1,
+	DATA_MACRO_F1,
+	DATA_WEIGHTED_F1,
+	DATA_SAMPLES_F1,
+	DATA_MACRO_ROC_AUC,
+	DATA_MACRO_AVERAGE_PRECISION,
+	DATA_HAMMING_LOSS,
+	DATA_SUBSET_ACCURACY,
+	DATA_FIGURES
+} data_figure;
+
+/* Where they go; of labels, what is NULL is not kept. Undefined figures are NaN. */
+typedef struct data_resampled
+{
+	double *figure;                  /* (DATA_FIGURES, resamples) */
+	double *label_f1;                /* (L, resamples) */
+	double *label_roc_auc;           /* (L, resamples) */
+	double *label_average_precision; /* (L, resamples) */
+} data_resampled;
+
+/*
+ * The figures of the resamples themselves, those that data_metrics_bootstrap takes quantiles of:
+ * with the same n and seed resample r is the same rows for every model, so that means over models
+ * and differences between them can be had afterwards.
+ */
+em_code data_metrics_resample(const em_allocator *allocator, uint64_t n, uint32_t labels,
+							  const float *scores, const uint8_t *truth, const float *thresholds,
+							  uint32_t resamples, uint64_t seed, em_should_stop should_stop,
+							  void *stop_context, const data_resampled *out, em_status *status);
+
 /* One figure of two models, b - a, on the same rows. */
 typedef struct data_difference
 {

@@ -32,6 +32,8 @@ static const char *const metric_names[] = { "macro_auc", "macro_ap", "macro_f1",
 
 const option_spec trainer_option_specs[] = {
 	{ INT_FIELD(epochs), 1, 10000, NULL, "passes over the training texts, at most" },
+	{ INT_FIELD(steps_per_epoch), 0, 10000000, NULL,
+	  "updates that make an epoch, however many texts there are; 0: a pass over all" },
 	{ INT_FIELD(batch_size), 1, 65536, NULL, "texts per update" },
 	{ INT_FIELD(shard_size), 1, 65536, NULL, "texts of a batch that one thread takes at a time" },
 	{ FIELD(learning_rate), 0, 10, NULL, "step size of AdamW at its highest" },
@@ -219,6 +221,9 @@ make_batch_memory(trainer *trainer, em_status *status)
 	em_code code = EM_OK;
 
 	trainer->batches = (count + batch - 1) / batch;
+	trainer->epoch_steps = trainer->options.steps_per_epoch > 0
+							   ? (size_t) trainer->options.steps_per_epoch
+							   : trainer->batches;
 	trainer->order = em_allocate_array(allocator, count, sizeof(uint32_t));
 	trainer->batch_order = em_allocate_array(allocator, trainer->batches, sizeof(uint32_t));
 	trainer->pooled = em_allocate_array(allocator, batch * POOL_BATCHES, sizeof(uint32_t));
@@ -384,17 +389,17 @@ trainer_free(trainer *trainer)
 }
 
 /*
- * Settle the order of an epoch's texts: shuffle all, sort each pool of
+ * Settle the order of a pass's texts: shuffle all, sort each pool of
  * POOL_BATCHES batches by length so that a batch is of one length, shuffle the batches.
  */
 em_code
-trainer_begin_epoch(trainer *trainer, em_status *status)
+trainer_begin_pass(trainer *trainer, em_status *status)
 {
 	samples *train = trainer->train;
 	size_t count = samples_count(train);
 	size_t pool = (size_t) trainer->options.batch_size * POOL_BATCHES;
-	nn_random_key key = { trainer->options.seed, NN_STREAM_SHUFFLE, (uint32_t) trainer->epochs_done,
-						  0 };
+	uint32_t pass = (uint32_t) (trainer->step / trainer->batches);
+	nn_random_key key = { trainer->options.seed, NN_STREAM_SHUFFLE, pass, 0 };
 	uint32_t longest = 0;
 	uint32_t *places;
 
@@ -406,7 +411,7 @@ trainer_begin_epoch(trainer *trainer, em_status *status)
 	if (places == NULL)
 		return out_of_memory(status);
 
-	samples_set_epoch(train, (uint32_t) trainer->epochs_done);
+	samples_set_epoch(train, pass);
 	nn_random_permutation(&key, count, trainer->order);
 	for (size_t first = 0; first < count; first += pool)
 	{
@@ -432,10 +437,18 @@ trainer_begin_epoch(trainer *trainer, em_status *status)
 
 	key.item = 1;
 	nn_random_permutation(&key, trainer->batches, trainer->batch_order);
-	trainer->next_batch = 0;
+	trainer->pass = pass;
+	trainer->next_batch = (size_t) (trainer->step % trainer->batches);
+	return EM_OK;
+}
+
+em_code
+trainer_begin_epoch(trainer *trainer, em_status *status)
+{
+	trainer->epoch_step = 0;
 	trainer->texts_done = 0;
 	trainer->loss_sum = 0;
-	return EM_OK;
+	return trainer_begin_pass(trainer, status);
 }
 
 em_code
@@ -547,7 +560,7 @@ trainer_end_epoch(trainer *trainer, em_should_stop should_stop, void *stop_conte
 		!isfinite((double) nn_sum_of_squares(trainer->embedding_count, trainer->embedding)))
 		return trainer_diverged(trainer, "the weights are", status);
 	trainer_average_catch_up(trainer);
-	figures.train_loss = trainer->loss_sum / (double) samples_count(trainer->train);
+	figures.train_loss = trainer->loss_sum / (double) trainer->texts_done;
 	figures.selected = trainer->epochs_done; /* without a development set the last is the best */
 	if (trainer->dev != NULL)
 	{
@@ -594,13 +607,13 @@ trainer_finished(const trainer *trainer)
 size_t
 trainer_steps_done(const trainer *trainer)
 {
-	return trainer->next_batch;
+	return trainer->epoch_step;
 }
 
 size_t
 trainer_steps_in_epoch(const trainer *trainer)
 {
-	return trainer->batches;
+	return trainer->epoch_steps;
 }
 
 size_t

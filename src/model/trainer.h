@@ -43,6 +43,7 @@ typedef enum trainer_metric
 typedef struct trainer_options
 {
 	int epochs;
+	int steps_per_epoch; /* 0: a pass over the texts; else passes go on from epoch to epoch */
 	int batch_size;
 	int shard_size; /* texts of a batch that one thread takes; part of what makes the result */
 	double learning_rate;
@@ -124,7 +125,7 @@ real *trainer_initial_dense(trainer *trainer);
 int trainer_epochs_done(const trainer *trainer);
 bool trainer_finished(const trainer *trainer);
 
-/* Steps of the running epoch done and to be done; texts seen in it. */
+/* Steps of the running epoch done and to be done; texts seen in it, in each pass anew. */
 size_t trainer_steps_done(const trainer *trainer);
 size_t trainer_steps_in_epoch(const trainer *trainer);
 size_t trainer_texts_done(const trainer *trainer);

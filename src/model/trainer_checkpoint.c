@@ -243,7 +243,7 @@ restore_from(trainer *trainer, const safetensors *file, em_status *status)
 	if (!read_number(safetensors_metadata(file, "best_epoch"), epochs - 1, &best))
 		return unfit(status, "best_epoch");
 	if (!read_number(safetensors_metadata(file, "step"), UINT64_MAX, &trainer->step) ||
-		trainer->step != epochs * trainer->batches)
+		trainer->step != epochs * trainer->epoch_steps)
 		return unfit(status, "step");
 	if (!read_history(trainer, safetensors_metadata(file, "history"), (int) epochs))
 		return unfit(status, "history");

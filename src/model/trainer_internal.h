@@ -92,12 +92,15 @@ struct trainer
 	trainer_epoch *history; /* (epochs) */
 	double last_loss;
 
-	/* the running epoch */
+	/* the running epoch, and the pass over the texts that it is in */
 	uint32_t *order;       /* (n) samples as they will be seen */
 	uint32_t *batch_order; /* batches of `order` as they will be seen */
 	uint32_t *pooled;      /* scratch: the samples of one pool */
-	size_t batches;
-	size_t next_batch;
+	size_t batches;        /* of a pass */
+	size_t next_batch;     /* of the pass */
+	uint32_t pass;         /* from 0: what shuffling and dropout depend on */
+	size_t epoch_steps;
+	size_t epoch_step; /* steps of the epoch done */
 	size_t texts_done;
 	double loss_sum; /* over texts seen, mean per label */
 
@@ -111,8 +114,8 @@ struct trainer
 	real *targets;          /* (batch_size, L) */
 	real *weights;          /* (batch_size) */
 	double loss_scale;
-	const nn_bags *bags;  /* of all words, then of the unknown ones; NULL: none */
-	uint32_t *read_ids;   /* the batch's ids where dropout_subword changes them */
+	const nn_bags *bags; /* of all words, then of the unknown ones; NULL: none */
+	uint32_t *read_ids;  /* the batch's ids where dropout_subword changes them */
 	size_t read_ids_capacity;
 	uint32_t *slot;       /* (V + K): row among the merged ones + 1 while merging, 0 between */
 	uint32_t *merged_ids; /* (merged): the rows of the embedding that the batch touches */
@@ -163,6 +166,8 @@ em_code trainer_make_loss(trainer *trainer, em_status *status);
 /* Whose group a tensor is in, and `groups` for the update that comes next (trainer_rates.c). */
 trainer_group trainer_group_of(network_tensor_kind kind);
 void trainer_set_rates(trainer *trainer);
+/* Shuffle for the pass that the next step belongs to, and go to its place there. */
+em_code trainer_begin_pass(trainer *trainer, em_status *status);
 
 /* dev_truth from dev's samples. */
 em_code trainer_load_truth(trainer *trainer, em_status *status);

@@ -98,8 +98,8 @@ mix_texts(const trainer *trainer, shard *shard)
 
 	for (size_t b = 0; b < texts; b++)
 	{
-		nn_random_key key = { trainer->options.seed, NN_STREAM_MIXUP,
-							  (uint32_t) trainer->epochs_done, shard->sample[b] };
+		nn_random_key key = { trainer->options.seed, NN_STREAM_MIXUP, trainer->pass,
+							  shard->sample[b] };
 
 		shard->partner[b] = nn_random_below(&key, 0, (uint32_t) texts);
 		shard->share[b] = (real) nn_random_beta(&key, 1, trainer->options.mixup);
@@ -122,7 +122,7 @@ compute_shard(void *context, size_t index)
 	size_t masks = (size_t) trainer->options.dropout_samples;
 	size_t cells = batch->sequences * layout->labels;
 	network_dropout dropout = { .seed = trainer->options.seed,
-								.epoch = (uint32_t) trainer->epochs_done,
+								.epoch = trainer->pass,
 								.sample = shard->sample,
 								.pooled_masks = masks,
 								.partner = shard->partner,
@@ -335,7 +335,7 @@ static void
 set_update(trainer *trainer, double norm)
 {
 	const trainer_options *options = &trainer->options;
-	uint64_t total = (uint64_t) trainer->batches * (uint64_t) options->epochs;
+	uint64_t total = (uint64_t) trainer->epoch_steps * (uint64_t) options->epochs;
 	uint64_t warmup = (uint64_t) llround(options->warmup * (double) total);
 	double rate = options->learning_rate *
 				  nn_schedule((nn_schedule_kind) options->schedule, trainer->step, warmup, total);
@@ -370,8 +370,8 @@ read_as_bags(trainer *trainer, const uint32_t *numbers, size_t size, em_status *
 	for (size_t i = 0; i < size; i++)
 	{
 		nn_sequence *sequence = &trainer->sequences[i];
-		nn_random_key key = { trainer->options.seed, NN_STREAM_SUBWORD_DROPOUT,
-							  (uint32_t) trainer->epochs_done, numbers[i] };
+		nn_random_key key = { trainer->options.seed, NN_STREAM_SUBWORD_DROPOUT, trainer->pass,
+							  numbers[i] };
 
 		for (uint32_t t = 0; t < sequence->length; t++)
 		{
@@ -419,17 +419,23 @@ em_code
 trainer_step(trainer *trainer, em_should_stop should_stop, void *stop_context, em_status *status)
 {
 	size_t batch = (size_t) trainer->options.batch_size;
-	size_t first = trainer->batch_order[trainer->next_batch] * batch;
-	size_t left = samples_count(trainer->train) - first;
-	size_t size = left < batch ? left : batch;
-	const uint32_t *numbers = trainer->order + first;
 	size_t shard_size = (size_t) trainer->options.shard_size;
-	size_t tasks;
+	size_t first, left, size, tasks;
+	const uint32_t *numbers;
 	double loss = 0;
 	double norm = 0;
-	em_code code = samples_read(trainer->train, numbers, size, trainer->sequences, trainer->targets,
-								trainer->weights, status);
+	em_code code = EM_OK;
 
+	if (trainer->next_batch == trainer->batches)
+		code = trainer_begin_pass(trainer, status);
+	if (code != EM_OK)
+		return code;
+	first = trainer->batch_order[trainer->next_batch] * batch;
+	left = samples_count(trainer->train) - first;
+	size = left < batch ? left : batch;
+	numbers = trainer->order + first;
+	code = samples_read(trainer->train, numbers, size, trainer->sequences, trainer->targets,
+						trainer->weights, status);
 	trainer_set_rates(trainer);
 	if (code == EM_OK && trainer->bags != NULL && trainer->layout->config.dropout_subword > 0)
 		code = read_as_bags(trainer, numbers, size, status);
@@ -465,5 +471,6 @@ trainer_step(trainer *trainer, em_should_stop should_stop, void *stop_context, e
 	trainer->loss_sum += loss * (double) size;
 	trainer->texts_done += size;
 	trainer->next_batch++;
+	trainer->epoch_step++;
 	return EM_OK;
 }

@@ -1,15 +1,17 @@
 /*
  * evaluate.c
  *	  How well a model does on labelled rows, which of two does better, and
- *	  thresholds chosen on such rows: emotion_evaluate(), emotion_compare() and
- *	  emotion_tune_thresholds().
+ *	  thresholds chosen on such rows: emotion_evaluate(),
+ *	  emotion_evaluate_resamples(), emotion_compare() and emotion_tune_thresholds().
  */
 #include "postgres.h"
 
 #include <math.h>
 
+#include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/json.h"
 #include "utils/memutils.h"
@@ -523,6 +525,121 @@ emotion_evaluate(PG_FUNCTION_ARGS)
 		Put(set, "label", name, "average_precision", r->average_precision, NULL);
 	}
 #undef INTERVAL
+	SPI_finish();
+	return (Datum) 0;
+}
+
+/* ---- emotion_evaluate_resamples -------------------------------------------------------- */
+
+static void
+Resample(const Evaluation *evaluation, const float *scores, const float *thresholds,
+		 data_resampled *out)
+{
+	size_t resamples = (size_t) evaluation->options.bootstrap;
+	em_status status;
+
+#define ROOM(rows) MemoryContextAllocHuge(CurrentMemoryContext, sizeof(double) * (rows) *resamples)
+	out->figure = ROOM(DATA_FIGURES);
+	out->label_f1 = ROOM(evaluation->labels);
+	out->label_roc_auc = ROOM(evaluation->labels);
+	out->label_average_precision = ROOM(evaluation->labels);
+#undef ROOM
+	Check(data_metrics_resample(evaluation->allocator, evaluation->count, evaluation->labels,
+								scores, evaluation->truth, thresholds, (uint32_t) resamples,
+								evaluation->options.seed, InterruptWanted, NULL, out, &status),
+		  &status);
+}
+
+/* One row of the result: a figure and what it is in each resample; NaN is null. */
+static void
+PutResamples(ReturnSetInfo *set, const char *scope, const char *label, const char *metric,
+			 double value, const double *resampled, int resamples)
+{
+	Datum *elements = palloc(sizeof(Datum) * (Size) resamples);
+	bool *undefined = palloc(sizeof(bool) * (Size) resamples);
+	int lower = 1;
+	Datum values[5] = { CStringGetTextDatum(scope), (Datum) 0, CStringGetTextDatum(metric),
+						Float8GetDatum(value), (Datum) 0 };
+	bool nulls[5] = { false, label == NULL, false, isnan(value), false };
+
+	for (int r = 0; r < resamples; r++)
+	{
+		elements[r] = Float8GetDatum(resampled[r]);
+		undefined[r] = isnan(resampled[r]);
+	}
+	if (label != NULL)
+		values[1] = PointerGetDatum(TextFromUtf8(label, strlen(label)));
+	values[4] =
+		PointerGetDatum(construct_md_array(elements, undefined, 1, &resamples, &lower, FLOAT8OID,
+										   sizeof(float8), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	tuplestore_putvalues(set->setResult, set->setDesc, values, nulls);
+	pfree(DatumGetPointer(values[4]));
+	pfree(elements);
+	pfree(undefined);
+}
+
+PG_FUNCTION_INFO_V1(emotion_evaluate_resamples);
+
+/* emotion_evaluate_resamples(model text, source text, options jsonb): (scope, label, metric, value, resamples) */
+Datum
+emotion_evaluate_resamples(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *set = BeginSet(fcinfo);
+	char *model_name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	char *source = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	Evaluation evaluation = { 0 };
+	Figures ranked, decided;
+	data_resampled ranked_samples, decided_samples;
+	float *thresholds;
+	int resamples;
+
+	SPI_connect();
+	ParseEvaluateOptions(PG_GETARG_JSONB_P(2), string_specs, evaluate_specs, &evaluation.options);
+	Evaluate(&evaluation, model_name, NULL, source);
+	resamples = evaluation.options.bootstrap > 0 ? evaluation.options.bootstrap : DEFAULT_RESAMPLES;
+	evaluation.options.bootstrap = 0; /* no intervals */
+	thresholds = palloc(sizeof(float) * evaluation.labels);
+	memcpy(thresholds, evaluation.model->thresholds, sizeof(float) * evaluation.labels);
+	Measure(&evaluation, evaluation.scores, thresholds, &ranked);
+	decided = ranked;
+	evaluation.options.bootstrap = resamples;
+	Resample(&evaluation, evaluation.scores, thresholds, &ranked_samples);
+	decided_samples = ranked_samples;
+	if (evaluation.options.folds > 0)
+	{
+		float *scores = CrossValidate(&evaluation, thresholds);
+
+		Resample(&evaluation, scores, thresholds, &decided_samples);
+		evaluation.options.bootstrap = 0;
+		Measure(&evaluation, scores, thresholds, &decided);
+	}
+
+#define PUT(scope, metric, from, member, which)                                                    \
+	PutResamples(set, scope, NULL, metric, (from).metrics.member,                                  \
+				 (from##_samples).figure + (size_t) (which) * (size_t) resamples, resamples)
+	PUT("overall", "hamming_loss", decided, hamming_loss, DATA_HAMMING_LOSS);
+	PUT("overall", "subset_accuracy", decided, subset_accuracy, DATA_SUBSET_ACCURACY);
+	PUT("macro", "f1", decided, macro.f1, DATA_MACRO_F1);
+	PUT("macro", "roc_auc", ranked, macro_roc_auc, DATA_MACRO_ROC_AUC);
+	PUT("macro", "average_precision", ranked, macro_average_precision,
+		DATA_MACRO_AVERAGE_PRECISION);
+	PUT("micro", "f1", decided, micro.f1, DATA_MICRO_F1);
+	PUT("weighted", "f1", decided, weighted.f1, DATA_WEIGHTED_F1);
+	PUT("samples", "f1", decided, samples.f1, DATA_SAMPLES_F1);
+#undef PUT
+	for (uint32 label = 0; label < evaluation.labels; label++)
+	{
+		const char *name = evaluation.model->labels[label];
+		const data_label_metrics *d = &decided.metrics.label[label];
+		const data_label_metrics *r = &ranked.metrics.label[label];
+		size_t at = (size_t) label * (size_t) resamples;
+
+		PutResamples(set, "label", name, "f1", d->f1, decided_samples.label_f1 + at, resamples);
+		PutResamples(set, "label", name, "roc_auc", r->roc_auc, ranked_samples.label_roc_auc + at,
+					 resamples);
+		PutResamples(set, "label", name, "average_precision", r->average_precision,
+					 ranked_samples.label_average_precision + at, resamples);
+	}
 	SPI_finish();
 	return (Datum) 0;
 }

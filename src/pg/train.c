@@ -216,6 +216,16 @@ NoticeEpoch(const Training *training, const trainer_epoch *figures, int epoch, d
 	pfree(dev.data);
 }
 
+/* How far the epoch is, as so many of all texts: also when steps_per_epoch makes it more or less. */
+static uint64
+TextsOfEpoch(const Training *training)
+{
+	double share = (double) trainer_steps_done(training->trainer) /
+				   (double) trainer_steps_in_epoch(training->trainer);
+
+	return (uint64) (share * (double) samples_count(training->rows.train));
+}
+
 /* One epoch, its progress told meanwhile, its checkpoint committed in the end. */
 static void
 TrainEpoch(Training *training)
@@ -240,7 +250,7 @@ TrainEpoch(Training *training)
 		Check(trainer_step(trainer, InterruptWanted, NULL, &status), &status);
 		if (SecondsSince(told) >= TELL_SECONDS)
 		{
-			LogTexts(&training->reference, trainer_texts_done(trainer));
+			LogTexts(&training->reference, TextsOfEpoch(training));
 			Commit();
 			INSTR_TIME_SET_CURRENT(told);
 		}
@@ -253,12 +263,12 @@ TrainEpoch(Training *training)
 	before = MemoryContextSwitchTo(scratch);
 	LogEpoch(&training->reference, epoch, &trainer_history(trainer)[epoch - 1],
 			 trainer_best_epoch(trainer) + 1, seconds,
-			 (double) samples_count(training->rows.train) / training_seconds);
+			 (double) trainer_texts_done(trainer) / training_seconds);
 	Check(trainer_checkpoint(trainer, ContextAllocator(scratch), &checkpoint, &size, &status),
 		  &status);
 	WriteCheckpoint(&training->reference, checkpoint, size);
 	NoticeEpoch(training, &trainer_history(trainer)[epoch - 1], epoch, seconds,
-				(double) samples_count(training->rows.train) / training_seconds);
+				(double) trainer_texts_done(trainer) / training_seconds);
 	MemoryContextSwitchTo(before);
 	MemoryContextDelete(scratch);
 	Commit();

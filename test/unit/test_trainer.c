@@ -327,6 +327,68 @@ test_checkpoints(void)
 	trainer_free(whole);
 }
 
+/* An epoch may be any number of steps: passes over the texts go on from one to the next. */
+static void
+test_steps_per_epoch(void)
+{
+	const int batches = (TEXTS + 31) / 32;
+	trainer_options options = small_options();
+	trainer *passes, *steps;
+	em_status status;
+	uint8_t *bytes = NULL;
+	size_t size = 0;
+
+	options.epochs = 3;
+	passes = make_trainer(&options, dev, NULL);
+	options.steps_per_epoch = batches;
+	steps = make_trainer(&options, dev, NULL);
+	CHECK(finish(passes, &status) == EM_OK && finish(steps, &status) == EM_OK &&
+			  same_result(passes, steps),
+		  "as many steps as batches make the same epochs");
+	trainer_free(steps);
+
+	options = small_options();
+	trainer_free(passes);
+	passes = make_trainer(&options, NULL, NULL);
+	options.epochs = 4 * batches;
+	options.steps_per_epoch = 1;
+	steps = make_trainer(&options, NULL, NULL);
+	CHECK(turn(steps, &status) == EM_OK && trainer_texts_done(steps) <= 32 &&
+			  trainer_steps_in_epoch(steps) == 1 && finish(steps, &status) == EM_OK &&
+			  finish(passes, &status) == EM_OK &&
+			  same_weights(trainer_weights(passes), trainer_weights(steps)),
+		  "epochs of one step make the same weights as whole passes of as many");
+	trainer_free(steps);
+	options.epochs = 2;
+	options.steps_per_epoch = 2 * batches;
+	steps = make_trainer(&options, NULL, NULL);
+	CHECK(turn(steps, &status) == EM_OK && trainer_texts_done(steps) == 2 * TEXTS &&
+			  finish(steps, &status) == EM_OK &&
+			  same_weights(trainer_weights(passes), trainer_weights(steps)),
+		  "and so do epochs of two passes");
+	trainer_free(steps);
+	trainer_free(passes);
+
+	options.epochs = 3;
+	options.steps_per_epoch = batches + batches / 2;
+	passes = make_trainer(&options, dev, NULL);
+	steps = make_trainer(&options, dev, NULL);
+	CHECK(turn(passes, &status) == EM_OK &&
+			  trainer_checkpoint(passes, &check_allocator, &bytes, &size, &status) == EM_OK &&
+			  trainer_restore(steps, bytes, size, &status) == EM_OK &&
+			  finish(passes, &status) == EM_OK && finish(steps, &status) == EM_OK &&
+			  same_result(passes, steps),
+		  "a training restored in the middle of a pass ends as the one that went on");
+	trainer_free(steps);
+	options.steps_per_epoch = batches;
+	steps = make_trainer(&options, dev, NULL);
+	CHECK(trainer_restore(steps, bytes, size, &status) == EM_CORRUPT,
+		  "a checkpoint of other epochs is refused: %s", status.message);
+	trainer_free(steps);
+	trainer_free(passes);
+	check_release(NULL, bytes);
+}
+
 /* On labels that mean nothing, held-out figures get worse while the loss falls. */
 static void
 test_patience(void)
@@ -747,6 +809,7 @@ main(void)
 	test_learns();
 	test_threads_and_seeds();
 	test_checkpoints();
+	test_steps_per_epoch();
 	test_patience();
 	test_frozen();
 	test_losses();
