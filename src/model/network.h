@@ -18,6 +18,7 @@
 
 #include "../nn/real.h"
 #include "../nn/arena.h"
+#include "../nn/bf16.h"
 #include "../nn/packed.h"
 #include "config.h"
 
@@ -70,6 +71,9 @@ typedef struct network_weights
 {
 	const real *embedding; /* (V, E) */
 	const real *dense;     /* (dense) */
+
+	/* NULL, or: training passes are of mixed precision, with these copies (network_mixed.h) */
+	const struct network_copies *copies;
 } network_weights;
 
 /*
@@ -88,6 +92,25 @@ typedef struct network_dropout
 	uint32_t epoch;
 	const uint32_t *sample; /* (B), in the batch's order: names each text's random numbers */
 } network_dropout;
+
+/* What a training pass of mixed precision keeps as bf16, and works in. */
+typedef struct network_mixed_pass
+{
+	nn_bf16 *conv;     /* (N, F) after ReLU and dropout */
+	nn_bf16 *gates;    /* (2, N, 4H) */
+	nn_bf16 *c;        /* (2, N, H) */
+	nn_bf16 *u;        /* (N, A) */
+	nn_bf16 *windows;  /* (block, K E): the columns of some rows */
+	real *window;      /* (K E) */
+	real *block;       /* (block, K E, F or A) */
+	real *block_conv;  /* (block, F) */
+	nn_bf16 *h_before; /* (block, H) */
+	real *step_gates;  /* (B, 4H) */
+	real *step_c;      /* (B, H); so the next two */
+	real *step_d_c;
+	real *step_tanh;
+	void *product; /* workspace */
+} network_mixed_pass;
 
 /* Everything a pass computes, in its arena; a backward pass reads it. */
 typedef struct network_pass
@@ -108,6 +131,8 @@ typedef struct network_pass
 	real *attention;   /* (N) */
 	real *pooled;      /* (B, 2H) after dropout */
 	real *pooled_mask; /* (B, 2H) */
+
+	network_mixed_pass mixed; /* in place of columns, conv, conv_mask, gates, c, tanh_c and u */
 } network_pass;
 
 /*
@@ -116,9 +141,12 @@ typedef struct network_pass
  */
 size_t network_workspace(const network_layout *layout, const nn_packed *batch, bool training);
 
+/* The same for a training pass of mixed precision. */
+size_t network_mixed_workspace(const network_layout *layout, const nn_packed *batch);
+
 /*
  * logits: (B, L) out, in the batch's order. A text without tokens has a zero
- * pooled vector. dropout NULL: inference, and *pass is of no use to a backward
+ * pooled vector. dropout NULL: inference, in float, and *pass is of no use to a backward
  * pass. The arena must have room for network_workspace().
  */
 void network_forward(const network_layout *layout, const network_weights *weights,

@@ -90,4 +90,12 @@ void nn_attention_backward(const nn_packed *batch, size_t dim, size_t attention_
 						   const real *d_pooled, real *scratch, real *d_x, real *d_weight,
 						   real *d_bias, real *d_query);
 
+/*
+ * The second half of nn_attention and of its backward pass. attention: (N) scores in, their
+ * softmax out; d_score: (N) out.
+ */
+void nn_pool_rows(const nn_packed *batch, size_t dim, const real *x, real *attention, real *pooled);
+void nn_pool_rows_backward(const nn_packed *batch, size_t dim, const real *x, const real *attention,
+						   const real *d_pooled, real *d_score, real *d_x);
+
 #endif /* EMOTION_NN_LAYERS_H */
