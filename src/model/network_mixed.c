@@ -412,9 +412,11 @@ run_lstm(const network_copies *copies, const real *dense, const nn_packed *batch
 }
 
 void
-network_mixed_forward(const network_copies *copies, const real *dense, const nn_packed *batch,
-					  const network_dropout *dropout, network_pass *pass)
+network_mixed_forward(const real *dense, const nn_packed *batch, const network_dropout *dropout,
+					  network_pass *pass)
 {
+	const network_copies *copies = pass->copies;
+
 	for (size_t row = 0; row < batch->rows; row += BLOCK)
 		convolve(copies, dense, batch, dropout, pass, row, smaller(batch->rows - row, BLOCK));
 	for (size_t direction = 0; direction < 2; direction++)
@@ -422,9 +424,9 @@ network_mixed_forward(const network_copies *copies, const real *dense, const nn_
 }
 
 void
-network_mixed_attention(const network_copies *copies, const real *dense, const nn_packed *batch,
-						network_pass *pass, real *pooled)
+network_mixed_attention(const real *dense, const nn_packed *batch, network_pass *pass, real *pooled)
 {
+	const network_copies *copies = pass->copies;
 	const network_mixed_pass *mixed = &pass->mixed;
 	size_t units = copies->layout->attention;
 	size_t dim = 2 * copies->layout->hidden;
@@ -447,10 +449,10 @@ network_mixed_attention(const network_copies *copies, const real *dense, const n
 }
 
 void
-network_mixed_attention_backward(const network_copies *copies, const real *dense,
-								 const nn_packed *batch, network_pass *pass, const real *d_pooled,
-								 real *scratch, real *d_h, real *d_dense)
+network_mixed_attention_backward(const real *dense, const nn_packed *batch, network_pass *pass,
+								 const real *d_pooled, real *scratch, real *d_h, real *d_dense)
 {
+	const network_copies *copies = pass->copies;
 	const network_mixed_pass *mixed = &pass->mixed;
 	const real *query = dense + copies->attention_query;
 	size_t units = copies->layout->attention;
@@ -618,9 +620,10 @@ convolve_backward(const network_copies *copies, const nn_packed *batch, const ne
 }
 
 void
-network_mixed_backward(const network_copies *copies, const nn_packed *batch, network_pass *pass,
-					   real *d_h, real *d_dense, real *d_embedding)
+network_mixed_backward(const nn_packed *batch, network_pass *pass, real *d_h, real *d_dense,
+					   real *d_embedding)
 {
+	const network_copies *copies = pass->copies;
 	size_t hidden = copies->layout->hidden;
 
 	for (size_t direction = 0; direction < 2; direction++)

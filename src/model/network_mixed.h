@@ -47,19 +47,18 @@ size_t network_mixed_take(const network_layout *layout, const nn_packed *batch, 
 						  network_mixed_pass *pass);
 
 /* From pass->vectors and the masks to pass->h_kept. */
-void network_mixed_forward(const network_copies *copies, const real *dense, const nn_packed *batch,
+void network_mixed_forward(const real *dense, const nn_packed *batch,
 						   const network_dropout *dropout, network_pass *pass);
 
 /* As nn_attention and nn_attention_backward, over pass->h. */
-void network_mixed_attention(const network_copies *copies, const real *dense,
-							 const nn_packed *batch, network_pass *pass, real *pooled);
-void network_mixed_attention_backward(const network_copies *copies, const real *dense,
-									  const nn_packed *batch, network_pass *pass,
+void network_mixed_attention(const real *dense, const nn_packed *batch, network_pass *pass,
+							 real *pooled);
+void network_mixed_attention_backward(const real *dense, const nn_packed *batch, network_pass *pass,
 									  const real *d_pooled, real *scratch, real *d_h,
 									  real *d_dense);
 
 /* From d_h (N, 2H), spoilt, to the gradients, as network_backward says. */
-void network_mixed_backward(const network_copies *copies, const nn_packed *batch,
-							network_pass *pass, real *d_h, real *d_dense, real *d_embedding);
+void network_mixed_backward(const nn_packed *batch, network_pass *pass, real *d_h, real *d_dense,
+							real *d_embedding);
 
 #endif /* EMOTION_MODEL_NETWORK_MIXED_H */

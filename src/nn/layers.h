@@ -91,6 +91,17 @@ void nn_attention_backward(const nn_packed *batch, size_t dim, size_t attention_
 						   real *d_bias, real *d_query);
 
 /*
+ * Rows mixed with others of them: y_r = share_r x_r + (1 - share_r) x_partner(r). x, y: (B, D) apart;
+ * partner: (B) below B; share: (B).
+ */
+void nn_mix(size_t rows, size_t dim, const uint32_t *partner, const real *share, const real *x,
+			real *y);
+
+/* Backward of nn_mix. d_x: (B, D) overwritten. */
+void nn_mix_backward(size_t rows, size_t dim, const uint32_t *partner, const real *share,
+					 const real *d_y, real *d_x);
+
+/*
  * The second half of nn_attention and of its backward pass. attention: (N) scores in, their
  * softmax out; d_score: (N) out.
  */

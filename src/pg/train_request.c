@@ -15,7 +15,6 @@
 #define WHERE_LISTED "SELECT * FROM emotion_train_options() lists the options."
 
 static const char *const storage_names[] = { "f32", "f16", "bf16", NULL };
-static const char *const precision_names[] = { "single", NULL };
 
 static const StringSpec string_specs[] = {
 	{ "text_column", offsetof(TrainRequest, text_column), "column of the texts" },
@@ -39,8 +38,6 @@ static const option_spec request_specs[] = {
 	  "share of the texts held out when neither split_column nor dev_source is given" },
 	{ "storage", OPTION_CHOICE, offsetof(TrainRequest, storage), 0, 0, storage_names,
 	  "how word vectors are kept in the published model" },
-	{ "precision", OPTION_CHOICE, offsetof(TrainRequest, precision), 0, 0, precision_names,
-	  "of the arithmetic" },
 	{ "threads", OPTION_INT, offsetof(TrainRequest, threads), 0, 256, NULL,
 	  "threads to compute with; 0: one more than max_parallel_maintenance_workers, at most one per "
 	  "core" },
