@@ -11,6 +11,7 @@
 #include "../nn/layers.h"
 #include "../nn/matmul.h"
 #include "../nn/random.h"
+#include "network_mixed.h"
 
 /* Where each tensor begins in the dense parameters, by name instead of by index. */
 typedef struct places
@@ -177,12 +178,13 @@ take_pass(const network_layout *layout, const nn_packed *batch, const network_dr
 {
 	const model_config *config = &layout->config;
 	bool training = dropout != NULL;
+	bool mixed = training && dropout->copies != NULL;
 	size_t masks = training && dropout->pooled_masks > 0 ? dropout->pooled_masks : 1;
 	size_t n = batch->rows;
 	size_t hidden = layout->hidden;
 	bool word = training && config->dropout_word > 0;
 	bool spatial = training && config->dropout_embedding > 0;
-	bool conv = training && config->dropout_conv > 0;
+	bool conv = training && !mixed && config->dropout_conv > 0;
 	bool state = training && config->dropout_hidden > 0;
 	bool pooled = training && config->dropout_pooled > 0;
 	const struct
@@ -194,16 +196,16 @@ take_pass(const network_layout *layout, const nn_packed *batch, const network_dr
 		{ &pass->vectors, true, batch->distinct * layout->embedding },
 		{ &pass->spatial, spatial, batch->sequences * layout->embedding },
 		{ &pass->word, word, n },
-		{ &pass->columns, true, n * widest_kernel(layout) * layout->embedding },
-		{ &pass->conv, true, n * layout->conv },
+		{ &pass->columns, !mixed, n * widest_kernel(layout) * layout->embedding },
+		{ &pass->conv, !mixed, n * layout->conv },
 		{ &pass->conv_mask, conv, n * layout->conv },
-		{ &pass->gates, true, n * 8 * hidden },
-		{ &pass->c, true, n * 2 * hidden },
-		{ &pass->tanh_c, training, n * 2 * hidden },
+		{ &pass->gates, !mixed, n * 8 * hidden },
+		{ &pass->c, !mixed, n * 2 * hidden },
+		{ &pass->tanh_c, training && !mixed, n * 2 * hidden },
 		{ &pass->h, true, n * 2 * hidden },
 		{ &pass->h_kept, state, n * 2 * hidden },
 		{ &pass->h_mask, state, n * 2 * hidden },
-		{ &pass->u, true, n * layout->attention },
+		{ &pass->u, !mixed, n * layout->attention },
 		{ &pass->attention, true, n },
 		{ &pass->unmixed, training, batch->sequences * 2 * hidden },
 		{ &pass->pooled, true, masks * batch->sequences * 2 * hidden },
@@ -212,6 +214,7 @@ take_pass(const network_layout *layout, const nn_packed *batch, const network_dr
 	size_t bytes = 0;
 
 	pass->pooled_masks = masks;
+	pass->copies = mixed ? dropout->copies : NULL;
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
 	{
 		*table[i].place = NULL;
@@ -221,6 +224,8 @@ take_pass(const network_layout *layout, const nn_packed *batch, const network_dr
 		if (arena != NULL)
 			*table[i].place = nn_arena_take(arena, table[i].elements, sizeof(real));
 	}
+	if (mixed)
+		bytes += network_mixed_take(layout, batch, arena, &pass->mixed);
 	return bytes;
 }
 
@@ -234,19 +239,20 @@ typedef struct backward_scratch
 } backward_scratch;
 
 static size_t
-take_backward(const network_layout *layout, const nn_packed *batch, size_t pooled_masks,
+take_backward(const network_layout *layout, const nn_packed *batch, const network_pass *pass,
 			  nn_arena *arena, backward_scratch *scratch)
 {
+	bool mixed = pass->copies != NULL;
 	size_t hidden = layout->hidden;
 	const struct
 	{
 		real **place;
 		size_t elements;
 	} table[] = {
-		{ &scratch->d_pooled, pooled_masks * batch->sequences * 2 * hidden },
+		{ &scratch->d_pooled, pass->pooled_masks * batch->sequences * 2 * hidden },
 		{ &scratch->d_h, batch->rows * 2 * hidden },
-		{ &scratch->lstm, (batch->rows + batch->sequences) * hidden },
-		{ &scratch->d_conv, batch->rows * layout->conv },
+		{ &scratch->lstm, mixed ? batch->rows : (batch->rows + batch->sequences) * hidden },
+		{ &scratch->d_conv, mixed ? 0 : batch->rows * layout->conv },
 	};
 	size_t bytes = 0;
 
@@ -268,7 +274,7 @@ network_workspace(const network_layout *layout, const nn_packed *batch,
 	size_t bytes = take_pass(layout, batch, dropout, NULL, &pass);
 
 	if (dropout != NULL)
-		bytes += take_backward(layout, batch, pass.pooled_masks, NULL, &scratch);
+		bytes += take_backward(layout, batch, &pass, NULL, &scratch);
 	return bytes;
 }
 
@@ -323,25 +329,15 @@ fill_masks(const network_layout *layout, const nn_packed *batch, const network_d
 					   pass->pooled_mask + i * batch->sequences * 2 * layout->hidden);
 }
 
-void
-network_forward(const network_layout *layout, const network_weights *weights,
-				const nn_packed *batch, const network_dropout *dropout, nn_arena *arena,
-				network_pass *pass, real *logits)
+/* From the vectors to h_kept. */
+static void
+encode(const network_layout *layout, const places *at, const real *dense, const nn_packed *batch,
+	   network_pass *pass)
 {
-	const places at = find_places(layout);
-	const real *dense = weights->dense;
 	size_t n = batch->rows;
 	size_t hidden = layout->hidden;
 	size_t widest = widest_kernel(layout);
-	size_t pooled = batch->sequences * 2 * hidden;
 
-	take_pass(layout, batch, dropout, arena, pass);
-	pass->partner = dropout ? dropout->partner : NULL;
-	pass->share = dropout ? dropout->share : NULL;
-	if (dropout != NULL)
-		fill_masks(layout, batch, dropout, pass);
-
-	nn_embedding(batch, layout->embedding, weights->embedding, pass->vectors);
 	nn_windows(batch, widest, layout->embedding, pass->vectors, pass->spatial, pass->word,
 			   pass->columns);
 	for (int i = 0; i < layout->config.kernel_widths.count; i++)
@@ -353,32 +349,59 @@ network_forward(const network_layout *layout, const network_weights *weights,
 		/* ld of the columns is the widest kernel's, so nn_linear's weight stays contiguous */
 		nn_linear(n, width * layout->embedding, filters,
 				  pass->columns + first_block(widest, width) * layout->embedding,
-				  widest * layout->embedding, dense + at.conv_weight[i], dense + at.conv_bias[i], y,
-				  layout->conv);
+				  widest * layout->embedding, dense + at->conv_weight[i], dense + at->conv_bias[i],
+				  y, layout->conv);
 	}
 	nn_relu(n * layout->conv, pass->conv, pass->conv);
 	if (pass->conv_mask)
 		nn_multiply(n * layout->conv, pass->conv_mask, pass->conv);
 
-	nn_linear(n, layout->conv, 8 * hidden, pass->conv, layout->conv, dense + at.lstm_input,
-			  dense + at.lstm_bias, pass->gates, 8 * hidden);
-	if (!pass->h_kept)
-		pass->h_kept = pass->h;
+	nn_linear(n, layout->conv, 8 * hidden, pass->conv, layout->conv, dense + at->lstm_input,
+			  dense + at->lstm_bias, pass->gates, 8 * hidden);
 	for (size_t direction = 0; direction < 2; direction++)
 		nn_lstm(batch, hidden, direction == 1,
-				dense + at.lstm_recurrent + direction * 4 * hidden * hidden,
+				dense + at->lstm_recurrent + direction * 4 * hidden * hidden,
 				pass->gates + direction * 4 * hidden, 8 * hidden, pass->c + direction * n * hidden,
 				pass->tanh_c ? pass->tanh_c + direction * n * hidden : NULL,
 				pass->h_kept + direction * hidden, 2 * hidden);
+}
+
+void
+network_forward(const network_layout *layout, const network_weights *weights,
+				const nn_packed *batch, const network_dropout *dropout, nn_arena *arena,
+				network_pass *pass, real *logits)
+{
+	const places at = find_places(layout);
+	const real *dense = weights->dense;
+	size_t n = batch->rows;
+	size_t hidden = layout->hidden;
+	size_t pooled = batch->sequences * 2 * hidden;
+
+	take_pass(layout, batch, dropout, arena, pass);
+	pass->partner = dropout ? dropout->partner : NULL;
+	pass->share = dropout ? dropout->share : NULL;
+	if (dropout != NULL)
+		fill_masks(layout, batch, dropout, pass);
+
+	nn_embedding(batch, layout->embedding, weights->embedding, pass->vectors);
+	if (!pass->h_kept)
+		pass->h_kept = pass->h;
+	if (pass->copies)
+		network_mixed_forward(dense, batch, dropout, pass);
+	else
+		encode(layout, &at, dense, batch, pass);
 	if (pass->h_mask)
 	{
 		memcpy(pass->h, pass->h_kept, n * 2 * hidden * sizeof(real));
 		nn_multiply(n * 2 * hidden, pass->h_mask, pass->h);
 	}
 
-	nn_attention(batch, 2 * hidden, layout->attention, pass->h, dense + at.attention_weight,
-				 dense + at.attention_bias, dense + at.attention_query, pass->u, pass->attention,
-				 pass->partner ? pass->unmixed : pass->pooled);
+	if (pass->copies)
+		network_mixed_attention(dense, batch, pass, pass->partner ? pass->unmixed : pass->pooled);
+	else
+		nn_attention(batch, 2 * hidden, layout->attention, pass->h, dense + at.attention_weight,
+					 dense + at.attention_bias, dense + at.attention_query, pass->u,
+					 pass->attention, pass->partner ? pass->unmixed : pass->pooled);
 	if (pass->partner)
 		nn_mix(batch->sequences, 2 * hidden, pass->partner, pass->share, pass->unmixed,
 			   pass->pooled);
@@ -404,7 +427,7 @@ network_backward(const network_layout *layout, const network_weights *weights,
 	size_t pooled = batch->sequences * 2 * hidden;
 	backward_scratch scratch;
 
-	take_backward(layout, batch, pass->pooled_masks, arena, &scratch);
+	take_backward(layout, batch, pass, arena, &scratch);
 
 	nn_linear_backward(pass->pooled_masks * batch->sequences, 2 * hidden, layout->labels,
 					   pass->pooled, 2 * hidden, dense + at.output_weight, d_logits, layout->labels,
@@ -421,13 +444,22 @@ network_backward(const network_layout *layout, const network_weights *weights,
 						pass->unmixed);
 		scratch.d_pooled = pass->unmixed;
 	}
-	nn_attention_backward(batch, 2 * hidden, layout->attention, pass->h,
-						  dense + at.attention_weight, dense + at.attention_query, pass->u,
-						  pass->attention, scratch.d_pooled, scratch.lstm, scratch.d_h,
-						  d_dense + at.attention_weight, d_dense + at.attention_bias,
-						  d_dense + at.attention_query);
+	if (pass->copies)
+		network_mixed_attention_backward(dense, batch, pass, scratch.d_pooled, scratch.lstm,
+										 scratch.d_h, d_dense);
+	else
+		nn_attention_backward(batch, 2 * hidden, layout->attention, pass->h,
+							  dense + at.attention_weight, dense + at.attention_query, pass->u,
+							  pass->attention, scratch.d_pooled, scratch.lstm, scratch.d_h,
+							  d_dense + at.attention_weight, d_dense + at.attention_bias,
+							  d_dense + at.attention_query);
 	if (pass->h_mask)
 		nn_multiply(n * 2 * hidden, pass->h_mask, scratch.d_h);
+	if (pass->copies)
+	{
+		network_mixed_backward(batch, pass, scratch.d_h, d_dense, d_embedding);
+		return;
+	}
 
 	for (size_t direction = 0; direction < 2; direction++)
 	{

@@ -18,6 +18,7 @@
 
 #include "../nn/real.h"
 #include "../nn/arena.h"
+#include "../nn/bf16.h"
 #include "../nn/packed.h"
 #include "config.h"
 
@@ -100,7 +101,28 @@ typedef struct network_dropout
 	 */
 	const uint32_t *partner;
 	const real *share;
+	/* NULL, or: the pass is of mixed precision, with these copies of the weights (network_mixed.h) */
+	const struct network_copies *copies;
 } network_dropout;
+
+/* What a training pass of mixed precision keeps as bf16, and works in. */
+typedef struct network_mixed_pass
+{
+	nn_bf16 *conv;     /* (N, F) after ReLU and dropout */
+	nn_bf16 *gates;    /* (2, N, 4H) */
+	nn_bf16 *c;        /* (2, N, H) */
+	nn_bf16 *u;        /* (N, A) */
+	nn_bf16 *windows;  /* (block, K E): the columns of some rows */
+	real *window;      /* (K E) */
+	real *block;       /* (block, K E, F or A) */
+	real *block_conv;  /* (block, F) */
+	nn_bf16 *h_before; /* (block, H) */
+	real *step_gates;  /* (B, 4H) */
+	real *step_c;      /* (B, H); so the next two */
+	real *step_d_c;
+	real *step_tanh;
+	void *product; /* workspace */
+} network_mixed_pass;
 
 /* Everything a pass computes, in its arena; a backward pass reads it. */
 typedef struct network_pass
@@ -124,13 +146,16 @@ typedef struct network_pass
 
 	size_t pooled_masks;     /* S; 1 in inference */
 	real *unmixed;           /* (B, 2H) pooled vectors before they are mixed */
-	const uint32_t *partner; /* as in network_dropout; so the next */
+	const uint32_t *partner; /* as in network_dropout; so the next two */
 	const real *share;
+	const struct network_copies *copies;
+
+	network_mixed_pass mixed; /* in place of columns, conv, conv_mask, gates, c, tanh_c and u */
 } network_pass;
 
 /*
  * Bytes of arena that network_forward, and network_backward when training, take for such
- * a batch and dropout (NULL: inference), of which pooled_masks alone matters.
+ * a batch and dropout (NULL: inference), of which pooled_masks and copies alone matter.
  */
 size_t network_workspace(const network_layout *layout, const nn_packed *batch,
 						 const network_dropout *dropout);

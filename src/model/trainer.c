@@ -24,6 +24,7 @@ static const char *const schedule_names[] = { "constant", "linear", "cosine", NU
 static const char *const loss_names[] = {
 	"bce", "focal", "asymmetric", "class_balanced", "distribution_balanced", NULL
 };
+static const char *const precision_names[] = { "single", "mixed", NULL };
 static const char *const metric_names[] = { "macro_auc", "macro_ap", "macro_f1", "log_loss", NULL };
 
 #define FIELD(field) #field, OPTION_REAL, offsetof(trainer_options, field)
@@ -74,6 +75,8 @@ const option_spec trainer_option_specs[] = {
 	  "each layer's learning rate as a multiple of that of the layer behind it" },
 	{ FIELD(unfreeze_epochs), 0, 10000, NULL,
 	  "epochs until the next layer learns, from the last to the first; 0: all learn at once" },
+	{ CHOICE_FIELD(precision), 0, 0, precision_names,
+	  "of the arithmetic; mixed: 16-bit factors and memory, 32-bit sums and weights" },
 	{ "seed", OPTION_UINT64, offsetof(trainer_options, seed), 0, 9223372036854775807.0, NULL,
 	  "what all random numbers depend on" },
 	{ CHOICE_FIELD(metric), 0, 0, metric_names, "what chooses the best epoch on held-out rows" },
@@ -137,7 +140,8 @@ trainer_memory(const network_layout *layout, const trainer_options *options)
 	bool average = options->weight_averaging > 0;
 
 	return (weights * (average ? 5 : 4) + shards * layout->dense) * sizeof(real) +
-		   (average ? layout->rows * sizeof(uint64_t) : 0);
+		   (average ? layout->rows * sizeof(uint64_t) : 0) +
+		   (options->precision == TRAINER_MIXED ? network_copies_bytes(layout) : 0);
 }
 
 /* Cut the dense parameters into pieces of one tensor each. */
@@ -208,6 +212,23 @@ make_weights(trainer *trainer, em_status *status)
 		prior[label] = (double) count[label] / (double) samples_count(trainer->train);
 	network_init(layout, trainer->options.seed, prior, trainer->embedding, trainer->dense);
 	em_release(trainer->allocator, prior);
+	return EM_OK;
+}
+
+static em_code
+make_copies(trainer *trainer, em_status *status)
+{
+	uintptr_t start;
+
+	if (trainer->options.precision != TRAINER_MIXED)
+		return EM_OK;
+	trainer->copies_block = em_allocate_array(
+		trainer->allocator, network_copies_bytes(trainer->layout) + NN_ALIGNMENT, 1);
+	if (trainer->copies_block == NULL)
+		return out_of_memory(status);
+	start = (uintptr_t) trainer->copies_block + NN_ALIGNMENT - 1;
+	network_copies_init(&trainer->copies, trainer->layout,
+						(void *) (start & ~(uintptr_t) (NN_ALIGNMENT - 1)));
 	return EM_OK;
 }
 
@@ -302,6 +323,8 @@ trainer_create(const em_allocator *allocator, const network_layout *layout,
 	if (code == EM_OK)
 		code = trainer_make_loss(made, status);
 	if (code == EM_OK)
+		code = make_copies(made, status);
+	if (code == EM_OK)
 		code = make_batch_memory(made, status);
 	if (code == EM_OK)
 		code = make_evaluation(made, status);
@@ -359,6 +382,7 @@ trainer_free(trainer *trainer)
 	}
 	scorer_free(trainer->scorer);
 	em_release(allocator, trainer->block);
+	em_release(allocator, trainer->copies_block);
 	em_release(allocator, trainer->averaged);
 	em_release(allocator, trainer->label_weight);
 	em_release(allocator, trainer->positive_weight);

@@ -31,6 +31,13 @@ typedef enum trainer_loss
 	TRAINER_DISTRIBUTION_BALANCED,
 } trainer_loss;
 
+/* Of the arithmetic of a training pass. */
+typedef enum trainer_precision
+{
+	TRAINER_SINGLE,
+	TRAINER_MIXED, /* bf16 is kept and multiplied, floats are summed and updated: network_mixed.h */
+} trainer_precision;
+
 /* What selects the best epoch and stops early, measured on the development set. */
 typedef enum trainer_metric
 {
@@ -72,6 +79,7 @@ typedef struct trainer_options
 	double weight_averaging; /* decay of the average that is evaluated and kept; 0: none */
 	double layer_decay;      /* a layer's rate as a multiple of that of the layer behind it */
 	double unfreeze_epochs;  /* before the next layer learns, too; 0: all do at once */
+	int precision;           /* trainer_precision */
 	uint64_t seed;
 	int metric;                 /* trainer_metric */
 	int patience;               /* epochs without a better metric before stopping; 0: never stop */

@@ -8,6 +8,7 @@
 
 #include "../nn/activation.h"
 #include "lane.h"
+#include "network_mixed.h"
 #include "scorer.h"
 #include "trainer.h"
 
@@ -91,6 +92,9 @@ struct trainer
 	int best_epoch;
 	trainer_epoch *history; /* (epochs) */
 	double last_loss;
+
+	network_copies copies; /* with mixed precision; made anew before each step */
+	void *copies_block;
 
 	/* the running epoch, and the pass over the texts that it is in */
 	uint32_t *order;       /* (n) samples as they will be seen */

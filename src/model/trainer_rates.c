@@ -37,7 +37,7 @@ trainer_set_rates(trainer *trainer)
 
 	for (int group = 0; group < TRAINER_GROUPS; group++)
 	{
-		double wait = round(group * options->unfreeze_epochs * (double) trainer->batches);
+		double wait = round(group * options->unfreeze_epochs * (double) trainer->epoch_steps);
 		double rate = pow(options->layer_decay, group);
 
 		if (group == TRAINER_GROUP_EMBEDDING)

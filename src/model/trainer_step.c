@@ -27,6 +27,22 @@ out_of_memory(em_status *status)
 	return em_fail(status, EM_OUT_OF_MEMORY, "out of memory");
 }
 
+/* The copies of the weights that passes of mixed precision multiply with; NULL in single. */
+static const network_copies *
+copies_of(const trainer *trainer)
+{
+	return trainer->options.precision == TRAINER_MIXED ? &trainer->copies : NULL;
+}
+
+/* Worker thread: one of the copies. */
+static void
+refresh_copy(void *context, size_t index)
+{
+	trainer *trainer = context;
+
+	network_copies_refresh(&trainer->copies, trainer->dense, index);
+}
+
 /* Each shard takes every shards_used-th text, so that all have about as many tokens. */
 static em_code
 prepare_shard(trainer *trainer, size_t index, const uint32_t *numbers, size_t size,
@@ -40,7 +56,7 @@ prepare_shard(trainer *trainer, size_t index, const uint32_t *numbers, size_t si
 	real smoothing = (real) trainer->options.label_smoothing;
 	nn_packed *batch = &shard->lane.packer.batch;
 	size_t masks = (size_t) trainer->options.dropout_samples;
-	network_dropout dropout = { .pooled_masks = masks };
+	network_dropout dropout = { .pooled_masks = masks, .copies = copies_of(trainer) };
 	size_t dim = layout->embedding;
 	em_code code;
 
@@ -126,7 +142,8 @@ compute_shard(void *context, size_t index)
 								.sample = shard->sample,
 								.pooled_masks = masks,
 								.partner = shard->partner,
-								.share = shard->share };
+								.share = shard->share,
+								.copies = copies_of(trainer) };
 
 	if (shard->partner != NULL)
 		mix_texts(trainer, shard);
@@ -395,6 +412,8 @@ compute_shards(trainer *trainer, em_should_stop should_stop, void *stop_context,
 	size_t threads = trainer->pool ? (size_t) nn_pool_threads(trainer->pool) : 1;
 	size_t at_once = threads > WAVE_SHARDS ? threads : WAVE_SHARDS;
 
+	if (copies_of(trainer) != NULL)
+		nn_pool_run(trainer->pool, network_copies_tasks(&trainer->copies), refresh_copy, trainer);
 	for (trainer->wave = 0; trainer->wave < trainer->shards_used; trainer->wave += at_once)
 	{
 		size_t left = trainer->shards_used - trainer->wave;

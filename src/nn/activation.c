@@ -9,6 +9,10 @@
 
 #include "simd.h"
 
+#ifdef NN_SIMD_BF16
+#include <cpuid.h>
+#endif
+
 /* NULL until first used. Every thread would choose the same, so a race is harmless. */
 static _Atomic(const nn_kernels *) chosen;
 
@@ -65,6 +69,35 @@ nn_kernels_chosen(void)
 		atomic_store_explicit(&chosen, kernels, memory_order_release);
 	}
 	return kernels;
+}
+
+#ifdef NN_SIMD_BF16
+/* The compilers' own check knows the name only since gcc 11. */
+static bool
+has_bf16(void)
+{
+	unsigned int a, b, c, d;
+
+	return __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & (1u << 5)) != 0;
+}
+#endif
+
+const nn_bf16_kernels *
+nn_bf16_kernels_chosen(void)
+{
+#ifdef NN_SIMD_BF16
+	static _Atomic(int) known; /* 0: not yet, 1: no, 2: yes */
+	int state = atomic_load_explicit(&known, memory_order_relaxed);
+
+	if (state == 0)
+	{
+		state = has_bf16() ? 2 : 1;
+		atomic_store_explicit(&known, state, memory_order_relaxed);
+	}
+	if (state == 2 && nn_kernels_chosen() == &nn_kernels_avx512)
+		return &nn_bf16_kernels_avx512;
+#endif
+	return NULL;
 }
 
 const char *

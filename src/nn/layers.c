@@ -238,7 +238,12 @@ nn_attention(const nn_packed *batch, size_t dim, size_t attention_dim, const rea
 	nn_tanh(batch->rows * attention_dim, u, u);
 	for (size_t row = 0; row < batch->rows; row++)
 		attention[row] = nn_dot(attention_dim, u + row * attention_dim, query);
+	nn_pool_rows(batch, dim, x, attention, pooled);
+}
 
+void
+nn_pool_rows(const nn_packed *batch, size_t dim, const real *x, real *attention, real *pooled)
+{
 	memset(pooled, 0, batch->sequences * dim * sizeof(real));
 	for (size_t b = 0; b < batch->sequences && batch->length[b] > 0; b++)
 	{
@@ -267,13 +272,9 @@ nn_attention(const nn_packed *batch, size_t dim, size_t attention_dim, const rea
 }
 
 void
-nn_attention_backward(const nn_packed *batch, size_t dim, size_t attention_dim, const real *x,
-					  const real *weight, const real *query, real *u, const real *attention,
-					  const real *d_pooled, real *scratch, real *d_x, real *d_weight, real *d_bias,
-					  real *d_query)
+nn_pool_rows_backward(const nn_packed *batch, size_t dim, const real *x, const real *attention,
+					  const real *d_pooled, real *d_score, real *d_x)
 {
-	real *d_score = scratch; /* (N) */
-
 	for (size_t b = 0; b < batch->sequences && batch->length[b] > 0; b++)
 	{
 		real mean = 0; /* sum over t of a_t d_a_t, the softmax's own derivative */
@@ -294,6 +295,17 @@ nn_attention_backward(const nn_packed *batch, size_t dim, size_t attention_dim, 
 				d_x[row * dim + d] = attention[row] * d_pooled[b * dim + d];
 		}
 	}
+}
+
+void
+nn_attention_backward(const nn_packed *batch, size_t dim, size_t attention_dim, const real *x,
+					  const real *weight, const real *query, real *u, const real *attention,
+					  const real *d_pooled, real *scratch, real *d_x, real *d_weight, real *d_bias,
+					  real *d_query)
+{
+	real *d_score = scratch; /* (N) */
+
+	nn_pool_rows_backward(batch, dim, x, attention, d_pooled, d_score, d_x);
 	for (size_t row = 0; row < batch->rows; row++)
 	{
 		real *u_row = u + row * attention_dim;

@@ -103,4 +103,12 @@ void nn_mix(size_t rows, size_t dim, const uint32_t *partner, const real *share,
 void nn_mix_backward(size_t rows, size_t dim, const uint32_t *partner, const real *share,
 					 const real *d_y, real *d_x);
 
+/*
+ * The second half of nn_attention and of its backward pass. attention: (N) scores in, their
+ * softmax out; d_score: (N) out.
+ */
+void nn_pool_rows(const nn_packed *batch, size_t dim, const real *x, real *attention, real *pooled);
+void nn_pool_rows_backward(const nn_packed *batch, size_t dim, const real *x, const real *attention,
+						   const real *d_pooled, real *d_score, real *d_x);
+
 #endif /* EMOTION_NN_LAYERS_H */

@@ -12,12 +12,23 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "activation.h"
+#include "bf16.h"
 #include "negative.h"
 
 #if defined(__x86_64__) && !defined(EMOTION_DOUBLE)
 #define NN_SIMD_X86 1
+#endif
+
+/* Compilers that know AVX512_BF16: gcc 10, clang 9. */
+#if defined(NN_SIMD_X86) && defined(__clang__)
+#if __has_builtin(__builtin_ia32_dpbf16ps_512)
+#define NN_SIMD_BF16 1
+#endif
+#elif defined(NN_SIMD_X86) && defined(__GNUC__) && __GNUC__ >= 10
+#define NN_SIMD_BF16 1
 #endif
 
 /* The functions of activation.h, and those that are named here. */
@@ -43,6 +54,8 @@ typedef struct nn_kernels
 								size_t ld_dh, real *dc);
 	void (*adamw)(size_t n, const nn_adamw_step *step, real *weight, const real *gradient,
 				  real *first_moment, real *second_moment);
+	void (*round_bf16)(size_t n, const real *x, nn_bf16 *y);
+	void (*widen_bf16)(size_t n, const nn_bf16 *x, real *y);
 
 	/* Up to so many rows gemm_nt and gemm_nn outdo OpenBLAS while B lies in the cache. */
 	size_t few_rows;
@@ -79,6 +92,32 @@ extern const nn_kernels nn_kernels_avx512;
 
 /* The table in use. */
 const nn_kernels *nn_kernels_chosen(void);
+
+/*
+ * Products of packed blocks. op(A) (m, k) is packed into panels of NN_PANEL_ROWS
+ * rows, op(B) (k, n) into panels of NN_PANEL_COLUMNS columns; in a panel stand, for each pair of
+ * neighbours along k, those of all its lines. An odd k is filled up with zeros, lines missing
+ * in the last panel hold anything. Panels are written 16 lines at a time.
+ */
+#define NN_PANEL_ROWS 8
+#define NN_PANEL_COLUMNS 32
+
+typedef struct nn_bf16_kernels
+{
+	void (*pack_a)(size_t m, size_t k, const nn_operand *a, uint32_t *panels);
+	void (*pack_b)(size_t n, size_t k, const nn_operand *b, uint32_t *panels);
+
+	/* C (m, n) = A B, or C += A B */
+	void (*multiply)(size_t m, size_t n, size_t k, const uint32_t *a, const uint32_t *b, bool add,
+					 real *c, size_t ldc);
+} nn_bf16_kernels;
+
+#ifdef NN_SIMD_BF16
+extern const nn_bf16_kernels nn_bf16_kernels_avx512;
+#endif
+
+/* NULL where the processor lacks bf16 arithmetic, or a smaller instruction set was forced. */
+const nn_bf16_kernels *nn_bf16_kernels_chosen(void);
 
 /* Philox4x32-10: the multipliers, and what each round adds to the key. */
 #define NN_PHILOX_M0 UINT32_C(0xD2511F53)

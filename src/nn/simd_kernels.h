@@ -282,6 +282,22 @@ kernel_adamw(size_t n, const nn_adamw_step *step, real *weight, const real *grad
 #undef BODY
 }
 
+static void
+kernel_round_bf16(size_t n, const real *x, nn_bf16 *y)
+{
+#define BODY(i, count) v_put_bf16(y + (i), v_get(x + (i), (count)), (count))
+	V_EACH(n, BODY);
+#undef BODY
+}
+
+static void
+kernel_widen_bf16(size_t n, const nn_bf16 *x, real *y)
+{
+#define BODY(i, count) v_put(y + (i), v_get_bf16(x + (i), (count)), (count))
+	V_EACH(n, BODY);
+#undef BODY
+}
+
 #include "simd_gemm.h"
 #include "simd_negative.h"
 #include "simd_philox.h"
@@ -303,6 +319,8 @@ const nn_kernels SIMD_TABLE = {
 	.lstm_gates = kernel_lstm_gates,
 	.lstm_gates_backward = kernel_lstm_gates_backward,
 	.adamw = kernel_adamw,
+	.round_bf16 = kernel_round_bf16,
+	.widen_bf16 = kernel_widen_bf16,
 	.few_rows = SIMD_LEVEL > 0 ? 64 : 4,
 	.gemm_nt = kernel_gemm_nt,
 	.gemm_nn = kernel_gemm_nn,

@@ -103,6 +103,26 @@ v_tanh(vreal x)
 	return tanh(x);
 }
 
+V_INLINE vreal
+v_get_bf16(const nn_bf16 *p, size_t count)
+{
+	uint32_t bits = count > 0 ? (uint32_t) *p << 16 : 0;
+	float x;
+
+	memcpy(&x, &bits, sizeof(x));
+	return x;
+}
+V_INLINE void
+v_put_bf16(nn_bf16 *p, vreal v, size_t count)
+{
+	float x = (float) v;
+	uint32_t bits;
+
+	memcpy(&bits, &x, sizeof(bits));
+	if (count > 0)
+		*p = (nn_bf16) (v != v ? bits >> 16 | 0x40 : (bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
 #else /* float */
 
 #if SIMD_LEVEL == 3
@@ -486,6 +506,49 @@ v_tanh(vreal x)
 	vreal t = v_fma(v_fma(v_polynomial(r) * r, r, r), power, power - v_set(1));
 
 	return t / (t + v_set(2));
+}
+
+/* Lanes as the upper halves of floats: rounded to the nearest and of two the even, NaN quiet. */
+typedef nn_bf16 vhalves __attribute__((vector_size(2 * V_LANES)));
+typedef nn_bf16 vhalves_memory __attribute__((vector_size(2 * V_LANES), aligned(2), may_alias));
+
+V_INLINE vhalves
+v_to_bf16(vreal x)
+{
+	vbits bits = (vbits) x;
+	vbits upper = bits >> 16;
+	vbits rounded = (bits + v_set_bits(0x7fff) + (upper & v_set_bits(1))) >> 16;
+	vbits nan = (vbits) (x != x);
+
+	return __builtin_convertvector((nan & (upper | v_set_bits(0x40))) | (~nan & rounded), vhalves);
+}
+
+V_INLINE vreal
+v_from_bf16(vhalves x)
+{
+	return (vreal) (__builtin_convertvector(x, vbits) << 16);
+}
+
+V_INLINE vreal
+v_get_bf16(const nn_bf16 *p, size_t count)
+{
+	vhalves x = { 0 };
+
+	if (count == V_LANES)
+		return v_from_bf16(*(const vhalves_memory *) p);
+	memcpy(&x, p, count * sizeof(*p));
+	return v_from_bf16(x);
+}
+
+V_INLINE void
+v_put_bf16(nn_bf16 *p, vreal v, size_t count)
+{
+	vhalves x = v_to_bf16(v);
+
+	if (count == V_LANES)
+		*(vhalves_memory *) p = x;
+	else
+		memcpy(p, &x, count * sizeof(*p));
 }
 
 #endif /* EMOTION_DOUBLE */

@@ -24,6 +24,7 @@
 #include "utils/snapmgr.h"
 
 #include "../model/vectors_init.h"
+#include "../nn/bf16.h"
 #include "../nn/matmul.h"
 #include "glue.h"
 #include "registry.h"
@@ -165,6 +166,9 @@ MakeTrainer(Training *training)
 	uint8 *checkpoint;
 
 	Check(nn_blas_load(&status), &status);
+	if (training->request.trainer.precision == TRAINER_MIXED && !nn_bf16_native())
+		ereport(NOTICE, (errmsg("this processor has no bf16 arithmetic: mixed precision will take "
+								"less memory, but no less time")));
 	Check(network_layout_init(&training->layout, &training->request.config,
 							  text_vocabulary_size(training->rows.vocabulary),
 							  (size_t) training->rows.label_count, &status),

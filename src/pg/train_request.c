@@ -16,7 +16,6 @@
 #define WHERE_LISTED "SELECT * FROM emotion_train_options() lists the options."
 
 static const char *const storage_names[] = { "f32", "f16", "bf16", "i8", NULL };
-static const char *const precision_names[] = { "single", NULL };
 
 static const StringSpec string_specs[] = {
 	{ "text_column", offsetof(TrainRequest, text_column), "column of the texts" },
@@ -58,8 +57,6 @@ static const option_spec request_specs[] = {
 	  "how word vectors are kept in the published model; i8: and all other weights as f16" },
 	{ "vectors_words", OPTION_INT, offsetof(TrainRequest, vectors_words), 0, 10000000, NULL,
 	  "how many of the vectors' first words join those of the training texts" },
-	{ "precision", OPTION_CHOICE, offsetof(TrainRequest, precision), 0, 0, precision_names,
-	  "of the arithmetic" },
 	{ "threads", OPTION_INT, offsetof(TrainRequest, threads), 0, 256, NULL,
 	  "threads to compute with; 0: one more than max_parallel_maintenance_workers, at most one per "
 	  "core" },

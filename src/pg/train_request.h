@@ -40,8 +40,7 @@ typedef struct TrainRequest
 	double transfer_weight;
 	char *architecture;
 	char *description;
-	int storage;   /* model_precision */
-	int precision; /* of the arithmetic: 0, single */
+	int storage; /* model_precision */
 	model_config config;
 	trainer_options trainer;
 
