@@ -12,7 +12,7 @@ base_model_copy(const model *base, const network_layout *layout, const em_slice 
 {
 	size_t known = 0;
 
-	memcpy(embedding, base->embedding, layout->vocabulary * layout->embedding * sizeof(real));
+	memcpy(embedding, base->embedding, layout->rows * layout->embedding * sizeof(real));
 	for (size_t i = 0; i < layout->tensor_count; i++)
 	{
 		const network_tensor *to = &layout->tensors[i];

@@ -67,7 +67,7 @@ const option_spec model_config_options[] = {
 	TEXT_FLAG(emoji, "emoji and emoticons are words; else they are dropped"),
 	TEXT_FLAG(punctuation, "punctuation marks are words; else they are dropped"),
 	TEXT_FLAG(ascii_only, "drop all that is not an ASCII letter or digit"),
-	TEXT_INT(max_tokens, 1, 100000, "words read of a text; the rest is cut off"),
+	TEXT_INT(max_tokens, 1, TEXT_MAX_TOKENS, "words read of a text; the rest is cut off"),
 	{ NULL, OPTION_INT, 0, 0, 0, NULL, NULL },
 };
 

@@ -17,8 +17,8 @@ typedef enum tensor_type
 	TENSOR_F32,
 	TENSOR_F16,
 	TENSOR_BF16,
-	TENSOR_U32,   /* whole numbers: tensor_read_whole */
-	TENSOR_I8,    /* of use only with scales: tensor_read_rows */
+	TENSOR_U32, /* whole numbers: tensor_read_whole */
+	TENSOR_I8,  /* of use only with scales: tensor_read_rows */
 	TENSOR_OTHER, /* known to the format (I64, ...), of no use to us; element size in tensor.element_size */
 } tensor_type;
 
@@ -91,7 +91,8 @@ em_code tensor_read_whole(const tensor *tensor, uint32_t *out, em_status *status
 typedef struct tensor_out
 {
 	const char *name;
-	tensor_type type; /* the type in the file; F16/BF16 round to nearest even; I8, of rank 2: multiples
+	tensor_type
+		type; /* the type in the file; F16/BF16 round to nearest even; I8, of rank 2: multiples
 					   of each row's quants_scale, which the caller writes as a tensor of its own */
 	int rank;
 	uint64_t shape[TENSOR_MAX_RANK];

@@ -376,9 +376,11 @@ label_of(const samples_masking *masking, uint32_t id)
 em_code
 samples_mask(samples *samples, const samples_masking *masking, em_status *status)
 {
-	double *expected = em_allocate_zeroed(samples->allocator, samples->labels, sizeof(double));
-	uint32_t *seen = em_allocate_zeroed(samples->allocator, samples->labels, sizeof(uint32_t));
-	em_code code = expected && seen ? EM_OK : out_of_memory(status);
+	size_t labels = masking->labels;
+	double *expected = em_allocate_zeroed(samples->allocator, labels, sizeof(double));
+	uint32_t *seen = em_allocate_zeroed(samples->allocator, labels, sizeof(uint32_t));
+	uint64_t *counts = em_allocate_zeroed(samples->allocator, labels, sizeof(uint64_t));
+	em_code code = expected && seen && counts ? EM_OK : out_of_memory(status);
 
 	for (size_t i = 0; code == EM_OK && i < samples->count; i++)
 	{
@@ -406,12 +408,17 @@ samples_mask(samples *samples, const samples_masking *masking, em_status *status
 			seen[label] = 0;
 		}
 	}
-	for (size_t i = 0; code == EM_OK && i < samples->labels; i++)
-		samples->label_counts[i] = (uint64_t) llround(expected[i]);
+	for (size_t i = 0; code == EM_OK && i < labels; i++)
+		counts[i] = (uint64_t) llround(expected[i]);
 	em_release(samples->allocator, expected);
 	em_release(samples->allocator, seen);
-	if (code == EM_OK)
+	if (code != EM_OK)
+		em_release(samples->allocator, counts);
+	else
 	{
+		em_release(samples->allocator, samples->label_counts);
+		samples->label_counts = counts;
+		samples->labels = labels;
 		samples->masked = true;
 		samples->masking = *masking;
 	}

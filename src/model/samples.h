@@ -68,6 +68,7 @@ em_code samples_finish(samples *samples, const uint32_t *remap, em_status *statu
  */
 typedef struct samples_masking
 {
+	size_t labels;           /* L, in place of what the samples were created with */
 	const int32_t *label_of; /* (words) label of each id, -1: none; must outlive the samples */
 	size_t words;            /* ids from here on stand for no label */
 	double rate;             /* both in 0..1 */
@@ -76,8 +77,8 @@ typedef struct samples_masking
 } samples_masking;
 
 /*
- * Mask what samples_read hands out from now on; after samples_finish. samples_label_counts
- * become what one epoch is expected to set, rounded.
+ * Mask what samples_read hands out from now on; after samples_finish, of samples without labels.
+ * samples_label_counts become what one epoch is expected to set, rounded.
  */
 em_code samples_mask(samples *samples, const samples_masking *masking, em_status *status);
 

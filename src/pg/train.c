@@ -23,6 +23,7 @@
 #include "utils/portal.h"
 #include "utils/snapmgr.h"
 
+#include "../model/base_model.h"
 #include "../model/vectors_init.h"
 #include "../nn/bf16.h"
 #include "../nn/matmul.h"
@@ -45,7 +46,7 @@ typedef struct Training
 	Jsonb *options; /* as they were given at the beginning */
 	TrainRequest request;
 	TrainRows rows;
-	vectors *vectors; /* to begin with, until the trainer has them; or NULL */
+	TrainStart start; /* until the trainer has it */
 	network_layout layout;
 	nn_pool *pool;
 	trainer *trainer;
@@ -131,7 +132,7 @@ LoadRequestedVectors(Training *training)
 							   request->config.embedding_dim, request->vectors, loaded->dim),
 						errhint("Leave \"embedding_dim\" out.")));
 	request->config.embedding_dim = (int) loaded->dim;
-	training->vectors = loaded;
+	training->start.vectors = loaded;
 }
 
 static void
@@ -140,12 +141,65 @@ BeginWithVectors(Training *training)
 	em_status status;
 	uint32 known;
 
-	Check(vectors_init_embedding(training->allocator, training->vectors, &training->layout,
+	Check(vectors_init_embedding(training->allocator, training->start.vectors, &training->layout,
 								 training->rows.vocabulary,
 								 trainer_initial_embedding(training->trainer), &known, &status),
 		  &status);
 	ereport(NOTICE, (errmsg("vectors \"%s\" know %u of %u words", training->request.vectors, known,
 							text_vocabulary_size(training->rows.vocabulary) - 1)));
+}
+
+/* All of a configuration that weights depend on, as JSON. */
+static char *
+ShapeOf(const model_config *config)
+{
+	model_config shape = *config;
+	char *json = palloc(MODEL_CONFIG_JSON_MAX);
+
+	shape.dropout_word = shape.dropout_embedding = shape.dropout_conv = 0;
+	shape.dropout_hidden = shape.dropout_pooled = shape.dropout_subword = 0;
+	model_config_to_json(&shape, json, MODEL_CONFIG_JSON_MAX);
+	return json;
+}
+
+/* The model that a request begins with; the network's options are its, but for dropout. */
+static void
+LoadBase(Training *training)
+{
+	TrainRequest *request = &training->request;
+	TrainRequest on_base;
+	ModelReference reference;
+	ModelRow row;
+	em_status status;
+	uint8 *bytes;
+
+	if (request->base == NULL)
+		return;
+	reference = ParseModelReference(request->base, false);
+	row = GetModel(&reference);
+	bytes = ReadModelBytes(&row, RegistrySnapshot());
+	Check(model_read(training->allocator, bytes, (size_t) row.size, &training->start.base, &status),
+		  &status);
+	pfree(bytes);
+	ParseTrainOptions(training->options, &training->start.base->layout.config, &on_base);
+	if (strcmp(ShapeOf(&on_base.config), ShapeOf(&training->start.base->layout.config)) != 0)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("an option of the network or of its text is not that of base \"%s\"",
+							   request->base),
+						errhint("Leave such options out; those of dropout may differ.")));
+	request->config = on_base.config;
+}
+
+static void
+BeginWithBase(Training *training)
+{
+	const TrainRows *rows = &training->rows;
+	size_t known = base_model_copy(training->start.base, &training->layout, rows->labels,
+								   trainer_initial_embedding(training->trainer),
+								   trainer_initial_dense(training->trainer));
+
+	ereport(NOTICE, (errmsg("beginning as \"%s\", which knows %zu of %d labels",
+							training->request.base, known, rows->label_count)));
 }
 
 static void
@@ -183,10 +237,13 @@ MakeTrainer(Training *training)
 	if (training->layout.buckets > 0)
 		Check(trainer_use_bags(training->trainer, &training->rows.bags.bags, &status), &status);
 	checkpoint = training->request.resume ? ReadCheckpoint(&training->reference, &size) : NULL;
-	if (training->vectors != NULL && checkpoint == NULL)
+	if (training->start.vectors != NULL && checkpoint == NULL)
 		BeginWithVectors(training);
-	vectors_free(training->vectors);
-	training->vectors = NULL;
+	if (training->start.base != NULL && checkpoint == NULL)
+		BeginWithBase(training);
+	vectors_free(training->start.vectors);
+	model_free(training->start.base);
+	memset(&training->start, 0, sizeof(training->start));
 	if (!training->request.resume)
 		return;
 	if (checkpoint == NULL)
@@ -403,7 +460,7 @@ Train(Training *training)
 static void
 RunTraining(Training *training, const char *name, Jsonb *given)
 {
-	ParseTrainOptions(given, &training->request);
+	ParseTrainOptions(given, NULL, &training->request);
 	strlcpy(training->reference.name, name, sizeof(training->reference.name));
 	if (training->request.resume)
 		training->reference.version = FindTraining(name, training->source, &training->options);
@@ -425,14 +482,15 @@ RunTraining(Training *training, const char *name, Jsonb *given)
 		}
 		Commit();
 		LoadRequestedVectors(training);
-		ReadTrainRows(training->source, &training->request, training->vectors, training->pool,
+		LoadBase(training);
+		ReadTrainRows(training->source, &training->request, &training->start, training->pool,
 					  &training->rows);
 		/* only now, when the rows have proved fit to train on */
 		if (!training->request.resume)
 			DropUnfinished(&training->reference);
 		LogRows(&training->reference,
 				samples_fingerprint(training->rows.train) * 31 +
-					samples_fingerprint(training->rows.dev),
+					samples_fingerprint(training->rows.dev) + training->rows.cues * 37,
 				samples_count(training->rows.train), samples_count(training->rows.dev),
 				training->request.resume);
 		Commit();

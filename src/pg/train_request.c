@@ -13,6 +13,9 @@
 #include "glue.h"
 #include "options.h"
 
+/* Share of the labelled texts held out when nothing else is said. */
+#define DEFAULT_HOLDOUT 0.1
+
 #define WHERE_LISTED "SELECT * FROM emotion_train_options() lists the options."
 
 static const char *const storage_names[] = { "f32", "f16", "bf16", "i8", NULL };
@@ -29,6 +32,10 @@ static const StringSpec string_specs[] = {
 	  "column of the rows' weights in the loss" },
 	{ "dev_source", offsetof(TrainRequest, dev_source),
 	  "table or query of the rows that are held out, with the same columns" },
+	{ "base", offsetof(TrainRequest, base),
+	  "model, name@version, that the network begins as; its shape and words are kept" },
+	{ "cue_source", offsetof(TrainRequest, cue_source),
+	  "for objective cues: table or query of labelled rows, whose labels choose the words" },
 	{ "vectors", offsetof(TrainRequest, vectors),
 	  "word vectors of emotion.vectors that the network begins with; embedding_dim is theirs" },
 	{ "soft_column", offsetof(TrainRequest, soft_column),
@@ -43,7 +50,19 @@ static const StringSpec string_specs[] = {
 	{ NULL, 0, NULL },
 };
 
+static const char *const objective_names[] = { "labels", "cues", NULL };
+
 static const option_spec request_specs[] = {
+	{ "objective", OPTION_CHOICE, offsetof(TrainRequest, objective), 0, 0, objective_names,
+	  "what is learnt: the rows' labels, or to foresee hidden words in texts without labels" },
+	{ "cues", OPTION_INT, offsetof(TrainRequest, cues), 1, MODEL_MAX_LABELS, NULL,
+	  "how many words are foreseen, at most: those that say most about a label of cue_source" },
+	{ "cue_rate", OPTION_REAL, offsetof(TrainRequest, cue_rate), 0, 1, NULL,
+	  "share of their occurrences that is hidden" },
+	{ "cue_noise", OPTION_REAL, offsetof(TrainRequest, cue_noise), 0, 1, NULL,
+	  "share of all other words that is hidden besides" },
+	{ "cue_count", OPTION_INT, offsetof(TrainRequest, cue_count), 1, 1000000000, NULL,
+	  "words seen so often in the texts without labels join those of cue_source" },
 	{ "holdout", OPTION_REAL, offsetof(TrainRequest, holdout), 0, 0.9, NULL,
 	  "share of the texts held out when neither split_column nor dev_source is given" },
 	{ "soft_weight", OPTION_REAL, offsetof(TrainRequest, soft_weight), 0, 1, NULL,
@@ -66,7 +85,7 @@ static const option_spec request_specs[] = {
 };
 
 static void
-RequestDefaults(TrainRequest *request)
+RequestDefaults(const model_config *base, TrainRequest *request)
 {
 	memset(request, 0, sizeof(*request));
 	request->text_column = "text";
@@ -77,9 +96,16 @@ RequestDefaults(TrainRequest *request)
 	request->soft_weight = 0.5;
 	request->soft_temperature = 1;
 	request->transfer_weight = 1;
-	request->holdout = 0.1;
+	request->cues = 400;
+	request->cue_rate = 0.5;
+	request->cue_noise = 0.1;
+	request->cue_count = 100;
+	request->holdout = -1; /* not given */
 	request->storage = MODEL_F16;
-	model_config_default(&request->config);
+	if (base != NULL)
+		request->config = *base;
+	else
+		model_config_default(&request->config);
 	trainer_options_default(&request->trainer);
 }
 
@@ -151,12 +177,33 @@ VisitPreset(em_slice name, const option_value *value, const JsonbValue *json, vo
 		ReportStatus(&status);
 }
 
+static void
+CheckObjective(const TrainRequest *request)
+{
+	bool cues = request->objective == TRAIN_CUES;
+
+	if (cues && request->cue_source == NULL)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("objective \"cues\" needs option \"cue_source\""),
+						errhint("Its labels say which words are worth foreseeing.")));
+	if (!cues && request->cue_source != NULL)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("option \"cue_source\" is for objective \"cues\"")));
+	if (cues && (request->labels || request->soft_column || request->teachers))
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("option \"%s\" is not for objective \"cues\"",
+							   request->labels        ? "labels"
+							   : request->soft_column ? "soft_column"
+													  : "teachers"),
+						errhint("What is learnt are the words that \"cue_source\" chooses.")));
+}
+
 void
-ParseTrainOptions(const Jsonb *options, TrainRequest *request)
+ParseTrainOptions(const Jsonb *options, const model_config *base, TrainRequest *request)
 {
 	em_status status;
 
-	RequestDefaults(request);
+	RequestDefaults(base, request);
 	VisitOptions(options, VisitPreset, request);
 	VisitOptions(options, VisitOption, request);
 	if (model_config_check(&request->config, &status) != EM_OK)
@@ -165,6 +212,14 @@ ParseTrainOptions(const Jsonb *options, TrainRequest *request)
 		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 						errmsg("unknown architecture \"%s\"", request->architecture),
 						errhint("There is \"%s\".", MODEL_ARCHITECTURE)));
+	/* what hides words has no truth to be measured by unless it is asked for */
+	if (request->holdout < 0)
+		request->holdout = request->objective == TRAIN_CUES ? 0 : DEFAULT_HOLDOUT;
+	CheckObjective(request);
+	if (request->base && request->vectors)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("options \"base\" and \"vectors\" exclude each other"),
+						errhint("A base brings its own words and vectors.")));
 	if (request->vectors_words > 0 && request->vectors == NULL)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("option \"vectors_words\" is %d, but there are no vectors",
@@ -199,9 +254,9 @@ ParseResumeOptions(const Jsonb *given, const Jsonb *stored, TrainRequest *reques
 {
 	TrainRequest now;
 
-	ParseTrainOptions(given, &now);
+	ParseTrainOptions(given, NULL, &now);
 	CheckSameOptions(given, stored);
-	ParseTrainOptions(stored, request);
+	ParseTrainOptions(stored, NULL, request);
 	request->resume = true;
 	if (HasOption(given, "threads"))
 		request->threads = now.threads;
@@ -216,7 +271,8 @@ emotion_train_options(PG_FUNCTION_ARGS)
 	ReturnSetInfo *set = BeginSet(fcinfo);
 	TrainRequest defaults;
 
-	RequestDefaults(&defaults);
+	RequestDefaults(NULL, &defaults);
+	defaults.holdout = DEFAULT_HOLDOUT;
 	for (size_t i = 0; string_specs[i].name != NULL; i++)
 	{
 		const char *value = *(char **) ((char *) &defaults + string_specs[i].offset);

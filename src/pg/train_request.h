@@ -12,6 +12,12 @@
 #include "../model/config.h"
 #include "../model/trainer.h"
 
+typedef enum TrainObjective
+{
+	TRAIN_LABELS,
+	TRAIN_CUES, /* words of texts without labels, hidden from the network */
+} TrainObjective;
+
 typedef struct TrainRequest
 {
 	/* where the rows are */
@@ -25,11 +31,18 @@ typedef struct TrainRequest
 	char *soft_column;
 	char *transfer_source; /* texts without labels, or NULL */
 	char *transfer_text_column;
-	double holdout; /* share of the texts held out, when there is neither */
+	char *cue_source; /* labelled rows that choose the words to foresee */
+	double holdout;   /* share of the texts held out, when there is neither */
 
 	/* what is made of them */
 	char **labels; /* NULL: those of the source; in the database's encoding */
 	int label_count;
+	int objective;     /* TrainObjective */
+	int cues;          /* words to foresee, at most */
+	int cue_count;     /* a word seen so often in the unlabelled texts joins the vocabulary */
+	double cue_rate;   /* share of their occurrences that is hidden */
+	double cue_noise;  /* share of the other words that is hidden */
+	char *base;        /* model to begin with, or NULL */
 	char *vectors;     /* word vectors to begin with, or NULL */
 	int vectors_words; /* how many of their words join the vocabulary */
 	bool dim_given;    /* embedding_dim is one of the options */
@@ -49,8 +62,12 @@ typedef struct TrainRequest
 	bool resume;
 } TrainRequest;
 
-/* Parse options into a request with defaults for the rest. Errors name the option. */
-extern void ParseTrainOptions(const Jsonb *options, TrainRequest *request);
+/*
+ * Parse options into a request with defaults for the rest; base: the network's, NULL for our own.
+ * Errors name the option.
+ */
+extern void ParseTrainOptions(const Jsonb *options, const model_config *base,
+							  TrainRequest *request);
 
 /*
  * For a resumed training: its request is that of `stored`, the options it began with, which

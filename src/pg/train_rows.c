@@ -13,13 +13,18 @@
 #include "../model/model.h"
 #include "../model/vectors_init.h"
 #include "../model/soft_targets.h"
+#include "../text/sentence.h"
 #include "glue.h"
 #include "source.h"
+#include "train_cues.h"
 #include "teachers.h"
 
 /* Texts that teachers score at once: at most so many, and about so many bytes. */
 #define PENDING_TEXTS 4096
 #define PENDING_BYTES ((size_t) 4 * 1024 * 1024)
+
+/* Shorter pieces of texts without labels have too little in them to foresee words from. */
+#define MIN_SENTENCE 4
 
 /* One of the two sets while it is read. */
 typedef struct Part
@@ -56,6 +61,8 @@ typedef struct Reading
 	bool transfer; /* reading transfer_source */
 	uint64 skipped;
 	uint64 soft;
+	text_options text;
+	TrainCues *cues; /* or NULL */
 
 	Teachers *teachers; /* or NULL */
 	MemoryContext pending_context;
@@ -251,6 +258,45 @@ PartOfRow(Reading *reading, const SourceRow *row)
 	return &reading->dev;
 }
 
+/* ids = the counter's for each token. */
+static void
+CountWords(Reading *reading, const text_tokens *tokens, text_word_counter *counter)
+{
+	em_status status;
+
+	if (!em_grow(reading->allocator, (void **) &reading->ids, &reading->ids_capacity,
+				 tokens->count + 1, sizeof(uint32)))
+		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+	for (size_t i = 0; i < tokens->count; i++)
+		Check(text_word_counter_add(counter, tokens->buffer + tokens->tokens[i].normalized,
+									tokens->tokens[i].normalized_length, &reading->ids[i], &status),
+			  &status);
+}
+
+/* A text without labels, sentence by sentence. */
+static void
+AddSentences(Reading *reading, Part *part, float weight)
+{
+	size_t longest = (size_t) reading->request->config.text.max_tokens;
+	em_status status;
+	size_t length;
+
+	for (size_t at = 0; (length = text_sentence_length(&reading->tokens, at, longest)) > 0;
+		 at += length)
+	{
+		text_tokens piece = reading->tokens;
+
+		piece.tokens += at;
+		piece.count = length;
+		if (length < MIN_SENTENCE)
+			continue;
+		CountWords(reading, &piece, part->counter);
+		Check(samples_add(part->samples, reading->ids, length, NULL, 0, weight,
+						  samples_hash(&piece, NULL, 0), &status),
+			  &status);
+	}
+}
+
 static void
 VisitRow(const SourceRow *row, void *context)
 {
@@ -261,13 +307,17 @@ VisitRow(const SourceRow *row, void *context)
 	int labels;
 	uint64 hash;
 
-	Check(text_tokenize(&reading->request->config.text, row->text.bytes, row->text.length, tokens,
-						&status),
+	Check(text_tokenize(&reading->text, row->text.bytes, row->text.length, tokens, &status),
 		  &status);
 	part = PartOfRow(reading, row);
 	if (part == NULL)
 	{
 		reading->skipped++;
+		return;
+	}
+	if (reading->cues)
+	{
+		AddSentences(reading, part, (float) row->weight);
 		return;
 	}
 	if (row->unlabelled && row->soft == NULL && reading->teachers == NULL)
@@ -283,13 +333,7 @@ VisitRow(const SourceRow *row, void *context)
 						errmsg("%d labels in row " UINT64_FORMAT " of source \"%s\"",
 							   row->label_count, row->number, reading->source->source)));
 	labels = FindLabels(reading->labels, reading->source, row, reading->indices);
-	if (!em_grow(reading->allocator, (void **) &reading->ids, &reading->ids_capacity,
-				 tokens->count + 1, sizeof(uint32)))
-		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
-	for (size_t i = 0; i < tokens->count; i++)
-		Check(text_word_counter_add(part->counter, tokens->buffer + tokens->tokens[i].normalized,
-									tokens->tokens[i].normalized_length, &reading->ids[i], &status),
-			  &status);
+	CountWords(reading, tokens, part->counter);
 	hash = samples_hash(tokens, reading->indices, (size_t) labels);
 	if (part == &reading->train && (row->soft != NULL || reading->teachers != NULL))
 		AddSoftRow(reading, row, tokens->count, labels, hash);
@@ -350,11 +394,49 @@ MakePart(const em_allocator *allocator, int labels, SpillFile *file, Part *part)
 	Check(text_word_counter_create(allocator, &part->counter, &status), &status);
 }
 
-/* Make the vocabulary of the training texts, bags of the other words, and give both parts ids. */
-static void
-FinishRows(Reading *reading, const vectors *vectors, TrainRows *rows)
+/* The words of the training texts, of cues, of a base or of vectors: whichever there are. */
+static text_vocabulary *
+MakeVocabulary(const Reading *reading, const TrainStart *start)
 {
-	const trainer_options *options = &reading->request->trainer;
+	const em_allocator *allocator = reading->allocator;
+	const TrainRequest *request = reading->request;
+	uint64 min_count = (uint64) (reading->cues ? request->cue_count : request->trainer.min_count);
+	uint32 max_words = (uint32) request->trainer.max_words;
+	text_vocabulary *vocabulary, *own;
+	em_status status;
+
+	if (start->base)
+	{
+		em_slice words = text_vocabulary_words(start->base->vocabulary);
+
+		Check(text_vocabulary_load(allocator, words.bytes, words.length, &vocabulary, &status),
+			  &status);
+		return vocabulary;
+	}
+	Check(text_word_counter_finish(reading->train.counter, min_count, max_words, NULL, &vocabulary,
+								   &status),
+		  &status);
+	if (reading->cues)
+	{
+		own = vocabulary;
+		vocabulary = JoinCueWords(reading->cues, request, own);
+		text_vocabulary_free(own);
+	}
+	if (request->vectors_words > 0)
+	{
+		own = vocabulary;
+		Check(vectors_add_words(allocator, start->vectors, &request->config.text,
+								(uint32) request->vectors_words, own, &vocabulary, &status),
+			  &status);
+		text_vocabulary_free(own);
+	}
+	return vocabulary;
+}
+
+/* Settle the vocabulary, bags of the other words, and give both parts ids. */
+static void
+FinishRows(Reading *reading, const TrainStart *start, TrainRows *rows)
+{
 	uint32 *train = MemoryContextAllocHuge(
 		CurrentMemoryContext,
 		sizeof(uint32) * (text_word_counter_size(reading->train.counter) + 1));
@@ -362,21 +444,8 @@ FinishRows(Reading *reading, const vectors *vectors, TrainRows *rows)
 		CurrentMemoryContext, sizeof(uint32) * (text_word_counter_size(reading->dev.counter) + 1));
 	em_status status;
 
-	Check(text_word_counter_finish(reading->train.counter, (uint64) options->min_count,
-								   (uint32) options->max_words, train, &rows->vocabulary, &status),
-		  &status);
-	if (reading->request->vectors_words > 0)
-	{
-		text_vocabulary *own = rows->vocabulary;
-
-		Check(vectors_add_words(reading->allocator, vectors, &reading->request->config.text,
-								(uint32) reading->request->vectors_words, own, &rows->vocabulary,
-								&status),
-			  &status);
-		text_vocabulary_free(own);
-		/* rare words of the texts may be among them */
-		text_word_counter_map(reading->train.counter, rows->vocabulary, train);
-	}
+	rows->vocabulary = MakeVocabulary(reading, start);
+	text_word_counter_map(reading->train.counter, rows->vocabulary, train);
 	text_word_counter_map(reading->dev.counter, rows->vocabulary, dev);
 	bag_list_init(&rows->bags, reading->allocator, &reading->request->config,
 				  text_vocabulary_size(rows->vocabulary));
@@ -392,6 +461,8 @@ FinishRows(Reading *reading, const vectors *vectors, TrainRows *rows)
 	text_word_counter_free(reading->dev.counter);
 	rows->train = reading->train.samples;
 	rows->dev = reading->dev.samples;
+	if (reading->cues)
+		MaskCues(reading->cues, reading->request, rows);
 	rows->skipped = reading->skipped;
 	rows->soft = reading->soft;
 }
@@ -403,7 +474,7 @@ SourceOf(const char *name, const TrainRequest *request)
 
 	source.source = name;
 	source.text_column = request->text_column;
-	source.label_column = request->label_column;
+	source.label_column = request->objective == TRAIN_CUES ? NULL : request->label_column;
 	source.split_column = request->split_column;
 	source.weight_column = request->weight_column;
 	source.label_hint =
@@ -460,7 +531,7 @@ MakeTeachers(Reading *reading, nn_pool *pool)
 }
 
 void
-ReadTrainRows(const char *name, const TrainRequest *request, const vectors *vectors, nn_pool *pool,
+ReadTrainRows(const char *name, const TrainRequest *request, const TrainStart *start, nn_pool *pool,
 			  TrainRows *rows)
 {
 	const em_allocator *allocator = ContextAllocator(CurrentMemoryContext);
@@ -470,7 +541,14 @@ ReadTrainRows(const char *name, const TrainRequest *request, const vectors *vect
 
 	reading.request = request;
 	teachers = MakeTeachers(&reading, pool);
-	ChooseLabels(&source, request, reading.teachers, rows);
+	reading.text = request->config.text;
+	if (request->objective == TRAIN_CUES)
+	{
+		reading.cues = ReadCues(request);
+		reading.text.max_tokens = TEXT_MAX_TOKENS;
+	}
+	else
+		ChooseLabels(&source, request, reading.teachers, rows);
 	if (reading.teachers)
 		MatchTeachers(reading.teachers, rows->labels, rows->label_count);
 	reading.label_count = rows->label_count;
@@ -513,7 +591,7 @@ ReadTrainRows(const char *name, const TrainRequest *request, const vectors *vect
 									  quote_identifier(request->split_column), request->train_split)
 							: 0));
 	text_tokens_free(&reading.tokens);
-	FinishRows(&reading, vectors, rows);
+	FinishRows(&reading, start, rows);
 }
 
 void

@@ -10,6 +10,7 @@
 #include "storage/buffile.h"
 
 #include "../model/bags.h"
+#include "../model/model.h"
 #include "../model/vectors.h"
 #include "../nn/pool.h"
 #include "train_request.h"
@@ -24,6 +25,13 @@ typedef struct SpillFile
 /* Samples spill into such a file, whose context is the current one. */
 extern samples_spill SpillInto(SpillFile *file);
 
+/* What a network begins as, both NULL when it is fresh; pieces of a training. */
+typedef struct TrainStart
+{
+	vectors *vectors;
+	model *base;
+} TrainStart;
+
 typedef struct TrainRows
 {
 	em_slice *labels; /* (label_count) UTF-8 */
@@ -34,16 +42,17 @@ typedef struct TrainRows
 	samples *dev;       /* no samples when nothing is held out */
 	uint64 skipped;     /* rows of neither split */
 	uint64 soft;        /* training texts with soft targets */
+	uint64 cues;        /* hash of the rows that chose the words to foresee */
 	SpillFile files[2]; /* what train and dev spilled to */
 } TrainRows;
 
 /*
- * vectors: those of the request, or NULL. Read everything, in the current memory context, of which maintenance_work_mem
+ * Read everything, in the current memory context, of which maintenance_work_mem
  * bounds the token ids; beyond it they go to temporary files, which outlive
  * transactions: CloseTrainRows() removes them. Teachers score on the pool's threads.
  * SPI must be connected.
  */
-extern void ReadTrainRows(const char *source, const TrainRequest *request, const vectors *vectors,
+extern void ReadTrainRows(const char *source, const TrainRequest *request, const TrainStart *start,
 						  nn_pool *pool, TrainRows *rows);
 extern void CloseTrainRows(TrainRows *rows);
 

@@ -29,6 +29,9 @@
 /* A normalised token is cut to this many bytes, at a code point's boundary. */
 #define TEXT_MAX_TOKEN_BYTES 100
 
+/* The most tokens of a text that max_tokens may ask for. */
+#define TEXT_MAX_TOKENS 100000
+
 /* What becomes of a thing: kept as it is, replaced by one marker, or dropped. */
 typedef enum text_action
 {
@@ -110,7 +113,7 @@ typedef struct text_options
 	 */
 	bool ascii_only;
 
-	/* the rest is cut off; 1..100000 */
+	/* the rest is cut off; 1..TEXT_MAX_TOKENS */
 	int max_tokens;
 } text_options;
 

@@ -183,3 +183,31 @@ text_vocabulary_words(const text_vocabulary *vocabulary)
 {
 	return (em_slice){ vocabulary->words, vocabulary->length };
 }
+
+em_code
+text_vocabulary_join(const em_allocator *allocator, const text_vocabulary *first,
+					 const text_vocabulary *second, text_vocabulary **joined, em_status *status)
+{
+	size_t used = first->length;
+	char *words = em_allocate_array(allocator, first->length + second->length + 2, 1);
+	em_code code;
+
+	if (words == NULL)
+		return em_fail(status, EM_OUT_OF_MEMORY, "out of memory");
+	if (used > 0)
+		memcpy(words, first->words, used);
+	for (uint32_t id = 1; id < text_vocabulary_size(second); id++)
+	{
+		em_slice word = text_vocabulary_word(second, id);
+
+		if (text_vocabulary_find(first, word.bytes, word.length) != TEXT_UNKNOWN_ID)
+			continue;
+		if (used > 0)
+			words[used++] = '\n';
+		memcpy(words + used, word.bytes, word.length);
+		used += word.length;
+	}
+	code = text_vocabulary_load(allocator, words, used, joined, status);
+	em_release(allocator, words);
+	return code;
+}

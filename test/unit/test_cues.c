@@ -44,7 +44,7 @@ make_other(size_t texts)
 {
 	samples *made;
 
-	samples_create(&check_allocator, LABELS, 0, NULL, &made, NULL);
+	samples_create(&check_allocator, 1, 0, NULL, &made, NULL);
 	for (uint32_t i = 0; i < texts; i++)
 	{
 		uint32_t ids[] = { 1, 2, 3, 4, 6, 1, 0, WORDS + 3 };
@@ -99,7 +99,7 @@ test_masking(void)
 	};
 	static const int32_t label_of[WORDS] = { -1, 1, -1, 0, -1, -1, -1, -1 };
 	samples *texts = make_other(TEXTS);
-	samples_masking masking = { label_of, WORDS, 0.4, 0.1, 7 };
+	samples_masking masking = { LABELS, label_of, WORDS, 0.4, 0.1, 7 };
 	size_t hidden_cue = 0, hidden_other = 0, wrong = 0, differ = 0;
 	double both = 1 - 0.6 * 0.6;
 
