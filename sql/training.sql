@@ -309,6 +309,64 @@ FROM emotion_models AS s WHERE name = 'share' ORDER BY version;
 CALL emotion_train('teacher', 'beside', options('{"labels": ["joy", "fear", "anger"]}', :'short'));
 CALL emotion_train('two', 'beside', options('{"teachers": ["teacher@1", "mood@1"]}', :'short'));
 SELECT emotion_label_names(model) AS labels, lineage -> 'options' -> 'teachers' AS teachers FROM emotion_models WHERE name = 'two';
+-- Several models as one: the weighted mean of their scores, whatever the order of their labels.
+SELECT emotion_ensemble('both', ARRAY['mood@1', 'teacher@1']);
+SELECT emotion_ensemble('both', ARRAY['teacher@1', 'mood'], ARRAY[1, 3], 'three parts mood');
+SELECT model, architecture, labels, parameters = (SELECT sum(parameters) FROM emotion_models WHERE model IN ('mood@1', 'teacher@1')) AS all,
+	lineage, description FROM emotion_models WHERE name = 'both' ORDER BY version;
+SELECT jsonb_array_length(configuration -> 'members') AS members, configuration -> 'weights' AS weights FROM emotion.model WHERE name = 'both' ORDER BY version;
+SELECT emotion_label_names('both@1') AS first, emotion_label_names('both@2') AS second;
+SELECT max(abs(emotion_score(body, label, 'both@1') - (emotion_score(body, label, 'mood@1') + emotion_score(body, label, 'teacher@1')) / 2)) < 1e-6 AS mean,
+	max(abs(emotion_score(body, label, 'both@2') - (emotion_score(body, label, 'mood@1') * 0.75 + emotion_score(body, label, 'teacher@1') * 0.25))) < 1e-6 AS weighted
+FROM post, unnest(ARRAY['joy', 'anger', 'fear']) AS label;
+SELECT bool_and(abs(e - (m + t) / 2) < 1e-6) AS thresholds
+FROM unnest(emotion_label_names('both@1'), emotion_thresholds('both@1')) AS e (label, e), unnest(emotion_label_names('mood@1'), emotion_thresholds('mood@1')) AS m (label, m),
+	unnest(emotion_label_names('teacher@1'), emotion_thresholds('teacher@1')) AS t (label, t) WHERE e.label = m.label AND e.label = t.label;
+-- the other functions: labels, attention, marks, evaluation, thresholds, annotating, export
+SELECT emotion_labels('glad today', 'both@2'), emotion_highlight('so glad today', 'both@2');
+SELECT count(*) AS tokens, round(sum(weight)::numeric, 4) AS sum FROM emotion_explain('the train glad and today', 'both@2');
+SELECT metric, value > 0.95 AS good FROM emotion_evaluate('both@2', 'SELECT body AS text, labels FROM post', '{}') WHERE scope = 'macro' AND metric IN ('roc_auc', 'average_precision') ORDER BY metric;
+SELECT count(*) AS labels FROM emotion_tune_thresholds('both@1', 'SELECT body AS text, labels FROM post', '{}');
+SELECT model, architecture FROM emotion_models WHERE name = 'both' ORDER BY version;
+SELECT emotion_import('again_both', string_agg(data, '' ORDER BY part)) FROM emotion_export('both@2');
+SELECT a.sha256 = b.sha256 AS same FROM emotion_models AS a, emotion_models AS b WHERE a.model = 'both@2' AND b.model = 'again_both@1';
+CALL emotion_train('pupil', 'beside', options('{"teachers": ["both@2"]}', :'short'));
+SELECT emotion_label_names('pupil@1');
+-- what is refused
+SELECT emotion_features('glad', 'both@1');
+\echo :SQLSTATE
+SELECT emotion_ensemble(NULL, ARRAY['mood@1']);
+\echo :SQLSTATE
+SELECT emotion_ensemble('bad', NULL);
+\echo :SQLSTATE
+SELECT emotion_ensemble('Bad', ARRAY['mood@1']);
+\echo :SQLSTATE
+SELECT emotion_ensemble('english', ARRAY['mood@1']);
+\echo :SQLSTATE
+SELECT emotion_ensemble('bad', '{}');
+\echo :SQLSTATE
+SELECT emotion_ensemble('bad', array_fill('mood@1'::text, ARRAY[65]));
+\echo :SQLSTATE
+SELECT emotion_ensemble('bad', ARRAY['mood@1', NULL]);
+\echo :SQLSTATE
+SELECT emotion_ensemble('bad', ARRAY['mood@1', 'nothing@1']);
+\echo :SQLSTATE
+SELECT emotion_ensemble('bad', ARRAY['mood@1', 'ordered@1']);
+\echo :SQLSTATE
+SELECT emotion_ensemble('bad', ARRAY['mood@1', 'both@1']);
+\echo :SQLSTATE
+SELECT emotion_ensemble('bad', ARRAY['mood@1'], ARRAY[0.5, 0.5]);
+\echo :SQLSTATE
+SELECT emotion_ensemble('bad', ARRAY['mood@1'], ARRAY[NULL]::real[]);
+\echo :SQLSTATE
+SELECT emotion_ensemble('bad', ARRAY['mood@1', 'teacher@1'], ARRAY[1, 0]);
+\echo :SQLSTATE
+SELECT emotion_ensemble('bad', ARRAY['mood@1', 'teacher@1'], ARRAY[1, 'NaN']::real[]);
+\echo :SQLSTATE
+CALL emotion_train('other', 'happy', options('{"text_preset": "paper"}', :'short'));
+SELECT emotion_ensemble('unlike', ARRAY['mood@1', 'other@4']);
+SELECT emotion_explain('glad', 'unlike@1');
+\echo :SQLSTATE
 -- texts without labels join those that train
 CALL emotion_train('more', 'beside', options('{"teachers": ["mood@1"], "transfer_source": "SELECT body FROM post", "transfer_text_column": "body", "transfer_weight": 0.5}', :'short'));
 CALL emotion_train('more', 'beside', options('{"soft_column": "scores", "transfer_source": "SELECT text, scores FROM beside WHERE length(text) < 20"}', :'short'));

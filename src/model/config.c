@@ -319,3 +319,18 @@ model_config_from_json(model_config *config, em_slice json, em_status *status)
 		code = model_config_check(config, status);
 	return code;
 }
+
+bool
+model_config_same_text(const model_config *a, const model_config *b)
+{
+	model_config first, second;
+	char texts[2][MODEL_CONFIG_JSON_MAX];
+
+	model_config_default(&first);
+	second = first;
+	first.text = a->text;
+	second.text = b->text;
+	(void) model_config_to_json(&first, texts[0], sizeof(texts[0]));
+	(void) model_config_to_json(&second, texts[1], sizeof(texts[1]));
+	return strcmp(texts[0], texts[1]) == 0;
+}

@@ -14,6 +14,7 @@
 #define MODEL_MAX_LABEL_BYTES 256
 #define MODEL_MAX_SUBWORD 10 /* characters: bounds what an unknown word of 100 bytes costs */
 #define MODEL_ARCHITECTURE "cnn_bilstm_attention"
+#define MODEL_ENSEMBLE "ensemble" /* an architecture that is several models */
 
 typedef struct model_config
 {
@@ -52,6 +53,9 @@ em_code model_config_set(model_config *config, em_slice name, const option_value
 
 /* Ranges, and combinations that ranges alone do not catch: EM_INVALID_OPTION. */
 em_code model_config_check(const model_config *config, em_status *status);
+
+/* Whether both read texts in the same way. */
+bool model_config_same_text(const model_config *a, const model_config *b);
 
 #define MODEL_CONFIG_JSON_MAX 4096
 

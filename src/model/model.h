@@ -24,6 +24,15 @@ typedef struct model
 	text_vocabulary *vocabulary;
 	real *embedding; /* (V + K, E): words, then buckets of n-grams */
 	real *dense;
+
+	/*
+	 * An ensemble, whose score is the weighted mean of its members', has no network and no
+	 * vocabulary: of the layout only labels are set.
+	 */
+	size_t member_count;    /* 0: not an ensemble */
+	struct model **members; /* (member_count), none of them an ensemble */
+	float *member_weight;   /* (member_count) > 0, summing to 1 */
+	uint16_t *member_place; /* (member_count, L): each label's index among the member's own */
 } model;
 
 /*
@@ -41,6 +50,29 @@ typedef struct model
 em_code model_read(const em_allocator *allocator, const uint8_t *bytes, size_t size, model **out,
 				   em_status *status);
 void model_free(model *model);
+
+/* The model itself, or an ensemble's first member: who stands for how texts are read. */
+const model *model_first(const model *model);
+
+/* Weights in all. */
+uint64_t model_parameters(const model *model);
+
+/* A model file that becomes a member of an ensemble. */
+typedef struct model_member
+{
+	const char *name; /* for messages; UTF-8 */
+	const uint8_t *bytes;
+	size_t size;
+	double weight; /* > 0; only their proportions matter */
+} model_member;
+
+/*
+ * The file of an ensemble of 1..MODEL_MAX_MEMBERS members, allocated from `allocator`. Labels stand
+ * in the order of the first member, thresholds are the weighted means. EM_INVALID_OPTION for members
+ * whose labels are not the same set, EM_UNSUPPORTED for one that is an ensemble.
+ */
+em_code model_join(const em_allocator *allocator, const model_member *members, size_t count,
+				   uint8_t **bytes, size_t *size, em_status *status);
 
 /* Index of a label, or -1. */
 int model_find_label(const model *model, const char *label, size_t length);

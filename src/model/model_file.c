@@ -65,7 +65,7 @@ model_file_check_format(const safetensors *file, em_status *status)
 	code = required(file, "architecture", &value, status);
 	if (code != EM_OK)
 		return code;
-	if (!is(value, MODEL_ARCHITECTURE))
+	if (!is(value, MODEL_ARCHITECTURE) && !is(value, MODEL_ENSEMBLE))
 		return em_fail(status, EM_UNSUPPORTED, "the model file has the architecture \"%.*s\"",
 					   clip_length(value), value.bytes);
 	return EM_OK;
@@ -418,33 +418,110 @@ read_weights(model *model, const safetensors *file, em_status *status)
 	return code;
 }
 
+static em_code read_ensemble(model *model, const safetensors *file, em_status *status);
+
+/* A model from its file, or a member from its part of one. */
+static em_code
+read_model(const em_allocator *allocator, const safetensors *file, bool whole, model **out,
+		   em_status *status)
+{
+	model *result = em_allocate_zeroed(allocator, 1, sizeof(*result));
+	em_code code;
+
+	*out = NULL;
+	if (result == NULL)
+		return em_fail(status, EM_OUT_OF_MEMORY, "out of memory");
+	result->allocator = allocator;
+	if (whole && model_file_is_ensemble(file))
+		code = read_ensemble(result, file, status);
+	else if (model_file_is_ensemble(file))
+		code = em_fail(status, EM_CORRUPT, "a member of the ensemble is an ensemble");
+	else
+	{
+		code = read_description(result, file, status);
+		if (code == EM_OK)
+			code = read_weights(result, file, status);
+	}
+	if (code == EM_OK)
+		*out = result;
+	else
+		model_free(result);
+	return code;
+}
+
+/* Member `number` of an ensemble; *tensors += those of its part. */
+static em_code
+read_member(model *model, const safetensors *file, size_t number, size_t *tensors,
+			em_status *status)
+{
+	char prefix[16];
+	safetensors part;
+	em_code code;
+
+	model_file_member_prefix(number, prefix);
+	code = safetensors_take_part(file, prefix, &part, status);
+	if (code != EM_OK)
+		return code;
+	*tensors += part.tensor_count;
+	code = part.metadata_count == 0
+			   ? em_fail(status, EM_CORRUPT, "the model file has no member %zu", number + 1)
+			   : read_model(model->allocator, &part, false, &model->members[number], status);
+	safetensors_close(&part);
+	if (code != EM_OK)
+		return code;
+	model->member_count++;
+	if (!model_match_labels(model, model->members[number],
+							model->member_place + number * model->layout.labels))
+		return em_fail(status, EM_CORRUPT,
+					   "the labels of member %zu of the model file are not those of the ensemble",
+					   number + 1);
+	return EM_OK;
+}
+
+static em_code
+read_ensemble(model *model, const safetensors *file, em_status *status)
+{
+	const em_allocator *allocator = model->allocator;
+	float weights[MODEL_MAX_MEMBERS];
+	size_t labels = 0, members = 0, tensors = 0;
+	em_code code = model_file_check_format(file, status);
+
+	if (code == EM_OK)
+		code = keep_labels(model, file, &labels, status);
+	if (code == EM_OK)
+		code = model_file_members(file, weights, &members, status);
+	if (code != EM_OK)
+		return code;
+	model->layout.labels = labels;
+	model->thresholds = em_allocate_array(allocator, labels, sizeof(float));
+	model->members = em_allocate_zeroed(allocator, members, sizeof(struct model *));
+	model->member_weight = em_allocate_array(allocator, members, sizeof(float));
+	model->member_place = em_allocate_array(allocator, members * labels, sizeof(uint16_t));
+	if (!model->thresholds || !model->members || !model->member_weight || !model->member_place)
+		return em_fail(status, EM_OUT_OF_MEMORY, "out of memory");
+	memcpy(model->member_weight, weights, members * sizeof(float));
+	code = read_thresholds(file, labels, model->thresholds, status);
+	for (size_t i = 0; code == EM_OK && i < members; i++)
+		code = read_member(model, file, i, &tensors, status);
+	if (code == EM_OK && tensors != file->tensor_count)
+		code = em_fail(status, EM_CORRUPT, "the model file has %zu tensors, not %zu",
+					   file->tensor_count, tensors);
+	return code;
+}
+
 em_code
 model_read(const em_allocator *allocator, const uint8_t *bytes, size_t size, model **out,
 		   em_status *status)
 {
 	safetensors file;
-	model *result;
 	em_code code;
 
 	*out = NULL;
 	code = safetensors_open(allocator, bytes, size, &file, status);
 	if (code != EM_OK)
 		return code;
-	result = em_allocate_zeroed(allocator, 1, sizeof(*result));
-	if (result == NULL)
-		code = em_fail(status, EM_OUT_OF_MEMORY, "out of memory");
-	else
-	{
-		result->allocator = allocator;
-		code = read_description(result, &file, status);
-		if (code == EM_OK)
-			code = read_weights(result, &file, status);
-	}
+	code = read_model(allocator, &file, true, out, status);
 	safetensors_close(&file);
-	if (code == EM_OK)
-		*out = result;
-	else
-		model_free(result);
 	return code;
 }
 
@@ -462,5 +539,10 @@ model_free(model *model)
 		text_vocabulary_free(model->vocabulary);
 	em_release(allocator, model->embedding);
 	em_release(allocator, model->dense);
+	for (size_t i = 0; i < model->member_count; i++)
+		model_free(model->members[i]);
+	em_release(allocator, model->members);
+	em_release(allocator, model->member_weight);
+	em_release(allocator, model->member_place);
 	em_release(allocator, model);
 }

@@ -25,6 +25,19 @@ em_code model_file_check_format(const safetensors *file, em_status *status);
 em_code model_file_labels(const em_allocator *allocator, const safetensors *file, em_slice **labels,
 						  char **text, size_t *count, em_status *status);
 
+/* Whether it is an ensemble's: its format has been checked. */
+bool model_file_is_ensemble(const safetensors *file);
+
+/* The weights of an ensemble's members: (MODEL_MAX_MEMBERS) out, *count of them. */
+em_code model_file_members(const safetensors *file, float *weights, size_t *count,
+						   em_status *status);
+
+/* Name of the part of a file that is the member of that number; room for 16 bytes. */
+void model_file_member_prefix(size_t member, char *out);
+
+/* place (L) = the index of each of model's labels among the member's; false: not the same set. */
+bool model_match_labels(const model *model, const struct model *member, uint16_t *place);
+
 /* EM_INVALID_DATA when the threshold of the label with that index is not in 0..1. */
 em_code model_file_check_threshold(double threshold, size_t label, em_status *status);
 

@@ -285,7 +285,9 @@ model_write(const em_allocator *allocator, const model *model, model_precision p
 	float *embedding, *dense;
 	float *scale = NULL;
 	char *text;
-	em_code code = check_model(allocator, model, precision, status);
+	em_code code = model->member_count > 0
+					   ? em_fail(status, EM_UNSUPPORTED, "an ensemble is written by model_join")
+					   : check_model(allocator, model, precision, status);
 
 	if (code != EM_OK)
 		return code;

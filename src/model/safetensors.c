@@ -237,6 +237,7 @@ read_element_type(header_reader *reader, tensor *tensor)
 		if (is(raw, element_types[i].name))
 		{
 			tensor->type = element_types[i].type;
+			tensor->dtype = raw;
 			tensor->element_size = element_types[i].size;
 			return EM_OK;
 		}

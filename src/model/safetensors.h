@@ -34,6 +34,7 @@ typedef struct tensor
 {
 	em_slice name; /* unescaped, as all slices here; a NUL follows it */
 	tensor_type type;
+	em_slice dtype; /* the type's name, in the file's bytes */
 	int rank;
 	uint64_t shape[TENSOR_MAX_RANK];
 	uint64_t elements; /* product of shape; 1 for rank 0 */
@@ -110,6 +111,28 @@ size_t safetensors_size(const tensor_out *tensors, size_t tensor_count,
  */
 void safetensors_write(const tensor_out *tensors, size_t tensor_count,
 					   const metadata_entry *metadata, size_t metadata_count, uint8_t *out);
+
+/* A file that becomes part of another, all its names behind "prefix.". */
+typedef struct safetensors_part
+{
+	const char *prefix; /* letters, digits and dots */
+	const safetensors *file;
+} safetensors_part;
+
+/*
+ * One file of several: metadata, then that of the parts, and their tensors as they are, bit by bit.
+ * Allocated from `allocator`: *out, *out_size. EM_LIMIT when its header would be too long.
+ */
+em_code safetensors_join(const em_allocator *allocator, const metadata_entry *metadata,
+						 size_t metadata_count, const safetensors_part *parts, size_t part_count,
+						 uint8_t **out, size_t *out_size, em_status *status);
+
+/*
+ * What safetensors_join made of a part: names without "prefix.", *file to be closed before
+ * `whole`.
+ */
+em_code safetensors_take_part(const safetensors *whole, const char *prefix, safetensors *file,
+							  em_status *status);
 
 /*
  * A copy of a file with another value of one metadata key, which it must have; all other metadata,

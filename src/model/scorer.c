@@ -9,6 +9,7 @@
 #include "../nn/activation.h"
 #include "bags.h"
 #include "lane.h"
+#include "soft_targets.h"
 
 /* A batch: enough rows for full-speed products, few enough to stay in cache and answer a cancel. */
 #define BATCH_SEQUENCES 256
@@ -44,6 +45,13 @@ struct scorer
 	size_t weight_capacity;
 	float *influence;
 	size_t influence_capacity;
+
+	/* of an ensemble, which uses only what stands from here and weight, influence */
+	const model *ensemble; /* NULL: not one */
+	struct scorer **members;
+	bool alike; /* all members cut a text into the same tokens */
+	float *member_scores;
+	size_t member_scores_capacity;
 };
 
 /* One lane's work: a packed batch and where its scores go. */
@@ -96,13 +104,47 @@ scorer_create_bare(const em_allocator *allocator, const network_layout *layout,
 	return EM_OK;
 }
 
+static em_code
+create_ensemble(const em_allocator *allocator, const model *model, nn_pool *pool, scorer **out,
+				em_status *status)
+{
+	scorer *made = em_allocate_zeroed(allocator, 1, sizeof(scorer));
+	em_code code = EM_OK;
+
+	if (made == NULL)
+		return out_of_memory(status);
+	made->allocator = allocator;
+	made->ensemble = model;
+	made->alike = true;
+	text_tokens_init(&made->tokens, allocator);
+	made->members = em_allocate_zeroed(allocator, model->member_count, sizeof(scorer *));
+	if (made->members == NULL)
+		code = out_of_memory(status);
+	for (size_t i = 0; code == EM_OK && i < model->member_count; i++)
+	{
+		code = scorer_create_on(allocator, model->members[i], pool, &made->members[i], status);
+		made->alike = made->alike && model_config_same_text(&model->members[0]->layout.config,
+															&model->members[i]->layout.config);
+	}
+	if (code != EM_OK)
+	{
+		scorer_free(made);
+		return code;
+	}
+	*out = made;
+	return EM_OK;
+}
+
 em_code
 scorer_create_on(const em_allocator *allocator, const model *model, nn_pool *pool, scorer **out,
 				 em_status *status)
 {
 	network_weights weights = { model->embedding, model->dense };
-	em_code code = scorer_create_bare(allocator, &model->layout, weights, pool, out, status);
+	em_code code;
 
+	if (model->member_count > 0)
+		return create_ensemble(allocator, model, pool, out, status);
+	code = scorer_create_bare(allocator, &model->layout, weights, pool, out, status);
 	if (code == EM_OK)
 		(*out)->vocabulary = model->vocabulary;
 	return code;
@@ -141,6 +183,10 @@ scorer_free(scorer *scorer)
 	em_release(scorer->allocator, scorer->count);
 	em_release(scorer->allocator, scorer->weight);
 	em_release(scorer->allocator, scorer->influence);
+	for (size_t i = 0; scorer->members != NULL && i < scorer->ensemble->member_count; i++)
+		scorer_free(scorer->members[i]);
+	em_release(scorer->allocator, scorer->members);
+	em_release(scorer->allocator, scorer->member_scores);
 	em_release(scorer->allocator, scorer);
 }
 
@@ -345,13 +391,57 @@ tokenize_all(scorer *scorer, const em_slice *texts, size_t n, em_status *status)
 	return scorer_use_bags(scorer, &scorer->unknown.bags, status);
 }
 
+/* scores (n, L) += those of one member. */
+static void
+add_member(const scorer *scorer, size_t member, size_t n, float *scores)
+{
+	const model *model = scorer->ensemble;
+
+	soft_targets_add(n, model->layout.labels, scorer->member_scores,
+					 model->member_place + member * model->layout.labels,
+					 (double) model->member_weight[member], scores);
+}
+
+/* Weights that are rounded may sum to more than 1. */
+static void
+cap_scores(float *scores, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (scores[i] > 1)
+			scores[i] = 1;
+}
+
+static em_code
+run_members(scorer *scorer, const em_slice *texts, size_t n, float *scores,
+			em_should_stop should_stop, void *stop_context, em_status *status)
+{
+	size_t cells = n * scorer->ensemble->layout.labels;
+	em_code code = EM_OK;
+
+	if (!GROW(scorer, member_scores, cells + 1))
+		return out_of_memory(status);
+	memset(scores, 0, cells * sizeof(float));
+	for (size_t i = 0; code == EM_OK && i < scorer->ensemble->member_count; i++)
+	{
+		code = scorer_run(scorer->members[i], texts, n, scorer->member_scores, should_stop,
+						  stop_context, status);
+		if (code == EM_OK)
+			add_member(scorer, i, n, scores);
+	}
+	cap_scores(scores, cells);
+	return code;
+}
+
 em_code
 scorer_run(scorer *scorer, const em_slice *texts, size_t n, float *scores,
 		   em_should_stop should_stop, void *stop_context, em_status *status)
 {
 	run_context run = { scorer, scores, NULL };
-	em_code code = tokenize_all(scorer, texts, n, status);
+	em_code code;
 
+	if (scorer->ensemble != NULL)
+		return run_members(scorer, texts, n, scores, should_stop, stop_context, status);
+	code = tokenize_all(scorer, texts, n, status);
 	if (code != EM_OK)
 		return code;
 	return run_all(&run, scorer->sequences, n, should_stop, stop_context, status);
@@ -362,8 +452,15 @@ scorer_features(scorer *scorer, const em_slice *texts, size_t n, float *features
 				em_should_stop should_stop, void *stop_context, em_status *status)
 {
 	run_context run = { scorer, NULL, features };
-	em_code code = tokenize_all(scorer, texts, n, status);
+	em_code code;
 
+	if (scorer->ensemble != NULL)
+	{
+		em_fail(status, EM_UNSUPPORTED, "an ensemble has no features of its own");
+		em_hint(status, "Ask one of the models that it was made of.");
+		return EM_UNSUPPORTED;
+	}
+	code = tokenize_all(scorer, texts, n, status);
 	if (code != EM_OK)
 		return code;
 	return run_all(&run, scorer->sequences, n, should_stop, stop_context, status);
@@ -419,6 +516,57 @@ measure_influence(scorer *scorer, size_t count, int label, real logit, em_should
 	return EM_OK;
 }
 
+/* The weighted means of what the members look at. */
+static em_code
+explain_members(scorer *scorer, em_slice text, int label, float *scores, model_attention *attention,
+				em_should_stop should_stop, void *stop_context, em_status *status)
+{
+	const model *model = scorer->ensemble;
+	size_t labels = model->layout.labels;
+
+	if (!scorer->alike)
+	{
+		em_fail(status, EM_UNSUPPORTED,
+				"the members of the ensemble cut texts into words differently");
+		em_hint(status, "Ask one of the models that it was made of.");
+		return EM_UNSUPPORTED;
+	}
+	if (!GROW(scorer, member_scores, labels))
+		return out_of_memory(status);
+	if (scores != NULL)
+		memset(scores, 0, labels * sizeof(float));
+	for (size_t m = 0; m < model->member_count; m++)
+	{
+		int own = label < 0 ? label : model->member_place[m * labels + (size_t) label];
+		float weight = model->member_weight[m];
+		model_attention part;
+		em_code code =
+			scorer_explain(scorer->members[m], text, own, scores ? scorer->member_scores : NULL,
+						   &part, should_stop, stop_context, status);
+
+		if (code != EM_OK)
+			return code;
+		if (!GROW(scorer, weight, part.tokens->count + 1) ||
+			!GROW(scorer, influence, part.tokens->count + 1))
+			return out_of_memory(status);
+		for (size_t i = 0; i < part.tokens->count; i++)
+		{
+			scorer->weight[i] = (m > 0 ? scorer->weight[i] : 0) + weight * part.weight[i];
+			if (label >= 0)
+				scorer->influence[i] =
+					(m > 0 ? scorer->influence[i] : 0) + weight * part.influence[i];
+		}
+		if (scores != NULL)
+			add_member(scorer, m, 1, scores);
+		attention->tokens = part.tokens;
+	}
+	if (scores != NULL)
+		cap_scores(scores, labels);
+	attention->weight = scorer->weight;
+	attention->influence = label >= 0 ? scorer->influence : NULL;
+	return EM_OK;
+}
+
 em_code
 scorer_explain(scorer *scorer, em_slice text, int label, float *scores, model_attention *attention,
 			   em_should_stop should_stop, void *stop_context, em_status *status)
@@ -428,9 +576,13 @@ scorer_explain(scorer *scorer, em_slice text, int label, float *scores, model_at
 	nn_sequence sequence;
 	size_t count;
 	real logit = 0;
-	em_code code = text_tokenize(&scorer->layout->config.text, text.bytes, text.length,
-								 &scorer->tokens, status);
+	em_code code;
 
+	if (scorer->ensemble != NULL)
+		return explain_members(scorer, text, label, scores, attention, should_stop, stop_context,
+							   status);
+	code = text_tokenize(&scorer->layout->config.text, text.bytes, text.length, &scorer->tokens,
+						 status);
 	if (code != EM_OK)
 		return code;
 	count = scorer->tokens.count;

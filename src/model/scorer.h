@@ -42,7 +42,7 @@ em_code scorer_run(scorer *scorer, const em_slice *texts, size_t n, float *score
 
 /*
  * What the last layer sees of n texts: the pooled vectors, (n, 2H) out; zeros for a text without
- * tokens. Batches and cancellation as above.
+ * tokens. Batches and cancellation as above. EM_UNSUPPORTED for an ensemble.
  */
 em_code scorer_features(scorer *scorer, const em_slice *texts, size_t n, float *features,
 						em_should_stop should_stop, void *stop_context, em_status *status);
@@ -63,7 +63,11 @@ typedef struct model_attention
 							 * for an unknown word; NULL unless asked for */
 } model_attention;
 
-/* Scores (L, or NULL) and attention of one text; label >= 0 asks for the influence on it. */
+/*
+ * Scores (L, or NULL) and attention of one text; label >= 0 asks for the influence on it. An
+ * ensemble's are the weighted means of its members', which must cut texts into the same words:
+ * EM_UNSUPPORTED otherwise.
+ */
 em_code scorer_explain(scorer *scorer, em_slice text, int label, float *scores,
 					   model_attention *attention, em_should_stop should_stop, void *stop_context,
 					   em_status *status);

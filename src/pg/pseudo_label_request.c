@@ -256,7 +256,8 @@ CountWords(const CachedModel *cached, const text_tokens *tokens, uint64 *words, 
 		if (!letter)
 			continue;
 		++*words;
-		*known += text_vocabulary_find(cached->model->vocabulary, word, length) != TEXT_UNKNOWN_ID;
+		*known += text_vocabulary_find(model_first(cached->model)->vocabulary, word, length) !=
+				  TEXT_UNKNOWN_ID;
 	}
 }
 
@@ -275,9 +276,9 @@ FilterText(const PseudoLabelRequest *request, const CachedModel *cached, em_slic
 		return OUTCOME_LANGUAGE;
 	if (request->min_words == 0 && request->min_known <= 0)
 		return OUTCOME_LABELLED;
-	CheckCode(
-		text_tokenize(&cached->model->layout.config.text, text.bytes, text.length, tokens, &status),
-		&status);
+	CheckCode(text_tokenize(&model_first(cached->model)->layout.config.text, text.bytes,
+							text.length, tokens, &status),
+			  &status);
 	CountWords(cached, tokens, &words, &known);
 	if (words < (uint64) request->min_words)
 		return OUTCOME_LENGTH;

@@ -120,6 +120,29 @@ ThresholdArray(const model *model)
 		construct_array(thresholds, count, FLOAT4OID, sizeof(float4), true, TYPALIGN_INT));
 }
 
+/* A network's options; of an ensemble the weights of its members, and theirs. */
+static char *
+Configuration(const model *model)
+{
+	StringInfoData json;
+	char options[MODEL_CONFIG_JSON_MAX];
+
+	initStringInfo(&json);
+	if (model->member_count == 0)
+	{
+		(void) model_config_to_json(&model->layout.config, options, sizeof(options));
+		return pstrdup(options);
+	}
+	appendStringInfoString(&json, "{\"weights\": [");
+	for (size_t i = 0; i < model->member_count; i++)
+		appendStringInfo(&json, "%s%.8g", i > 0 ? ", " : "", model->member_weight[i]);
+	appendStringInfoString(&json, "], \"members\": [");
+	for (size_t i = 0; i < model->member_count; i++)
+		appendStringInfo(&json, "%s%s", i > 0 ? ", " : "", Configuration(model->members[i]));
+	appendStringInfoString(&json, "]}");
+	return json.data;
+}
+
 static void
 InsertModel(const ModelPublication *publication, int32 version, int32 parts, const model *model,
 			const uint8 sha256[SHA256_BYTES])
@@ -134,13 +157,9 @@ InsertModel(const ModelPublication *publication, int32 version, int32 parts, con
 	Datum values[COLUMNS];
 	char nulls[COLUMNS + 1];
 	bytea *digest = palloc(VARHDRSZ + SHA256_BYTES);
-	char configuration[8192];
-	uint64 parameters =
-		(uint64) model->layout.rows * model->layout.embedding + (uint64) model->layout.dense;
 
 	SET_VARSIZE(digest, VARHDRSZ + SHA256_BYTES);
 	memcpy(VARDATA(digest), sha256, SHA256_BYTES);
-	(void) model_config_to_json(&model->layout.config, configuration, sizeof(configuration));
 
 	memset(nulls, ' ', COLUMNS);
 	nulls[COLUMNS] = '\0';
@@ -150,11 +169,11 @@ InsertModel(const ModelPublication *publication, int32 version, int32 parts, con
 	values[3] = Int64GetDatum((int64) publication->size);
 	values[4] = Int32GetDatum(parts);
 	values[5] = BoolGetDatum(publication->bundled);
-	values[6] = CStringGetTextDatum(MODEL_ARCHITECTURE);
-	values[7] = JsonbFromCString(configuration);
+	values[6] = CStringGetTextDatum(model->member_count > 0 ? MODEL_ENSEMBLE : MODEL_ARCHITECTURE);
+	values[7] = JsonbFromCString(Configuration(model));
 	values[8] = LabelArray(model);
 	values[9] = ThresholdArray(model);
-	values[10] = Int64GetDatum((int64) parameters);
+	values[10] = Int64GetDatum((int64) model_parameters(model));
 	values[11] = PointerGetDatum(publication->metrics);
 	values[12] = PointerGetDatum(publication->lineage);
 	values[13] = publication->description != NULL ? CStringGetTextDatum(publication->description)

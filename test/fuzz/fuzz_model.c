@@ -40,6 +40,14 @@ check_model(const model *model)
 	const network_layout *layout = &model->layout;
 	size_t embedding = layout->rows * layout->embedding;
 
+	for (size_t i = 0; i < model->member_count; i++)
+	{
+		require(model->member_weight[i] > 0 && model->member_weight[i] <= 1);
+		require(model->members[i]->member_count == 0);
+		check_model(model->members[i]);
+		for (size_t label = 0; label < layout->labels; label++)
+			require(model->member_place[i * layout->labels + label] < layout->labels);
+	}
 	for (size_t i = 0; i < embedding; i++)
 		require(fabsf(model->embedding[i]) <= MODEL_MAX_WEIGHT);
 	for (size_t i = 0; i < layout->dense; i++)
@@ -49,7 +57,45 @@ check_model(const model *model)
 		require(model->thresholds[i] >= 0 && model->thresholds[i] <= 1);
 		require(model_find_label(model, model->labels[i], strlen(model->labels[i])) == (int) i);
 	}
-	require(text_vocabulary_size(model->vocabulary) == layout->vocabulary);
+	require(model->member_count > 0 ||
+			text_vocabulary_size(model->vocabulary) == layout->vocabulary);
+}
+
+/* A network can be written, and be a member of an ensemble; an ensemble neither. */
+static void
+write_again(const model *model, const uint8_t *data, size_t size)
+{
+	struct model *again;
+	em_status status;
+	uint8_t *bytes;
+	size_t length;
+
+	if (model->member_count > 0)
+	{
+		require(model_write(&allocator, model, MODEL_F32, &bytes, &length, &status) ==
+				EM_UNSUPPORTED);
+		return;
+	}
+	require(model_write(&allocator, model, MODEL_F32, &bytes, &length, &status) == EM_OK);
+	require(model_read(&allocator, bytes, length, &again, &status) == EM_OK);
+	require(again->layout.labels == model->layout.labels);
+	require(memcmp(again->dense, model->dense, model->layout.dense * sizeof(real)) == 0);
+	model_free(again);
+	free(bytes);
+	{
+		const model_member members[2] = { { "a", data, size, 1 }, { "b", data, size, 3 } };
+
+		/* labels and vocabulary stand in a header twice: they may be too many for one */
+		if (model_join(&allocator, members, 2, &bytes, &length, &status) != EM_OK)
+		{
+			require(status.code == EM_LIMIT);
+			return;
+		}
+	}
+	require(model_read(&allocator, bytes, length, &again, &status) == EM_OK);
+	check_model(again);
+	model_free(again);
+	free(bytes);
 }
 
 int
@@ -58,8 +104,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	model *model, *again;
 	em_status status = { EM_OK, "", "" };
 	em_code code = model_read(&allocator, data, size, &model, &status);
-	uint8_t *bytes, *changed;
-	size_t length, changed_length;
+	uint8_t *changed;
+	size_t changed_length;
 
 	if (code != EM_OK)
 	{
@@ -67,19 +113,14 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	}
 	check_model(model);
-	require(model_write(&allocator, model, MODEL_F32, &bytes, &length, &status) == EM_OK);
-	require(model_read(&allocator, bytes, length, &again, &status) == EM_OK);
-	require(again->layout.labels == model->layout.labels);
-	require(memcmp(again->dense, model->dense, model->layout.dense * sizeof(real)) == 0);
+	write_again(model, data, size);
 	require(model_rewrite_thresholds(&allocator, data, size, model->thresholds, &changed,
 									 &changed_length, &status) == EM_OK);
-	model_free(again);
 	require(model_read(&allocator, changed, changed_length, &again, &status) == EM_OK);
 	require(memcmp(again->thresholds, model->thresholds, again->layout.labels * sizeof(float)) ==
 			0);
 	model_free(again);
 	model_free(model);
-	free(bytes);
 	free(changed);
 	return 0;
 }
