@@ -361,7 +361,7 @@ CALL emotion_train('wrong', 'happy', '{"vectors": "moods", "embedding_dim": 8}')
 CALL emotion_train('wrong', 'happy', '{"vectors": "no_such"}');
 CALL emotion_train('wrong', 'happy', '{"vectors_words": 10}');
 SELECT emotion_drop_vectors('moods');
-SELECT emotion_labels('livid', 'begun@1');
+SELECT emotion_labels('it livid today', 'begun@1');
 
 DROP OWNED BY emotion_nobody;
 DROP ROLE emotion_nobody;
