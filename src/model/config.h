@@ -19,11 +19,11 @@ typedef struct model_config
 {
 	int embedding_dim;             /* E, 1..2048 */
 	option_int_list kernel_widths; /* each 1..15; one or more */
-	int filters;              /* per kernel width, 1..2048; F = filters * kernel_widths.count */
-	int hidden;               /* H per direction, 1..2048 */
-	int attention;            /* A, 1..2048 */
-	int subword_buckets;      /* K: rows for character n-grams, which unknown words are made of */
-	int subword_min;          /* characters of an n-gram, '<' and '>' included */
+	int filters;         /* per kernel width, 1..2048; F = filters * kernel_widths.count */
+	int hidden;          /* H per direction, 1..2048 */
+	int attention;       /* A, 1..2048 */
+	int subword_buckets; /* K: rows for character n-grams, which unknown words are made of */
+	int subword_min;     /* characters of an n-gram, '<' and '>' included */
 	int subword_max;
 	double dropout_subword;   /* a known word's occurrence is read as its n-grams */
 	double dropout_word;      /* a whole token's vector is zeroed; all in 0..0.95 */

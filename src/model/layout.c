@@ -103,8 +103,9 @@ network_layout_init(network_layout *layout, const model_config *config, size_t v
 	{
 		em_fail(status, EM_LIMIT, "a network of %" PRIu64 " parameters, more than %" PRIu64,
 				parameters, MAX_PARAMETERS);
-		em_hint(status, layout->buckets > 0 ? "Use a smaller vocabulary, fewer buckets or smaller layers."
-									: "Use a smaller vocabulary or smaller layers.");
+		em_hint(status, layout->buckets > 0
+							? "Use a smaller vocabulary, fewer buckets or smaller layers."
+							: "Use a smaller vocabulary or smaller layers.");
 		return EM_LIMIT;
 	}
 	return EM_OK;

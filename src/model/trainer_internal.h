@@ -89,8 +89,8 @@ struct trainer
 	real *targets;          /* (batch_size, L) */
 	real *weights;          /* (batch_size) */
 	double loss_scale;
-	const nn_bags *bags;  /* of all words, then of the unknown ones; NULL: none */
-	uint32_t *read_ids;   /* the batch's ids where dropout_subword changes them */
+	const nn_bags *bags; /* of all words, then of the unknown ones; NULL: none */
+	uint32_t *read_ids;  /* the batch's ids where dropout_subword changes them */
 	size_t read_ids_capacity;
 	uint32_t *slot;       /* (V + K): row among the merged ones + 1 while merging, 0 between */
 	uint32_t *merged_ids; /* (merged): the rows of the embedding that the batch touches */

@@ -298,11 +298,13 @@ test_networks(const char *products)
 	printf("# matrix products: %s\n", products);
 	test_network("network", one_width, false, VOCABULARY, unequal, LENGTH(unequal));
 	test_network("network with dropout", one_width, true, VOCABULARY, unequal, LENGTH(unequal));
-	test_network("network of kernels 3, 2, 5 and 1", several, false, VOCABULARY, unequal, LENGTH(unequal));
-	test_network("network of kernels 3, 2, 5 and 1 with dropout", several, true, VOCABULARY,
-				 many, LENGTH(many));
+	test_network("network of kernels 3, 2, 5 and 1", several, false, VOCABULARY, unequal,
+				 LENGTH(unequal));
+	test_network("network of kernels 3, 2, 5 and 1 with dropout", several, true, VOCABULARY, many,
+				 LENGTH(many));
 	test_network("network and one text", several, false, VOCABULARY, one_text, LENGTH(one_text));
-	test_network("network and single tokens", one_word, false, VOCABULARY, singles, LENGTH(singles));
+	test_network("network and single tokens", one_word, false, VOCABULARY, singles,
+				 LENGTH(singles));
 }
 
 int
