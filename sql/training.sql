@@ -472,5 +472,50 @@ CALL train_all();
 DO $$ BEGIN CALL train_all(); EXCEPTION WHEN OTHERS THEN RAISE WARNING '%: %', SQLSTATE, SQLERRM; END $$;
 SELECT model FROM emotion_models WHERE name = 'inside' ORDER BY version;
 
+-- Unknown words as their n-grams: misspelt words mean what their likes mean.
+CREATE VIEW said AS SELECT concat_ws(' ', a, word, b) AS text, array_remove(ARRAY[label], '') AS labels
+FROM unnest('{the,my,we,it}'::text[]) AS a, unnest('{today,was,and}'::text[]) AS b,
+	(VALUES ('happy', 'joy'), ('glad', 'joy'), ('furious', 'anger'), ('angry', 'anger'), ('afraid', 'fear'), ('fearful', 'fear'), ('so', ''), ('', '')) AS w (word, label);
+\set said '"embedding_dim": 8, "filters": 8, "hidden": 8, "attention": 8, "batch_size": 16, "shard_size": 8, "learning_rate": 0.02, "epochs": 30, "holdout": 0, "min_count": 1, "threads": 2'
+CALL emotion_train('words', 'said', options('{}', :'said'));
+CALL emotion_train('ngrams', 'said', options('{"subword_buckets": 500, "dropout_subword": 0.3}', :'said'));
+CALL emotion_train('ngrams', 'said', options('{"subword_buckets": 500, "dropout_subword": 0.3, "storage": "i8"}', :'said'));
+SELECT text, emotion_labels(text, 'words@1') AS words, emotion_labels(text, 'ngrams@1') AS ngrams, emotion_labels(text, 'ngrams@2') AS i8
+FROM (VALUES ('we happyy and'), ('it furiouss today'), ('my unafraid was'), ('my was')) AS t (text);
+SELECT max(abs(a - b)) BETWEEN 1e-9 AND 0.05 AS near
+FROM said, unnest(emotion_scores(text, 'ngrams@1'), emotion_scores(text, 'ngrams@2')) AS t (a, b);
+SELECT b.size < a.size AS smaller, a.parameters - c.parameters AS more
+FROM emotion_models AS a, emotion_models AS b, emotion_models AS c WHERE a.model = 'ngrams@1' AND b.model = 'ngrams@2' AND c.model = 'words@1';
+SELECT emotion_import('copied', string_agg(data, '' ORDER BY part)) FROM emotion_export('ngrams@2');
+SELECT emotion_scores('happyy', 'copied@1') = emotion_scores('happyy', 'ngrams@2') AS same;
+SELECT token, weight > 0 AS counts FROM emotion_explain('happyy and', 'ngrams@1');
+CALL emotion_train('wrong', 'happy', '{"dropout_subword": 0.1}');
+CALL emotion_train('wrong', 'happy', '{"subword_buckets": 10, "subword_min": 6}');
+CALL emotion_train('wrong', 'happy', '{"subword_buckets": 10000001}');
+
+-- Training that begins with word vectors: words that no text of the training has are known.
+CREATE FUNCTION le(bytea) RETURNS bytea LANGUAGE sql AS $$
+	SELECT string_agg(substring($1 FROM i FOR 1), '' ORDER BY i DESC) FROM generate_series(1, octet_length($1)) AS i $$;
+CREATE FUNCTION vectors_file(words text[], vectors real[]) RETURNS bytea LANGUAGE sql AS $$
+	SELECT le(int8send(octet_length(header))) || header || (SELECT string_agg(le(float4send(v)), '' ORDER BY n) FROM unnest(vectors) WITH ORDINALITY AS t (v, n))
+	FROM (SELECT convert_to(format('{"__metadata__":{"format":"emotion_vectors","format_version":"1","configuration":"{\"dim\":%s}","words":%s},"input":{"dtype":"F32","shape":[%s,%s],"data_offsets":[0,%s]}}',
+		cardinality(vectors) / cardinality(words), to_json(array_to_string(words, E'\n')), cardinality(words), cardinality(vectors) / cardinality(words),
+		4 * cardinality(vectors)), 'UTF8') AS header) AS t $$;
+CREATE TEMPORARY TABLE file AS SELECT vectors_file('{happy,elated,glad,furious,livid,angry,afraid,scared,The}',
+	'{9,0,0,0, 8,1,0,0, 9,1,0,0, 0,9,0,0, 0,8,1,0, 0,9,1,0, 0,0,9,0, 0,0,8,1, 1,1,1,1}') AS data;
+INSERT INTO emotion.vectors (name, sha256, size, parts, dim, words, buckets, ngrams, min_n, max_n, source)
+SELECT 'moods', sha256(data), octet_length(data), 1, 4, 9, 0, 0, 0, 0, 'made up' FROM file;
+INSERT INTO emotion.vectors_part SELECT 'moods', 1, data FROM file;
+CALL emotion_train('begun', 'said', options('{"vectors": "moods", "vectors_words": 9, "embedding_rate": 0}', :'said') - 'embedding_dim');
+CALL emotion_train('begun', 'said', options('{"vectors": "moods", "subword_buckets": 1000, "dropout_subword": 0.3}', :'said') - 'embedding_dim');
+SELECT text, emotion_labels(text, 'words@1') AS words, emotion_labels(text, 'begun@1') AS vectors
+FROM (VALUES ('we elated and'), ('it livid today'), ('my scared was'), ('it furiouss today'), ('my was')) AS t (text);
+SELECT text, emotion_labels(text, 'begun@2') FROM (VALUES ('we happyy and'), ('it furiouss today'), ('my was')) AS t (text);
+CALL emotion_train('wrong', 'happy', '{"vectors": "moods", "embedding_dim": 8}');
+CALL emotion_train('wrong', 'happy', '{"vectors": "no_such"}');
+CALL emotion_train('wrong', 'happy', '{"vectors_words": 10}');
+SELECT emotion_drop_vectors('moods');
+SELECT emotion_labels('it livid today', 'begun@1');
+
 DROP OWNED BY emotion_nobody;
 DROP ROLE emotion_nobody;

@@ -25,7 +25,7 @@ model_parameters(const model *model)
 	uint64_t count = 0;
 
 	if (model->member_count == 0)
-		return (uint64_t) layout->vocabulary * layout->embedding + layout->dense;
+		return (uint64_t) layout->rows * layout->embedding + layout->dense;
 	for (size_t i = 0; i < model->member_count; i++)
 		count += model_parameters(model->members[i]);
 	return count;

@@ -92,12 +92,11 @@ em_code tensor_read_whole(const tensor *tensor, uint32_t *out, em_status *status
 typedef struct tensor_out
 {
 	const char *name;
-	tensor_type
-		type; /* the type in the file; F16/BF16 round to nearest even; I8, of rank 2: multiples
-					   of each row's quants_scale, which the caller writes as a tensor of its own */
+	tensor_type type; /* the type in the file; F16/BF16 round to nearest even */
 	int rank;
 	uint64_t shape[TENSOR_MAX_RANK];
-	const void *data; /* floats; of TENSOR_U32 uint32_t */
+	const void *data; /* floats; of TENSOR_U32 uint32_t; of TENSOR_I8, of rank 2, floats, each row
+					   * written as multiples of its quants_scale */
 } tensor_out;
 
 /* Bytes that safetensors_write will produce; 0 when that is more than a reader accepts. */

@@ -24,16 +24,16 @@ typedef struct nn_bags
 
 typedef struct nn_packed
 {
-	size_t sequences; /* B, empty ones included */
-	size_t steps;     /* T: the longest length */
-	size_t rows;      /* N */
-	size_t distinct;  /* U */
-	uint32_t *order;  /* (B): order[b] = the caller's number of the b-th sequence */
-	uint32_t *length; /* (B) falling */
-	uint32_t *active; /* (T) falling */
-	uint32_t *offset; /* (T + 1); offset[T] = N */
-	uint32_t *token;  /* (N): index of the row's token among the distinct ones */
-	uint32_t *ids;    /* (U): the distinct tokens' ids, in order of first appearance by row */
+	size_t sequences;    /* B, empty ones included */
+	size_t steps;        /* T: the longest length */
+	size_t rows;         /* N */
+	size_t distinct;     /* U */
+	uint32_t *order;     /* (B): order[b] = the caller's number of the b-th sequence */
+	uint32_t *length;    /* (B) falling */
+	uint32_t *active;    /* (T) falling */
+	uint32_t *offset;    /* (T + 1); offset[T] = N */
+	uint32_t *token;     /* (N): index of the row's token among the distinct ones */
+	uint32_t *ids;       /* (U): the distinct tokens' ids, in order of first appearance by row */
 	uint32_t vocabulary; /* ids from here on name bags: vocabulary + x is bag x */
 	const nn_bags *bags; /* NULL: none */
 } nn_packed;

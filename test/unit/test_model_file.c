@@ -799,8 +799,8 @@ test_bytes(const model *original)
 	safetensors_close(&file);
 	CHECK(size + layout->rows * (3 * columns - 4) + 2 * layout->dense <= float_size + 512,
 		  "I8: %zu bytes, F32: %zu", size, float_size);
-	if (!CHECK(model_read(&check_allocator, bytes, size, &read, &status) == EM_OK &&
-				   usable(read) && scores_well(read),
+	if (!CHECK(model_read(&check_allocator, bytes, size, &read, &status) == EM_OK && usable(read) &&
+				   scores_well(read),
 			   "I8: is read back"))
 		abort();
 	for (size_t row = 0; row < layout->rows; row++)
@@ -811,8 +811,7 @@ test_bytes(const model *original)
 			largest = fmax(largest, fabs((double) original->embedding[row * columns + e]));
 		for (size_t e = 0; e < columns; e++)
 			close &= fabs((double) (read->embedding[row * columns + e] -
-									original->embedding[row * columns + e])) <=
-					 largest / 253.9;
+									original->embedding[row * columns + e])) <= largest / 253.9;
 	}
 	for (size_t i = 0; i < layout->dense; i++)
 		dense &= read->dense[i] == original->dense[i]; /* F16 holds them */

@@ -54,8 +54,8 @@ make_model(int buckets)
 		network_layout_init(&made->layout, &config, text_vocabulary_size(made->vocabulary), LABELS,
 							&status) != EM_OK)
 		abort();
-	made->embedding = em_allocate_zeroed(
-		&check_allocator, made->layout.rows * made->layout.embedding, sizeof(real));
+	made->embedding = em_allocate_zeroed(&check_allocator,
+										 made->layout.rows * made->layout.embedding, sizeof(real));
 	made->dense = em_allocate_zeroed(&check_allocator, made->layout.dense, sizeof(real));
 	network_init(&made->layout, 5, NULL, made->embedding, made->dense);
 	/* larger than fresh ones, so that texts differ in their scores */
@@ -422,8 +422,8 @@ test_features(const model *model)
 static void
 test_unknown(model *model)
 {
-	static const char *const ngrams[] = { "<wa", "<wab", "<wabb", "wab", "wabb",
-										  "wabb>", "abb", "abb>", "bb>" };
+	static const char *const ngrams[] = { "<wa",   "<wab", "<wabb", "wab", "wabb",
+										  "wabb>", "abb",  "abb>",  "bb>" };
 	const size_t count = sizeof(ngrams) / sizeof(ngrams[0]);
 	const em_slice misspelt = { "waa wabb wac", 12 }, known = { "waa wad wac", 11 };
 	size_t dim = model->layout.embedding;
@@ -453,10 +453,11 @@ test_unknown(model *model)
 		double sum = 0;
 
 		for (size_t i = 0; i < count; i++)
-			sum += (double) model->embedding[(model->layout.vocabulary +
-											  text_subword_hash(ngrams[i], strlen(ngrams[i])) % 23) *
-												 dim +
-											 e];
+			sum +=
+				(double) model->embedding[(model->layout.vocabulary +
+										   text_subword_hash(ngrams[i], strlen(ngrams[i])) % 23) *
+											  dim +
+										  e];
 		row[e] = (real) (sum / (double) count);
 	}
 	CHECK(scorer_run(scorer, &known, 1, by_hand, NULL, NULL, &status) == EM_OK &&

@@ -127,8 +127,7 @@ static bool
 same_weights(network_weights a, network_weights b)
 {
 	return memcmp(a.dense, b.dense, layout.dense * sizeof(real)) == 0 &&
-		   memcmp(a.embedding, b.embedding, layout.rows * layout.embedding * sizeof(real)) ==
-			   0;
+		   memcmp(a.embedding, b.embedding, layout.rows * layout.embedding * sizeof(real)) == 0;
 }
 
 static bool
