@@ -18,7 +18,8 @@ typedef struct Source
 	const char *label_column;
 	const char *split_column;
 	const char *weight_column;
-	const char *label_hint; /* said of an unknown label */
+	const char *text_option; /* that names the text's column; NULL: text_column */
+	const char *label_hint;  /* said of an unknown label */
 } Source;
 
 /* One row; everything lives until the next. */
