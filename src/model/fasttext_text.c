@@ -154,8 +154,8 @@ cut_word(const text_lines *lines, uint32_t dim, em_slice *word)
 	for (uint32_t i = 0; i < dim; i++)
 		if (!last_field(word, &field))
 			return em_fail(lines->input->status, EM_CORRUPT,
-						   "line %" PRIu64 " has %u numbers behind a word, not %u", lines->number,
-						   i, dim);
+						   "line %" PRIu64 " has %u of %u numbers behind a word", lines->number, i,
+						   dim);
 	return EM_OK;
 }
 

@@ -106,7 +106,8 @@ CheckColumns(const Source *source, TupleDesc columns)
 {
 	if (source->text_column)
 	{
-		Oid type = ColumnType(source, columns, source->text_column, "text_column");
+		const char *option = source->text_option != NULL ? source->text_option : "text_column";
+		Oid type = ColumnType(source, columns, source->text_column, option);
 		char category;
 		bool preferred;
 
@@ -115,7 +116,7 @@ CheckColumns(const Source *source, TupleDesc columns)
 			ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
 							errmsg("column \"%s\" of source \"%s\" is of type %s, not text",
 								   source->text_column, source->source, format_type_be(type)),
-							errhint("Name the column of texts by option \"text_column\".")));
+							errhint("Name the column of texts by option \"%s\".", option)));
 	}
 	if (source->label_column)
 	{

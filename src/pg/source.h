@@ -20,6 +20,7 @@ typedef struct Source
 	const char *weight_column;
 	const char *soft_column; /* an array of scores; null in rows without */
 	bool labels_optional;    /* rows may be without labels: SourceRow.unlabelled */
+	const char *text_option; /* that names the text's column; NULL: text_column */
 	const char *label_hint;  /* said of an unknown label */
 } Source;
 

@@ -126,7 +126,9 @@ CollectWords(const SourceRow *row, void *context)
 static text_vocabulary *
 WordsOf(const ImportVectorsOptions *options, const em_allocator *allocator)
 {
-	Source source = { .source = options->words_from, .text_column = options->words_column };
+	Source source = { .source = options->words_from,
+					  .text_column = options->words_column,
+					  .text_option = "words_column" };
 	em_status status = { EM_OK, "", "" };
 	WordCollector collector;
 	text_vocabulary *words;
@@ -347,15 +349,16 @@ SayWhatWasRead(const char *name, const vectors *vectors, const fasttext_report *
 	if (strcmp(report->format, "text") == 0 && !report->header)
 		ereport(NOTICE, (errmsg("the file has no header: its first line is read as a word")));
 	if (report->unusable > 0)
-		ereport(NOTICE, (errmsg("left out " UINT64_FORMAT
-								" words that are empty, not UTF-8 or longer than 1000 bytes",
-								report->unusable)));
+		ereport(NOTICE,
+				(errmsg("words left out because they are empty, not UTF-8 or longer than 1000 "
+						"bytes: " UINT64_FORMAT,
+						report->unusable)));
 	if (vectors->bucket_rows < report->ngrams && vectors->buckets > 0)
 		ereport(NOTICE, (errmsg("kept the %u n-grams of these words, of " UINT64_FORMAT,
 								vectors->bucket_rows, report->ngrams),
 						 errhint("With all of them words that are not kept have better vectors: "
 								 "option \"max_size\".")));
-	ereport(NOTICE, (errmsg("word vectors \"%s\": %u words of %u dimensions, %u n-grams", name,
+	ereport(NOTICE, (errmsg("word vectors \"%s\": words %u, dimensions %u, n-grams %u", name,
 							vectors->word_count, vectors->dim, vectors->bucket_rows)));
 }
 
