@@ -110,6 +110,38 @@ CREATE FUNCTION @extschema@.emotion_drop_vectors(name pg_catalog.text) RETURNS p
 COMMENT ON FUNCTION @extschema@.emotion_drop_vectors(pg_catalog.text) IS
 	'delete word vectors; models trained with them hold what they need and stay as they are';
 
+CREATE PROCEDURE @extschema@.emotion_import_vectors(name pg_catalog.text, path pg_catalog.text,
+		options pg_catalog.jsonb DEFAULT '{}')
+	LANGUAGE c AS 'MODULE_PATHNAME', 'emotion_import_vectors';
+COMMENT ON PROCEDURE @extschema@.emotion_import_vectors(pg_catalog.text, pg_catalog.text, pg_catalog.jsonb) IS
+	'publish word vectors from a file of the server: a model of fastText (.bin, .ftz) or text (.vec); options max_words, fold_case, words_from, words_column, max_size';
+
+CREATE PROCEDURE @extschema@.emotion_import_vectors_upload(name pg_catalog.text, upload pg_catalog.text,
+		options pg_catalog.jsonb DEFAULT '{}')
+	LANGUAGE c AS 'MODULE_PATHNAME', 'emotion_import_vectors_upload';
+COMMENT ON PROCEDURE @extschema@.emotion_import_vectors_upload(pg_catalog.text, pg_catalog.text, pg_catalog.jsonb) IS
+	'publish word vectors from the file whose pieces stand in emotion.import_part under that upload, and delete the pieces; options as those of emotion_import_vectors';
+
+CREATE FUNCTION @extschema@.emotion_export_vectors(name pg_catalog.text, format pg_catalog.text DEFAULT 'bin',
+		OUT part pg_catalog.int4, OUT data pg_catalog.bytea)
+	RETURNS SETOF pg_catalog.record
+	LANGUAGE c STABLE STRICT PARALLEL SAFE ROWS 100 AS 'MODULE_PATHNAME', 'emotion_export_vectors';
+COMMENT ON FUNCTION @extschema@.emotion_export_vectors(pg_catalog.text, pg_catalog.text) IS
+	'word vectors as a file in parts of 1 MB: bin, a model of fastText, or vec, text; joined in order they are the file';
+
+CREATE FUNCTION @extschema@.emotion_word_vector(vectors pg_catalog.text, word pg_catalog.text)
+	RETURNS pg_catalog.float4[]
+	LANGUAGE c STABLE STRICT PARALLEL SAFE COST 1000 AS 'MODULE_PATHNAME', 'emotion_word_vector';
+COMMENT ON FUNCTION @extschema@.emotion_word_vector(pg_catalog.text, pg_catalog.text) IS
+	'the vector of a word as it stands, case and all: the mean of its own and those of its n-grams; zeros when it has neither';
+
+CREATE FUNCTION @extschema@.emotion_nearest_words(vectors pg_catalog.text, word pg_catalog.text,
+		k pg_catalog.int4 DEFAULT 10, OUT word pg_catalog.text, OUT similarity pg_catalog.float4)
+	RETURNS SETOF pg_catalog.record
+	LANGUAGE c STABLE STRICT PARALLEL SAFE COST 1000000 ROWS 10 AS 'MODULE_PATHNAME', 'emotion_nearest_words';
+COMMENT ON FUNCTION @extschema@.emotion_nearest_words(pg_catalog.text, pg_catalog.text, pg_catalog.int4) IS
+	'the k words whose vectors are nearest to that of a word by cosine, itself left out, nearest first; none when its vector is zero';
+
 SELECT pg_catalog.pg_extension_config_dump('emotion.vectors', '');
 SELECT pg_catalog.pg_extension_config_dump('emotion.vectors_part', '');
 

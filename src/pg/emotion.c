@@ -13,6 +13,7 @@
 #include <limits.h>
 
 #include "cache.h"
+#include "vectors_words.h"
 
 #ifndef EMOTION_VERSION
 #define EMOTION_VERSION ""
@@ -38,6 +39,12 @@ _PG_init(void)
 		"The model in use is kept whatever its size; the least recently used "
 		"others are dropped beyond this.",
 		&ModelCacheSize, 256, 0, MAX_KILOBYTES / 1024, PGC_USERSET, GUC_UNIT_MB, NULL, NULL, NULL);
+	DefineCustomIntVariable("emotion.vectors_cache_size",
+							"Memory that a session keeps word vectors in.",
+							"Those in use are kept whatever their size; the least recently used "
+							"others are dropped beyond this.",
+							&VectorsCacheSize, 512, 0, MAX_KILOBYTES / 1024, PGC_USERSET,
+							GUC_UNIT_MB, NULL, NULL, NULL);
 	MarkGUCPrefixReserved("emotion");
 	InitModelCache();
 }
