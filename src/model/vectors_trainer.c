@@ -171,7 +171,8 @@ response_of(const uint32_t *rows, size_t n)
 }
 
 static em_code
-make_rows(vectors_trainer *trainer, const text_vocabulary *words, em_status *status)
+make_rows(vectors_trainer *trainer, const text_vocabulary *words, em_should_stop should_stop,
+		  void *context, em_status *status)
 {
 	const vectors_options *options = &trainer->options;
 	uint64_t total = 0;
@@ -190,6 +191,8 @@ make_rows(vectors_trainer *trainer, const text_vocabulary *words, em_status *sta
 		uint32_t *rows = trainer->row_ids + trainer->row_starts[i];
 		size_t n = (size_t) (trainer->row_starts[i + 1] - trainer->row_starts[i]);
 
+		if (i % 4096 == 0 && should_stop != NULL && should_stop(context))
+			return em_fail(status, EM_CANCELLED, "stopped before training");
 		rows[0] = i;
 		ngrams_of(options, text_vocabulary_word(words, i + 1), rows + 1, n - 1);
 		for (size_t j = 1; j < n; j++)
@@ -280,7 +283,7 @@ vectors_trainer_create(const em_allocator *allocator, const vectors_options *opt
 	if (code == EM_OK)
 		code = make_tables(trainer, status);
 	if (code == EM_OK)
-		code = make_rows(trainer, words, status);
+		code = make_rows(trainer, words, should_stop, stop_context, status);
 	if (code == EM_OK)
 		code = make_weights(trainer, should_stop, stop_context, status);
 	if (code != EM_OK)
