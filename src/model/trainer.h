@@ -78,7 +78,7 @@ typedef struct trainer_options
 	double weight_averaging; /* decay of the average that is evaluated and kept; 0: none */
 	double layer_decay;      /* a layer's rate as a multiple of that of the layer behind it */
 	double unfreeze_epochs;  /* before the next layer learns, too; 0: all do at once */
-	int precision; /* trainer_precision */
+	int precision;           /* trainer_precision */
 	uint64_t seed;
 	int metric;                 /* trainer_metric */
 	int patience;               /* epochs without a better metric before stopping; 0: never stop */
