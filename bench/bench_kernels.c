@@ -1,8 +1,9 @@
 /*
  * bench_kernels.c
  *	  How fast the kernels of src/nn are on this machine: vector functions in
- *	  nanoseconds per element on each instruction set beside libm, and nn_gemm as
- *	  a fraction of OpenBLAS's best on this machine in the same run.
+ *	  nanoseconds per element on each instruction set beside libm, nn_gemm as a
+ *	  fraction of OpenBLAS's best on this machine in the same run, and products of
+ *	  bf16 beside nn_gemm.
  * An argument, one of the instruction sets, forces it for the products.
  *
  *	  make -f test/plain.mk bench && build/bench/bench_kernels [avx2]
@@ -14,6 +15,7 @@
 #include <time.h>
 
 #include "../src/nn/activation.h"
+#include "../src/nn/bf16.h"
 #include "../src/nn/matmul.h"
 #include "../src/nn/random.h"
 
@@ -277,6 +279,87 @@ measure_products(void)
 	}
 }
 
+static nn_bf16 *a_halves, *b_halves;
+static nn_panels panels;
+static void *workspace;
+static bool transpose_a, transpose_b;
+
+static void
+float_gemm(void)
+{
+	nn_gemm(transpose_a, transpose_b, current.m, current.n, current.k, 1, a_matrix,
+			transpose_a ? current.m : current.k, b_matrix, transpose_b ? current.k : current.n, 0,
+			c_matrix, current.n);
+}
+
+static nn_operand
+bf16_a(void)
+{
+	return nn_halves(a_halves, transpose_a ? current.m : current.k, transpose_a);
+}
+
+static nn_operand
+bf16_b(void)
+{
+	return nn_halves(b_halves, transpose_b ? current.k : current.n, transpose_b);
+}
+
+static void
+bf16_gemm(void)
+{
+	nn_gemm_bf16(current.m, current.n, current.k, bf16_a(), bf16_b(), false, c_matrix, current.n,
+				 workspace);
+}
+
+static void
+bf16_panels(void)
+{
+	nn_gemm_panels(current.m, bf16_a(), &panels, false, c_matrix, current.n, workspace);
+}
+
+/* Products as training has them: forward, for the input's gradient, for the weight's. */
+static void
+measure_bf16(void)
+{
+	static const struct
+	{
+		const char *name;
+		shape shape;
+		bool transpose_a, transpose_b;
+	} products[] = {
+		{ "convolution", { 256, 128, 600 }, false, true },
+		{ "its input", { 256, 600, 128 }, false, false },
+		{ "its weight", { 128, 600, 256 }, true, false },
+		{ "LSTM step", { 64, 512, 128 }, false, true },
+		{ "its state", { 64, 128, 512 }, false, false },
+		{ "its weight", { 512, 128, 256 }, true, false },
+		{ "few rows", { 8, 512, 128 }, false, true },
+		{ "large", { 512, 512, 512 }, false, true },
+	};
+
+	printf("\nbf16, %s\n%-12s %-12s %6s %6s %6s %11s %6s   (GFLOP/s, to float)\n",
+		   nn_bf16_native() ? "by the processor" : "rounded, then multiplied as floats", "product",
+		   "m,n,k", "float", "bf16", "", "B laid out", "");
+	for (size_t i = 0; i < sizeof(products) / sizeof(products[0]); i++)
+	{
+		double operations, single, packed, laid_out;
+		char name[64];
+
+		current = products[i].shape;
+		transpose_a = products[i].transpose_a;
+		transpose_b = products[i].transpose_b;
+		operations = 2e-9 * (double) current.m * (double) current.n * (double) current.k;
+		panels = (nn_panels){ current.k, current.n, false, panels.data };
+		nn_panels_fill(&panels, bf16_b());
+		single = operations / measure(float_gemm);
+		packed = operations / measure(bf16_gemm);
+		laid_out = operations / measure(bf16_panels);
+		snprintf(name, sizeof(name), "%zu,%zu,%zu", current.m, current.n, current.k);
+		printf("%-12s %-12s %6.1f %6.1f %6.2f %11.1f %6.2f\n", products[i].name, name, single,
+			   packed, packed / single, laid_out, laid_out / single);
+	}
+}
+
 int
 main(int argc, char **argv)
 {
@@ -313,5 +396,14 @@ main(int argc, char **argv)
 		return 1;
 	}
 	measure_products();
+	a_halves = aligned_alloc(64, largest * sizeof(nn_bf16));
+	b_halves = aligned_alloc(64, largest * sizeof(nn_bf16));
+	workspace = aligned_alloc(64, nn_bf16_workspace());
+	panels.data = aligned_alloc(64, largest * sizeof(real));
+	if (a_halves == NULL || b_halves == NULL || workspace == NULL || panels.data == NULL)
+		return 1;
+	nn_bf16_round(largest, a_matrix, a_halves);
+	nn_bf16_round(largest, b_matrix, b_halves);
+	measure_bf16();
 	return 0;
 }

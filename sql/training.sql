@@ -60,6 +60,12 @@ CALL emotion_train('steps', 'post', options('{"text_column": "body", "epochs": 3
 CALL emotion_train('steps', 'SELECT * FROM post LIMIT 150', options('{"text_column": "body", "epochs": 3, "steps_per_epoch": 2, "holdout": 0}', :'short'));
 SELECT model, state, epoch, epochs, percent FROM emotion_training_progress WHERE model LIKE 'steps@%' ORDER BY model;
 
+-- Mixed precision: other weights that tell as much, the same whatever the threads.
+CALL emotion_train('mixed', 'post', options('{"text_column": "body", "precision": "mixed"}', :'tiny'));
+CALL emotion_train('mixed', 'post', options('{"text_column": "body", "precision": "mixed", "threads": 2}', :'tiny'));
+SELECT a.sha256 = b.sha256 AS whatever_the_threads, a.sha256 = s.sha256 AS as_single, (a.metrics ->> 'macro_auc')::float8 > 0.99 AS separates
+FROM emotion_models AS a, emotion_models AS b, emotion_models AS s WHERE a.model = 'mixed@1' AND b.model = 'mixed@2' AND s.model = 'mood@1';
+
 -- Held-out rows: a share of the texts, a split, another source, none.
 \set shown 'SELECT m.model, m.labels, r.train_texts + r.dev_texts AS texts, r.train_texts, r.dev_texts FROM emotion_models AS m JOIN emotion.training_run AS r USING (name, version) WHERE m.name = \'held\' ORDER BY m.version DESC LIMIT 1'
 CALL emotion_train('held', 'post', options('{"text_column": "body", "holdout": 0}', :'short'));
@@ -455,6 +461,7 @@ CALL emotion_train('again', 'happy', '{"resume": true}');
 CALL emotion_train('again', 'SELECT * FROM happy WHERE false', '{"resume": true, "epochs": 2}');
 \echo :SQLSTATE
 CALL emotion_train('again', 'SELECT * FROM happy WHERE false', '{"resume": true, "seed": 1}');
+CALL emotion_train('again', 'SELECT * FROM happy WHERE false', '{"resume": true, "precision": "mixed"}');
 \echo :SQLSTATE
 SELECT model, state, pid FROM emotion_training_progress WHERE model LIKE 'again@%';
 CALL emotion_train('again', 'SELECT * FROM happy WHERE false', '{"resume": true, "epochs": 1, "threads": 2}');

@@ -150,7 +150,7 @@ operand(const matrix *m, bool bf16, bool transpose)
 	return bf16 ? nn_halves(m->halves, m->ld, transpose) : nn_reals(m->reals, m->ld, transpose);
 }
 
-static double
+static real
 element(const matrix *m, bool transpose, size_t row, size_t column)
 {
 	return transpose ? m->rounded[column * m->ld + row] : m->rounded[row * m->ld + column];
@@ -194,7 +194,7 @@ product_is_right(size_t m, size_t n, size_t k, unsigned int kind)
 			}
 			for (size_t p = 0; p < k; p++)
 			{
-				double term = element(&a, ta, i, p) * element(&b, tb, p, j);
+				double term = (double) element(&a, ta, i, p) * (double) element(&b, tb, p, j);
 
 				sum += term;
 				size += fabs(term);
@@ -217,11 +217,10 @@ static void
 test_products(const char *set)
 {
 	static const size_t sizes[][3] = {
-		{ 1, 1, 1 },      { 1, 32, 2 },     { 2, 31, 3 },     { 3, 33, 17 },  { 7, 5, 31 },
-		{ 8, 64, 32 },    { 9, 47, 33 },    { 15, 16, 34 },   { 17, 96, 63 }, { 16, 40, 64 },
-		{ 33, 28, 65 },   { 31, 100, 127 }, { 64, 130, 100 }, { 5, 3, 255 },  { 12, 37, 256 },
-		{ 6, 50, 257 },   { 40, 20, 515 },  { 257, 9, 18 },   { 300, 33, 7 }, { 4, 769, 5 },
-		{ 11, 801, 300 },
+		{ 1, 1, 1 },    { 1, 32, 2 },  { 2, 31, 3 },    { 3, 33, 17 },  { 7, 5, 31 },
+		{ 8, 64, 32 },  { 9, 47, 33 }, { 15, 16, 34 },  { 17, 96, 63 }, { 16, 40, 64 },
+		{ 33, 28, 65 }, { 5, 3, 255 }, { 12, 37, 256 }, { 6, 50, 257 }, { 10, 20, 515 },
+		{ 257, 9, 18 }, { 4, 769, 5 }, { 2, 801, 260 },
 	};
 
 	for (unsigned int kind = 0; kind < 64; kind++)

@@ -9,7 +9,7 @@
 
 #include <math.h>
 
-#include "../../src/model/network.h"
+#include "../../src/model/network_mixed.h"
 #include "../../src/model/safetensors.h"
 #include "../../src/model/trainer_internal.h"
 #include "../../src/nn/loss.h"
@@ -41,6 +41,12 @@
 #define BOUND_GRADIENT 1e-4
 #define BOUND_TRAINED 1e-4
 #endif
+
+/* In mixed precision: each factor of a product has 8 bits, errors of up to 2^-9. */
+#define BOUND_MIXED_LOGIT 1e-2
+#define BOUND_MIXED_LOSS 1e-3
+#define BOUND_MIXED_GRADIENT 1e-2
+#define BOUND_MIXED_TRAINED 2e-2
 
 typedef struct fixture
 {
@@ -282,13 +288,17 @@ check_texts(const fixture *f, const char *name, const char *which, const real *o
 }
 
 static void
-test_pass(const fixture *f)
+test_pass(const fixture *f, const network_copies *copies)
 {
 	const network_layout *layout = &f->layout;
 	const nn_packed *batch = &f->packer.batch;
 	const network_weights weights = { f->embedding, f->dense };
 	const uint32_t sample[MAX_TEXTS] = { 0 };
-	const network_dropout dropout = { .seed = 1, .sample = sample };
+	const network_dropout dropout = { .seed = 1, .sample = sample, .copies = copies };
+	const char *how = copies ? " in mixed precision" : "";
+	double bound_logit = copies ? BOUND_MIXED_LOGIT : BOUND_LOGIT;
+	double bound_loss = copies ? BOUND_MIXED_LOSS : BOUND_LOSS;
+	double bound_gradient = copies ? BOUND_MIXED_GRADIENT : BOUND_GRADIENT;
 	size_t cells = f->texts * layout->labels;
 	size_t table = layout->vocabulary * layout->embedding;
 	size_t size = (network_workspace(layout, batch, &dropout) + 63) / 64 * 64;
@@ -312,26 +322,30 @@ test_pass(const fixture *f)
 
 	arena.used = 0;
 	network_forward(layout, &weights, batch, &dropout, &arena, &pass, logits);
-	check_rows(f, "conv", pass.conv, layout->conv);
-	check_rows(f, "lstm", pass.h, 2 * layout->hidden);
-	check_rows(f, "attention", pass.attention, 1);
-	check_texts(f, "pooled", "", pass.pooled, 2 * layout->hidden, BOUND_OUTPUT);
-	check_texts(f, "logits", " when training", logits, layout->labels, BOUND_LOGIT);
+	if (copies == NULL)
+	{
+		check_rows(f, "conv", pass.conv, layout->conv);
+		check_rows(f, "lstm", pass.h, 2 * layout->hidden);
+		check_rows(f, "attention", pass.attention, 1);
+		check_texts(f, "pooled", "", pass.pooled, 2 * layout->hidden, BOUND_OUTPUT);
+	}
+	check_texts(f, "logits", copies ? " when training in mixed precision" : " when training",
+				logits, layout->labels, bound_logit);
 
 	for (size_t b = 0; b < f->texts; b++)
 		memcpy(targets + b * layout->labels, given + batch->order[b] * layout->labels,
 			   layout->labels * sizeof(real));
 	value = nn_loss_forward_backward(&loss, f->texts, layout->labels, logits, targets, NULL,
 									 1 / (double) cells, d_logits);
-	CHECK(fabs(value - expected[0]) <= BOUND_LOSS, "loss");
+	CHECK(fabs(value - expected[0]) <= bound_loss, "loss%s", how);
 	network_backward(layout, &weights, batch, &pass, d_logits, &arena, d_dense, d_vectors);
 	for (size_t i = 0; i < layout->tensor_count; i++)
 	{
 		const network_tensor *tensor = &layout->tensors[i];
 		real *theirs = values_of(f, "gradient.", tensor->name);
 
-		check_norm("gradient", tensor->name, d_dense + tensor->offset, theirs, tensor->elements,
-				   BOUND_GRADIENT);
+		check_norm(copies ? "gradient in mixed precision" : "gradient", tensor->name,
+				   d_dense + tensor->offset, theirs, tensor->elements, bound_gradient);
 		free(theirs);
 	}
 	for (size_t u = 0; u < batch->distinct; u++)
@@ -339,7 +353,8 @@ test_pass(const fixture *f)
 			   layout->embedding * sizeof(real));
 	free(expected);
 	expected = values_of(f, "gradient.", "embedding.weight");
-	check_norm("gradient", "embedding.weight", d_embedding, expected, table, BOUND_GRADIENT);
+	check_norm(copies ? "gradient in mixed precision" : "gradient", "embedding.weight", d_embedding,
+			   expected, table, bound_gradient);
 
 	free(arena.block);
 	free(logits);
@@ -400,8 +415,10 @@ make_samples(const fixture *f, uint32_t *place)
 }
 
 static void
-test_training(const fixture *f, int shard_size, int threads)
+test_training(const fixture *f, int shard_size, int threads, trainer_precision precision)
 {
+	bool mixed = precision == TRAINER_MIXED;
+	double bound = mixed ? BOUND_MIXED_TRAINED : BOUND_TRAINED;
 	const network_layout *layout = &f->layout;
 	const tensor *epochs = find(f, "", "epochs");
 	real *losses = values_of(f, "", "losses");
@@ -416,8 +433,8 @@ test_training(const fixture *f, int shard_size, int threads)
 	char how[80];
 	real *theirs;
 
-	snprintf(how, sizeof(how), "training on %d thread%s, shards of %d texts", threads,
-			 threads == 1 ? "" : "s", shard_size);
+	snprintf(how, sizeof(how), "training on %d thread%s, shards of %d texts%s", threads,
+			 threads == 1 ? "" : "s", shard_size, mixed ? ", mixed precision" : "");
 	trainer_options_default(&options);
 	options.epochs = (int) epochs->shape[0];
 	options.batch_size = BATCH;
@@ -432,6 +449,7 @@ test_training(const fixture *f, int shard_size, int threads)
 	options.label_smoothing = 0;
 	options.positive_weight = 1;
 	options.patience = 0;
+	options.precision = precision;
 	if (nn_pool_create(&check_allocator, threads, &pool, &status) != EM_OK ||
 		trainer_create(&check_allocator, layout, &options, train, NULL, pool, &made, &status) !=
 			EM_OK)
@@ -461,19 +479,20 @@ test_training(const fixture *f, int shard_size, int threads)
 		if (trainer_end_epoch(made, NULL, NULL, &status) != EM_OK)
 			bail_out(status.message);
 	}
-	CHECK(step == STEPS && largest <= BOUND_LOSS, "losses of ten steps, %s", how);
+	CHECK(step == STEPS && largest <= (mixed ? BOUND_MIXED_LOSS : BOUND_LOSS),
+		  "losses of ten steps, %s", how);
 	for (size_t i = 0; i < layout->tensor_count; i++)
 	{
 		const network_tensor *tensor = &layout->tensors[i];
 
 		theirs = values_of(f, "trained.", tensor->name);
 		check_norm(how, tensor->name, trainer_weights(made).dense + tensor->offset, theirs,
-				   tensor->elements, BOUND_TRAINED);
+				   tensor->elements, bound);
 		free(theirs);
 	}
 	theirs = values_of(f, "trained.", "embedding.weight");
 	check_norm(how, "embedding.weight", trainer_weights(made).embedding, theirs,
-			   layout->vocabulary * layout->embedding, BOUND_TRAINED);
+			   layout->vocabulary * layout->embedding, bound);
 	free(theirs);
 	trainer_free(made);
 	nn_pool_destroy(pool);
@@ -485,12 +504,21 @@ static void
 test_all(const char *products)
 {
 	fixture f;
+	network_copies copies;
+	void *memory;
 
 	printf("# %s, matrix products: %s\n", nn_simd_name(), products);
 	open_fixture(&f);
-	test_pass(&f);
-	test_training(&f, 12, 1);
-	test_training(&f, 4, 2);
+	test_pass(&f, NULL);
+	test_training(&f, 12, 1, TRAINER_SINGLE);
+	test_training(&f, 4, 2, TRAINER_SINGLE);
+	memory = aligned_alloc(NN_ALIGNMENT, network_copies_bytes(&f.layout));
+	network_copies_init(&copies, &f.layout, memory);
+	for (size_t task = 0; task < network_copies_tasks(&copies); task++)
+		network_copies_refresh(&copies, f.dense, task);
+	test_pass(&f, &copies);
+	test_training(&f, 4, 2, TRAINER_MIXED);
+	free(memory);
 	close_fixture(&f);
 }
 

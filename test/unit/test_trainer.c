@@ -72,6 +72,7 @@ make_samples(size_t count, bool noise)
 
 static network_layout layout;
 static samples *train, *dev;
+static trainer_precision precision = TRAINER_SINGLE;
 
 static trainer_options
 small_options(void)
@@ -84,6 +85,7 @@ small_options(void)
 	options.shard_size = 8;
 	options.learning_rate = 0.02;
 	options.patience = 0;
+	options.precision = precision;
 	return options;
 }
 
@@ -783,6 +785,48 @@ test_bags(void)
 	dev = plain_dev;
 }
 
+/* What is learnt in mixed precision is as good, and as sure; only the weights differ. */
+static void
+test_mixed(void)
+{
+	trainer_options options = small_options();
+	trainer *single = make_trainer(&options, dev, NULL);
+	trainer *mixed, *other;
+	em_status status;
+	uint8_t *bytes;
+	size_t size;
+	double auc;
+
+	if (finish(single, &status) != EM_OK)
+		exit(1);
+	precision = TRAINER_MIXED;
+	options = small_options();
+	mixed = make_trainer(&options, dev, NULL);
+	other = make_trainer(&options, dev, NULL);
+	if (turn(mixed, &status) != EM_OK || turn(mixed, &status) != EM_OK ||
+		trainer_checkpoint(mixed, &check_allocator, &bytes, &size, &status) != EM_OK)
+		exit(1);
+	CHECK(trainer_restore(other, bytes, size, &status) == EM_OK &&
+			  finish(mixed, &status) == EM_OK && finish(other, &status) == EM_OK &&
+			  same_result(mixed, other),
+		  "a training of mixed precision goes on as if it had not been interrupted, bit for bit");
+	auc = trainer_history(single)[3].macro_auc;
+	CHECK(!same_weights(trainer_weights(single), trainer_weights(mixed)) &&
+			  fabs(trainer_history(mixed)[3].macro_auc - auc) < 0.01,
+		  "and is as good: AUC %.4f, single precision %.4f", trainer_history(mixed)[3].macro_auc,
+		  auc);
+	em_release(&check_allocator, bytes);
+	trainer_free(single);
+	trainer_free(mixed);
+	trainer_free(other);
+	test_learns();
+	test_threads_and_seeds();
+	test_frozen();
+	test_divergence();
+	test_memory();
+	precision = TRAINER_SINGLE;
+}
+
 int
 main(void)
 {
@@ -817,6 +861,7 @@ main(void)
 	test_memory();
 	test_bags_as_words();
 	test_bags();
+	test_mixed();
 	samples_free(train);
 	samples_free(dev);
 	CHECK(check_live == 0, "nothing is left");
