@@ -86,37 +86,36 @@ SELECT count(*) AS rescaled_thresholds FROM (
 JOIN factor USING (label) WHERE abs(after - 1 / (1 + exp(-(scale * ln(before / (1 - before)) + shift)))) < 1e-6;
 SELECT count(*) AS other_labels FROM example WHERE emotion_labels(text, 'calibrated@1') <@ emotion_labels(text, 'calibrated@2') IS NOT TRUE
 	OR emotion_labels(text, 'calibrated@2') <@ emotion_labels(text, 'calibrated@1') IS NOT TRUE;
-SELECT bool_and(abs(e.value - f.value) < 1e-6) AS same_ranking FROM emotion_evaluate('calibrated@1', 'example') AS e
+SELECT bool_and(abs(e.value - f.value) < 1e-3) AS same_ranking FROM emotion_evaluate('calibrated@1', 'example') AS e
 JOIN emotion_evaluate('calibrated@2', 'example') AS f USING (scope, metric) WHERE scope = 'macro' AND metric = 'roc_auc';
 -- What least log loss means: the mean score of each label is the share of texts that have it.
 SELECT label, abs(avg(score) - avg(truth)) < 1e-4 AS mean_is_share FROM after GROUP BY label ORDER BY label;
 SELECT bool_and(b.log_loss <= a.log_loss + 1e-9) AS no_worse FROM emotion_calibration_error('calibrated@1', 'example') AS a
 JOIN emotion_calibration_error('calibrated@2', 'example') AS b ON a.label IS NOT DISTINCT FROM b.label;
 -- Calibrated again, nothing changes.
-SELECT emotion_calibrate('calibrated@2', 'example', '{"calibration_shrinkage": 0, "name": "again"}');
-SELECT max(abs(a.score - b.score)) < 1e-4 AS same FROM after AS a JOIN cells('again@1') AS b USING (id, label);
+SELECT emotion_calibrate('calibrated@2', 'example', '{"calibration_shrinkage": 0, "name": "recalibrated"}');
+SELECT max(abs(a.score - b.score)) < 1e-4 AS same FROM after AS a JOIN cells('recalibrated@1') AS b USING (id, label);
 -- One scale for all, no shift: the order over all labels is kept.
-SELECT emotion_calibrate('calibrated@1', 'example', '{"method": "global", "shift": false, "name": "again"}');
+SELECT emotion_calibrate('calibrated@1', 'example', '{"method": "global", "shift": false, "name": "recalibrated"}');
 SELECT count(DISTINCT s.value) AS scales, count(DISTINCT b.value) AS shifts, bool_and(b.value::float8 = 0) AS zero
 FROM emotion.model AS m, jsonb_array_elements_text(m.lineage #> '{calibration,scales}') AS s (value),
-	jsonb_array_elements_text(m.lineage #> '{calibration,shifts}') AS b (value) WHERE m.name = 'again' AND m.version = 2;
+	jsonb_array_elements_text(m.lineage #> '{calibration,shifts}') AS b (value) WHERE m.name = 'recalibrated' AND m.version = 2;
 SELECT count(*) AS turned FROM (SELECT a.score AS before, b.score AS after, lag(b.score) OVER (ORDER BY a.score) AS lower
-	FROM cell AS a JOIN cells('again@2') AS b USING (id, label)) AS s WHERE after < lower - 1e-6;
+	FROM cell AS a JOIN cells('recalibrated@2') AS b USING (id, label)) AS s WHERE after < lower - 1e-6;
 -- Much shrinkage is one for all, too.
-SELECT emotion_calibrate('calibrated@1', 'example', '{"calibration_shrinkage": 1e9, "name": "again"}');
+SELECT emotion_calibrate('calibrated@1', 'example', '{"calibration_shrinkage": 1e9, "name": "recalibrated"}');
 SELECT count(DISTINCT round(s.value::numeric, 4)) AS scales
-FROM emotion.model AS m, jsonb_array_elements_text(m.lineage #> '{calibration,scales}') AS s (value) WHERE m.name = 'again' AND m.version = 3;
+FROM emotion.model AS m, jsonb_array_elements_text(m.lineage #> '{calibration,scales}') AS s (value) WHERE m.name = 'recalibrated' AND m.version = 3;
 -- A split column; a label without positives.
 SELECT label, texts, positives FROM emotion_calibration_error(:'model', 'example', '{"split_column": "split"}') WHERE label IS NULL;
-SELECT emotion_calibrate('calibrated@1', 'SELECT text, array_remove(labels, ''calm'') AS labels FROM calibration.example', '{"name": "again"}');
+SELECT emotion_calibrate('calibrated@1', 'SELECT text, array_remove(labels, ''calm'') AS labels FROM calibration.example', '{"name": "recalibrated"}');
 
--- The picture is well-formed XML with a title, a description and one small diagram a label.
-SELECT emotion_calibration_svg(:'model', 'example', '{"title": "Before <and> after", "folds": 2}') AS svg \gset
-SELECT (xpath('/s:svg/s:title/text()', x, ns))[1] AS title, (xpath('count(/s:svg/s:desc)', x, ns))[1] AS descriptions,
-	(xpath('count(/s:svg/s:text[contains(., ''sadness'') or contains(., ''anger'')])', x, ns))[1] AS named,
-	(xpath('count(/s:svg/s:rect[@class=''first''])', x, ns))[1]::text::int > 10 AS squares,
-	(xpath('count(/s:svg/s:rect[@class=''second''])', x, ns))[1]::text::int > 10 AS calibrated
-FROM (SELECT :'svg'::xml AS x, ARRAY[ARRAY['s', 'http://www.w3.org/2000/svg']] AS ns) AS p;
+-- The picture has a title, a description, one small diagram a label, and colours for as it is and calibrated.
+SELECT svg ~ '^<svg [^>]*role="img"[^>]*>\s*<title>Before &lt;and&gt; after</title>' AS title, svg ~ '<desc>[^<]+</desc>' AS description,
+	(SELECT count(*) FROM regexp_matches(svg, '>(joy|anger|sadness|calm)</text>', 'g')) AS named,
+	(SELECT count(*) > 10 FROM regexp_matches(svg, 'class="first"', 'g')) AS squares,
+	(SELECT count(*) > 10 FROM regexp_matches(svg, 'class="second"', 'g')) AS calibrated, svg !~ 'nan|inf' AS numbers
+FROM emotion_calibration_svg(:'model', 'example', '{"title": "Before <and> after", "folds": 2}') AS svg;
 SELECT emotion_calibration_svg(:'model', 'example') ~ 'class="second"' AS only_one;
 
 -- Errors, each with its SQLSTATE.
@@ -144,4 +143,4 @@ SELECT emotion_calibrate(:'model', 'example');
 ROLLBACK;
 RESET search_path;
 DROP SCHEMA calibration CASCADE;
-SELECT emotion_drop_model(name || '@' || version) FROM emotion.model WHERE name IN ('calibrated', 'again') ORDER BY name, version;
+SELECT emotion_drop_model(name || '@' || version) FROM emotion.model WHERE name IN ('calibrated', 'recalibrated') ORDER BY name, version;

@@ -135,6 +135,12 @@ SELECT count(DISTINCT round(threshold::numeric, 4)) FROM emotion_tune_thresholds
 -- Folds: cut by cut chosen elsewhere, so not better than chosen here.
 SELECT (SELECT value FROM emotion_evaluate('evaluated@2', 'example', '{"folds": 3, "threshold_shrinkage": 0}') WHERE scope = 'macro' AND metric = 'f1')
 	<= (SELECT value FROM emotion_evaluate('evaluated@2', 'example') WHERE scope = 'macro' AND metric = 'f1') AS no_better;
+-- They shrink as emotion_tune_thresholds does: with much of it nothing is left of a label's own cut.
+SELECT bool_and(abs(f.value - g.value) < 1e-9) AS at_1e8_the_same, bool_and(abs(f.value - h.value) < 1e-9) AS at_0_the_same
+FROM emotion_evaluate(:'model', 'example', '{"folds": 2, "threshold_shrinkage": 1e9}') AS f
+JOIN emotion_evaluate(:'model', 'example', '{"folds": 2, "threshold_shrinkage": 1e8}') AS g USING (scope, metric)
+JOIN emotion_evaluate(:'model', 'example', '{"folds": 2, "threshold_shrinkage": 0}') AS h USING (scope, metric)
+WHERE scope IN ('macro', 'micro') AND metric = 'f1';
 SELECT count(*) AS ranking_differs FROM (SELECT * FROM figure WHERE metric IN ('roc_auc', 'average_precision') EXCEPT
 	SELECT * FROM emotion_evaluate(:'model', 'example', '{"folds": 2}')) AS d;
 

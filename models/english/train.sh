@@ -5,8 +5,8 @@
 #   EMOTION_DATA=DIRECTORY models/english/train.sh
 #
 # DIRECTORY/goemotions holds train.tsv, dev.tsv (text TAB label ids TAB comment id) and labels.txt (the
-# names in the order of the ids). Writes english.safetensors and README.md beside this file, each
-# in one move when it is complete. OPTIONS of emotion_train stand in train.sql.
+# names in the order of the ids). Writes english.safetensors, README.md and calibration.svg beside this
+# file, each in one move when it is complete. OPTIONS of emotion_train stand in train.sql.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 here=models/english
@@ -29,19 +29,27 @@ trap 'exit 130' INT TERM
 for split in train dev; do
 	awk -f $here/goemotions.awk -v split_name=$split "$data/labels.txt" "$data/$split.tsv"
 done >"$directory/goemotions.copy"
-cp $here/train.sql "$directory/"
+cp $here/{train,figures}.sql $here/{sentences,steps}.tsv "$directory/"
 [ "$(id -u)" != 0 ] || chown -R "$cluster_user" "$directory"
 cluster_start "$directory" "fsync = off" "shared_buffers = 256MB" "max_wal_size = 4GB"
 
 psql_here() { as_db_user psql -Xq -v ON_ERROR_STOP=1 -d postgres "$@"; }
 (cd "$directory" && psql_here -f train.sql)
 
-psql_here -At -c "SELECT encode(data, 'hex') FROM emotion_export('english_training@1') ORDER BY part" |
+# The last version is the one that ships: calibrating and tuning publish further ones.
+trained=english_training@1
+model=$(psql_here -At -c "SELECT name || '@' || max(version) FROM emotion.model
+	WHERE name = 'english_training' GROUP BY name")
+
+psql_here -At -c "SELECT encode(data, 'hex') FROM emotion_export('$model') ORDER BY part" |
 	perl -ne 'chomp; print pack("H*", $_)' >$here/.new.safetensors
+psql_here -At -c "SELECT emotion_calibration_svg('$trained', 'goemotions',
+	'{\"split_column\": \"split\", \"folds\": 2, \"title\": \"Reliability of the model english on dev\"}')" >$here/.new.svg
 {
 	cat $here/card.md
-	psql_here -At -f - <$here/figures.sql
+	(cd "$directory" && psql_here -At -v model="$model" -v trained=$trained -f figures.sql)
 } >$here/.new.md
 mv $here/.new.safetensors $here/english.safetensors
+mv $here/.new.svg $here/calibration.svg
 mv $here/.new.md $here/README.md
 ls -l $here/english.safetensors

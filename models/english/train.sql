@@ -21,3 +21,5 @@ CALL emotion_train('english_training', 'goemotions', '{
 	"seed": 1,
 	"description": "28 emotions in English text, trained on GoEmotions"
 }');
+
+SELECT emotion_calibrate('english_training@1', 'goemotions', '{"split_column": "split"}');

@@ -213,7 +213,9 @@ describe_tensors(const model *model, model_precision precision, const float *emb
 		const network_tensor *tensor = &layout->tensors[i];
 
 		tensors[count].name = tensor->name;
-		tensors[count].type = type == TENSOR_I8 ? TENSOR_F16 : TENSOR_F32;
+		/* the last layer is small, and what calibration works on */
+		tensors[count].type =
+			type == TENSOR_I8 && tensor->kind < TENSOR_OUTPUT_WEIGHT ? TENSOR_F16 : TENSOR_F32;
 		tensors[count].rank = tensor->rank;
 		memcpy(tensors[count].shape, tensor->shape, sizeof(tensor->shape));
 		tensors[count++].data = dense + tensor->offset;

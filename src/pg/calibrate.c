@@ -104,33 +104,6 @@ static const StringSpec picture_strings[] = {
 	{ NULL, 0, NULL },
 };
 
-/* What one of the functions takes. */
-typedef struct Accepted
-{
-	const StringSpec *strings;
-	const option_spec *specs;
-	CalibrateOptions *options;
-} Accepted;
-
-static void
-VisitOption(em_slice name, const option_value *value, const JsonbValue *json, void *context)
-{
-	Accepted *accepted = context;
-	StringInfoData hint;
-
-	(void) json;
-	if (SetNamedOption(accepted->strings, accepted->specs, accepted->options, name, value))
-		return;
-	initStringInfo(&hint);
-	appendStringInfoString(&hint, "Options are");
-	for (const StringSpec *string = accepted->strings; string->name != NULL; string++)
-		appendStringInfo(&hint, " %s,", string->name);
-	for (const option_spec *spec = accepted->specs; spec->name != NULL; spec++)
-		appendStringInfo(&hint, "%s %s%s", spec[1].name == NULL ? " and" : "", spec->name,
-						 spec[1].name == NULL ? "." : ",");
-	UnknownOption(name, hint.data);
-}
-
 static CalibrateOptions
 ParseCalibrateOptions(const Jsonb *json, const StringSpec *strings, const option_spec *specs)
 {
@@ -139,9 +112,8 @@ ParseCalibrateOptions(const Jsonb *json, const StringSpec *strings, const option
 								 .shrinkage = 20,
 								 .bins = 15,
 								 .seed = 1 };
-	Accepted accepted = { strings, specs, &options };
 
-	VisitOptions(json, VisitOption, &accepted);
+	SetNamedOptions(json, strings, specs, &options);
 	if (options.folds == 1)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("option \"folds\" is 1, not 0 or 2 and more"),

@@ -145,33 +145,6 @@ static const StringSpec tune_strings[] = {
 	{ NULL, 0, NULL },
 };
 
-/* What one of the functions takes. */
-typedef struct Accepted
-{
-	const StringSpec *strings;
-	const option_spec *specs;
-	EvaluateOptions *options;
-} Accepted;
-
-static void
-VisitOption(em_slice name, const option_value *value, const JsonbValue *json, void *context)
-{
-	Accepted *accepted = context;
-	StringInfoData hint;
-
-	(void) json;
-	if (SetNamedOption(accepted->strings, accepted->specs, accepted->options, name, value))
-		return;
-	initStringInfo(&hint);
-	appendStringInfoString(&hint, "Options are");
-	for (const StringSpec *string = accepted->strings; string->name != NULL; string++)
-		appendStringInfo(&hint, " %s,", string->name);
-	for (const option_spec *spec = accepted->specs; spec->name != NULL; spec++)
-		appendStringInfo(&hint, "%s %s%s", spec[1].name == NULL ? " and" : "", spec->name,
-						 spec[1].name == NULL ? "." : ",");
-	UnknownOption(name, hint.data);
-}
-
 static void
 CheckSplit(EvaluateOptions *options)
 {
@@ -188,8 +161,6 @@ static void
 ParseEvaluateOptions(const Jsonb *json, const StringSpec *strings, const option_spec *specs,
 					 EvaluateOptions *options)
 {
-	Accepted accepted = { strings, specs, options };
-
 	memset(options, 0, sizeof(*options));
 	options->text_column = "text";
 	options->label_column = "labels";
@@ -197,7 +168,7 @@ ParseEvaluateOptions(const Jsonb *json, const StringSpec *strings, const option_
 	options->seed = 1;
 	options->shrinkage = 20;
 	options->publish = true;
-	VisitOptions(json, VisitOption, &accepted);
+	SetNamedOptions(json, strings, specs, options);
 	if (options->folds == 1)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("option \"folds\" is 1, not 0 or 2 and more"),

@@ -257,3 +257,39 @@ PutOptions(ReturnSetInfo *set, const option_spec *specs, const void *defaults)
 				  specs->meaning);
 	}
 }
+
+/* What VisitNamedOption() is told. */
+typedef struct NamedOptions
+{
+	const StringSpec *strings;
+	const option_spec *specs;
+	void *target;
+} NamedOptions;
+
+static void
+VisitNamedOption(em_slice name, const option_value *value, const JsonbValue *json, void *context)
+{
+	const NamedOptions *options = context;
+	StringInfoData hint;
+
+	(void) json;
+	if (SetNamedOption(options->strings, options->specs, options->target, name, value))
+		return;
+	initStringInfo(&hint);
+	appendStringInfoString(&hint, "Options are");
+	for (const StringSpec *string = options->strings; string->name != NULL; string++)
+		appendStringInfo(&hint, " %s,", string->name);
+	for (const option_spec *spec = options->specs; spec->name != NULL; spec++)
+		appendStringInfo(&hint, "%s %s%s", spec[1].name == NULL ? " and" : "", spec->name,
+						 spec[1].name == NULL ? "." : ",");
+	UnknownOption(name, hint.data);
+}
+
+void
+SetNamedOptions(const Jsonb *options, const StringSpec *strings, const option_spec *specs,
+				void *target)
+{
+	NamedOptions named = { strings, specs, target };
+
+	VisitOptions(options, VisitNamedOption, &named);
+}

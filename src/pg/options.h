@@ -46,6 +46,10 @@ extern bool OptionIs(em_slice name, const char *what);
 extern bool SetNamedOption(const StringSpec *strings, const option_spec *specs, void *target,
 						   em_slice name, const option_value *value);
 
+/* Set every option of an object so; one of neither table is an error that lists them. */
+extern void SetNamedOptions(const Jsonb *options, const StringSpec *strings,
+							const option_spec *specs, void *target);
+
 /* Apply option_set and report what it says. */
 extern void SetOption(const option_spec *spec, void *target, const option_value *value);
 
