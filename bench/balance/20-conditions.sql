@@ -1,6 +1,7 @@
 -- What is compared, and the sets that it is trained on. Run each time.
 
 SET client_min_messages = warning;
+
 -- Sets that emotion_balance makes: source, rows wanted of each label, strategy, options.
 DROP TABLE IF EXISTS bench.balanced, bench.condition;
 CREATE TABLE bench.balanced (name text PRIMARY KEY, source text NOT NULL, strategy text NOT NULL, options jsonb NOT NULL);

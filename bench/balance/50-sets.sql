@@ -1,5 +1,7 @@
 -- The sets to train on, those that are not there yet. Run each time.
 
+SET client_min_messages = warning;
+
 CREATE OR REPLACE VIEW bench.with_tweets AS SELECT * FROM bench.goemotions UNION ALL SELECT * FROM bench.tweets;
 CREATE OR REPLACE VIEW bench.with_llm AS SELECT * FROM bench.goemotions UNION ALL SELECT * FROM bench.llm;
 CREATE OR REPLACE VIEW bench.all_sources AS SELECT * FROM bench.with_tweets UNION ALL SELECT * FROM bench.llm;
