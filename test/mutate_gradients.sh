@@ -145,6 +145,11 @@ u_row[a] = d_score[row] * query[a] * (1 - u_row[a] * u_row[a]); ;; u_row[a] = d_
 u_row[a] = d_score[row] * query[a] * (1 - u_row[a] * u_row[a]); ;; u_row[a] = -d_score[row] * query[a] * (1 - u_row[a] * u_row[a]);
 d_bias, d_x, dim, true); ;; d_bias, d_x, dim, false);
 d_bias, d_x, dim, true); ;; NULL, d_x, dim, true);
+nn_axpy(dim, share[row], d_y + row * dim, d_x + row * dim); ;; nn_axpy(dim, 1, d_y + row * dim, d_x + row * dim);
+nn_axpy(dim, 1 - share[row], d_y + row * dim, d_x + partner[row] * dim); ;;  ;
+nn_axpy(dim, 1 - share[row], d_y + row * dim, d_x + partner[row] * dim); ;; nn_axpy(dim, 1 - share[row], d_y + partner[row] * dim, d_x + row * dim);
+nn_axpy(dim, 1 - share[row], d_y + row * dim, d_x + partner[row] * dim); ;; nn_axpy(dim, share[row], d_y + row * dim, d_x + partner[row] * dim);
+memset(d_x, 0, rows * dim * sizeof(real)); ;;  ;
 == nn/loss.c
 -focus * (gamma * (1 - q) * minus_log_p + q) ;; focus * (gamma * (1 - q) * minus_log_p + q)
 -focus * (gamma * (1 - q) * minus_log_p + q) ;; -focus * q
@@ -162,6 +167,16 @@ t->slope *= factor; ;;
 (y * positive.slope + (1 - y) * negative.slope) ;; (positive.slope + (1 - y) * negative.slope)
 (y * positive.slope + (1 - y) * negative.slope) ;; (y * positive.slope + negative.slope)
 (real) (weight * (y * positive.slope ;; (real) (scale * (y * positive.slope
+(loss->shift ? loss->shift[label] : 0); ;; 0;
+(loss->shift ? loss->shift[label] : 0); ;; -(loss->shift ? loss->shift[label] : 0);
+weight *= balanced_weight(loss, label, rarity); ;;  ;
+focal_negative(loss->negative_scale * z, loss->gamma_positive); ;; focal_negative(z, loss->gamma_positive);
+negative.value /= loss->negative_scale; ;; scale_term(&negative, 1 / loss->negative_scale);
+negative.value /= loss->negative_scale; ;;  ;
+loss->rarity[label] / row_rarity ;; row_rarity / loss->rarity[label]
+(targets[label] - loss->smoothing / 2) / (1 - loss->smoothing) ;; targets[label]
+targets + row * labels) : 0; ;; targets) : 0;
+(share - middle)) ;; (share + middle))
 == nn/simd_kernels.h
 v_where_positive(v_get(y + (i), (count)), v_get(dy + (i), (count))) ;; v_get(dy + (i), (count))
 v_where_positive(v_get(y + (i), (count)), v_get(dy + (i), (count))) ;; v_where_positive(v_get(y + (i), (count)), -v_get(dy + (i), (count)))
@@ -177,7 +192,12 @@ state * i * (one - g * g) ;; state * i * (one - g)
 output * cell * o * (one - o) ;; state * cell * o * (one - o)
 v_put(dc + u, state * f, count); ;; v_put(dc + u, state, count);
 == model/network.c
-nn_multiply(batch->sequences * 2 * hidden, pass->pooled_mask, scratch.d_pooled); ;;  ;
+nn_multiply(pass->pooled_masks * pooled, pass->pooled_mask, scratch.d_pooled); ;;  ;
+nn_multiply(pass->pooled_masks * pooled, pass->pooled_mask, scratch.d_pooled); ;; nn_multiply(pooled, pass->pooled_mask, scratch.d_pooled);
+nn_axpy(pooled, 1, scratch.d_pooled + i * pooled, scratch.d_pooled); ;;  ;
+scratch.d_pooled = pass->unmixed; ;;  ;
+nn_axpy(pooled, 1, scratch.d_pooled + i * pooled, scratch.d_pooled); ;; nn_axpy(pooled, -1, scratch.d_pooled + i * pooled, scratch.d_pooled);
+nn_axpy(pooled, 1, scratch.d_pooled + i * pooled, scratch.d_pooled); ;; nn_axpy(pooled, 1, scratch.d_pooled, scratch.d_pooled);
 nn_multiply(n * 2 * hidden, pass->h_mask, scratch.d_h); ;;  ;
 pass->h_kept + direction * hidden, scratch.d_h ;; pass->h + direction * hidden, scratch.d_h
 scratch.lstm, d_dense + recurrent); ;; scratch.lstm, d_dense + at.lstm_recurrent);

@@ -169,10 +169,12 @@ network_init(const network_layout *layout, uint64_t seed, const double *prior, r
  * arena NULL counts. Returns the elements asked for.
  */
 static size_t
-take_pass(const network_layout *layout, const nn_packed *batch, bool training, nn_arena *arena,
-		  network_pass *pass)
+take_pass(const network_layout *layout, const nn_packed *batch, const network_dropout *dropout,
+		  nn_arena *arena, network_pass *pass)
 {
 	const model_config *config = &layout->config;
+	bool training = dropout != NULL;
+	size_t masks = training && dropout->pooled_masks > 0 ? dropout->pooled_masks : 1;
 	size_t n = batch->rows;
 	size_t hidden = layout->hidden;
 	bool word = training && config->dropout_word > 0;
@@ -200,11 +202,13 @@ take_pass(const network_layout *layout, const nn_packed *batch, bool training, n
 		{ &pass->h_mask, state, n * 2 * hidden },
 		{ &pass->u, true, n * layout->attention },
 		{ &pass->attention, true, n },
-		{ &pass->pooled, true, batch->sequences * 2 * hidden },
-		{ &pass->pooled_mask, pooled, batch->sequences * 2 * hidden },
+		{ &pass->unmixed, training, batch->sequences * 2 * hidden },
+		{ &pass->pooled, true, masks * batch->sequences * 2 * hidden },
+		{ &pass->pooled_mask, pooled, masks * batch->sequences * 2 * hidden },
 	};
 	size_t bytes = 0;
 
+	pass->pooled_masks = masks;
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
 	{
 		*table[i].place = NULL;
@@ -220,15 +224,15 @@ take_pass(const network_layout *layout, const nn_packed *batch, bool training, n
 /* What a backward pass takes besides. */
 typedef struct backward_scratch
 {
-	real *d_pooled; /* (B, 2H) */
+	real *d_pooled; /* (S, B, 2H) */
 	real *d_h;      /* (N, 2H) */
 	real *lstm;     /* (N + B) H, or N for the attention */
 	real *d_conv;   /* (N, F) */
 } backward_scratch;
 
 static size_t
-take_backward(const network_layout *layout, const nn_packed *batch, nn_arena *arena,
-			  backward_scratch *scratch)
+take_backward(const network_layout *layout, const nn_packed *batch, size_t pooled_masks,
+			  nn_arena *arena, backward_scratch *scratch)
 {
 	size_t hidden = layout->hidden;
 	const struct
@@ -236,7 +240,7 @@ take_backward(const network_layout *layout, const nn_packed *batch, nn_arena *ar
 		real **place;
 		size_t elements;
 	} table[] = {
-		{ &scratch->d_pooled, batch->sequences * 2 * hidden },
+		{ &scratch->d_pooled, pooled_masks * batch->sequences * 2 * hidden },
 		{ &scratch->d_h, batch->rows * 2 * hidden },
 		{ &scratch->lstm, (batch->rows + batch->sequences) * hidden },
 		{ &scratch->d_conv, batch->rows * layout->conv },
@@ -253,14 +257,15 @@ take_backward(const network_layout *layout, const nn_packed *batch, nn_arena *ar
 }
 
 size_t
-network_workspace(const network_layout *layout, const nn_packed *batch, bool training)
+network_workspace(const network_layout *layout, const nn_packed *batch,
+				  const network_dropout *dropout)
 {
 	network_pass pass;
 	backward_scratch scratch;
-	size_t bytes = take_pass(layout, batch, training, NULL, &pass);
+	size_t bytes = take_pass(layout, batch, dropout, NULL, &pass);
 
-	if (training)
-		bytes += take_backward(layout, batch, NULL, &scratch);
+	if (dropout != NULL)
+		bytes += take_backward(layout, batch, pass.pooled_masks, NULL, &scratch);
 	return bytes;
 }
 
@@ -279,16 +284,16 @@ mask_rows(const nn_packed *batch, const network_dropout *dropout, nn_stream stre
 		}
 }
 
-/* One row of dropout factors per text. */
+/* One row of dropout factors per text; which: of several, from 0. */
 static void
-mask_sequences(const nn_packed *batch, const network_dropout *dropout, nn_stream stream, size_t dim,
-			   double rate, real *mask)
+mask_sequences(const nn_packed *batch, const network_dropout *dropout, nn_stream stream,
+			   size_t which, size_t dim, double rate, real *mask)
 {
 	for (size_t b = 0; b < batch->sequences; b++)
 	{
 		nn_random_key key = { dropout->seed, stream, dropout->epoch, dropout->sample[b] };
 
-		nn_dropout_mask(&key, 0, dim, (real) rate, mask + b * dim);
+		nn_dropout_mask(&key, which * dim, dim, (real) rate, mask + b * dim);
 	}
 }
 
@@ -301,7 +306,7 @@ fill_masks(const network_layout *layout, const nn_packed *batch, const network_d
 	if (pass->word)
 		mask_rows(batch, dropout, NN_STREAM_WORD_DROPOUT, 1, config->dropout_word, pass->word);
 	if (pass->spatial)
-		mask_sequences(batch, dropout, NN_STREAM_SPATIAL_DROPOUT, layout->embedding,
+		mask_sequences(batch, dropout, NN_STREAM_SPATIAL_DROPOUT, 0, layout->embedding,
 					   config->dropout_embedding, pass->spatial);
 	if (pass->conv_mask)
 		mask_rows(batch, dropout, NN_STREAM_CONV_DROPOUT, layout->conv, config->dropout_conv,
@@ -309,9 +314,10 @@ fill_masks(const network_layout *layout, const nn_packed *batch, const network_d
 	if (pass->h_mask)
 		mask_rows(batch, dropout, NN_STREAM_HIDDEN_DROPOUT, 2 * layout->hidden,
 				  config->dropout_hidden, pass->h_mask);
-	if (pass->pooled_mask)
-		mask_sequences(batch, dropout, NN_STREAM_POOL_DROPOUT, 2 * layout->hidden,
-					   config->dropout_pooled, pass->pooled_mask);
+	for (size_t i = 0; pass->pooled_mask && i < pass->pooled_masks; i++)
+		mask_sequences(batch, dropout, NN_STREAM_POOL_DROPOUT, i, 2 * layout->hidden,
+					   config->dropout_pooled,
+					   pass->pooled_mask + i * batch->sequences * 2 * layout->hidden);
 }
 
 void
@@ -324,8 +330,11 @@ network_forward(const network_layout *layout, const network_weights *weights,
 	size_t n = batch->rows;
 	size_t hidden = layout->hidden;
 	size_t widest = widest_kernel(layout);
+	size_t pooled = batch->sequences * 2 * hidden;
 
-	take_pass(layout, batch, dropout != NULL, arena, pass);
+	take_pass(layout, batch, dropout, arena, pass);
+	pass->partner = dropout ? dropout->partner : NULL;
+	pass->share = dropout ? dropout->share : NULL;
 	if (dropout != NULL)
 		fill_masks(layout, batch, dropout, pass);
 
@@ -366,11 +375,16 @@ network_forward(const network_layout *layout, const network_weights *weights,
 
 	nn_attention(batch, 2 * hidden, layout->attention, pass->h, dense + at.attention_weight,
 				 dense + at.attention_bias, dense + at.attention_query, pass->u, pass->attention,
-				 pass->pooled);
+				 pass->partner ? pass->unmixed : pass->pooled);
+	if (pass->partner)
+		nn_mix(batch->sequences, 2 * hidden, pass->partner, pass->share, pass->unmixed,
+			   pass->pooled);
+	for (size_t i = 1; i < pass->pooled_masks; i++)
+		memcpy(pass->pooled + i * pooled, pass->pooled, pooled * sizeof(real));
 	if (pass->pooled_mask)
-		nn_multiply(batch->sequences * 2 * hidden, pass->pooled_mask, pass->pooled);
-	nn_linear(batch->sequences, 2 * hidden, layout->labels, pass->pooled, 2 * hidden,
-			  dense + at.output_weight, dense + at.output_bias, logits, layout->labels);
+		nn_multiply(pass->pooled_masks * pooled, pass->pooled_mask, pass->pooled);
+	nn_linear(pass->pooled_masks * batch->sequences, 2 * hidden, layout->labels, pass->pooled,
+			  2 * hidden, dense + at.output_weight, dense + at.output_bias, logits, layout->labels);
 }
 
 void
@@ -384,16 +398,26 @@ network_backward(const network_layout *layout, const network_weights *weights,
 	size_t hidden = layout->hidden;
 	size_t widest = widest_kernel(layout);
 	size_t filters = (size_t) layout->config.filters;
+	size_t pooled = batch->sequences * 2 * hidden;
 	backward_scratch scratch;
 
-	take_backward(layout, batch, arena, &scratch);
+	take_backward(layout, batch, pass->pooled_masks, arena, &scratch);
 
-	nn_linear_backward(batch->sequences, 2 * hidden, layout->labels, pass->pooled, 2 * hidden,
-					   dense + at.output_weight, d_logits, layout->labels,
+	nn_linear_backward(pass->pooled_masks * batch->sequences, 2 * hidden, layout->labels,
+					   pass->pooled, 2 * hidden, dense + at.output_weight, d_logits, layout->labels,
 					   d_dense + at.output_weight, d_dense + at.output_bias, scratch.d_pooled,
 					   2 * hidden, false);
 	if (pass->pooled_mask)
-		nn_multiply(batch->sequences * 2 * hidden, pass->pooled_mask, scratch.d_pooled);
+		nn_multiply(pass->pooled_masks * pooled, pass->pooled_mask, scratch.d_pooled);
+	for (size_t i = 1; i < pass->pooled_masks; i++)
+		nn_axpy(pooled, 1, scratch.d_pooled + i * pooled, scratch.d_pooled);
+	if (pass->partner)
+	{
+		/* the unmixed vectors have served: their place takes their gradient */
+		nn_mix_backward(batch->sequences, 2 * hidden, pass->partner, pass->share, scratch.d_pooled,
+						pass->unmixed);
+		scratch.d_pooled = pass->unmixed;
+	}
 	nn_attention_backward(batch, 2 * hidden, layout->attention, pass->h,
 						  dense + at.attention_weight, dense + at.attention_query, pass->u,
 						  pass->attention, scratch.d_pooled, scratch.lstm, scratch.d_h,

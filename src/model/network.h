@@ -87,6 +87,17 @@ typedef struct network_dropout
 	uint64_t seed;
 	uint32_t epoch;
 	const uint32_t *sample; /* (B), in the batch's order: names each text's random numbers */
+	/*
+	 * Masks S of the pooled vector, each with logits of its own (multi-sample dropout, Inoue 2019);
+	 * 0 is as 1.
+	 */
+	size_t pooled_masks;
+	/*
+	 * (B) each: the text whose pooled vector is mixed into a text's own, and the own one's share
+	 * (manifold mixup, Verma et al. 2019); NULL: none.
+	 */
+	const uint32_t *partner;
+	const real *share;
 } network_dropout;
 
 /* Everything a pass computes, in its arena; a backward pass reads it. */
@@ -106,18 +117,24 @@ typedef struct network_pass
 	real *h_mask;      /* (N, 2H) */
 	real *u;           /* (N, A) */
 	real *attention;   /* (N) */
-	real *pooled;      /* (B, 2H) after dropout */
-	real *pooled_mask; /* (B, 2H) */
+	real *pooled;      /* (S, B, 2H) after dropout */
+	real *pooled_mask; /* (S, B, 2H) */
+
+	size_t pooled_masks;     /* S; 1 in inference */
+	real *unmixed;           /* (B, 2H) pooled vectors before they are mixed */
+	const uint32_t *partner; /* as in network_dropout; so the next */
+	const real *share;
 } network_pass;
 
 /*
  * Bytes of arena that network_forward, and network_backward when training, take for such
- * a batch.
+ * a batch and dropout (NULL: inference), of which pooled_masks alone matters.
  */
-size_t network_workspace(const network_layout *layout, const nn_packed *batch, bool training);
+size_t network_workspace(const network_layout *layout, const nn_packed *batch,
+						 const network_dropout *dropout);
 
 /*
- * logits: (B, L) out, in the batch's order. A text without tokens has a zero
+ * logits: (S, B, L) out, in the batch's order. A text without tokens has a zero
  * pooled vector. dropout NULL: inference, and *pass is of no use to a backward
  * pass. The arena must have room for network_workspace().
  */
@@ -128,7 +145,7 @@ void network_forward(const network_layout *layout, const network_weights *weight
 /*
  * Gradients, added to what is there: d_dense (dense), d_embedding (U, E) for
  * the distinct tokens of the batch, or NULL when it is frozen. pass: from network_forward with dropout not
- * NULL, spoilt here; d_logits: (B, L).
+ * NULL, spoilt here; d_logits: (S, B, L).
  */
 void network_backward(const network_layout *layout, const network_weights *weights,
 					  const nn_packed *batch, network_pass *pass, const real *d_logits,

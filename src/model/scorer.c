@@ -182,7 +182,7 @@ prepare_task(scorer *scorer, lane_task *task, const nn_sequence *sequences, cons
 	if (code != EM_OK)
 		return code;
 	code = lane_reserve(lane,
-						network_workspace(scorer->layout, &lane->packer.batch, false) +
+						network_workspace(scorer->layout, &lane->packer.batch, NULL) +
 							nn_arena_room(size * scorer->layout->labels, sizeof(real)),
 						status);
 	if (code != EM_OK)

@@ -21,7 +21,9 @@
 #define EVALUATION_TEXTS 4096
 
 static const char *const schedule_names[] = { "constant", "linear", "cosine", NULL };
-static const char *const loss_names[] = { "bce", "focal", "asymmetric", "class_balanced", NULL };
+static const char *const loss_names[] = {
+	"bce", "focal", "asymmetric", "class_balanced", "distribution_balanced", NULL
+};
 static const char *const metric_names[] = { "macro_auc", "macro_ap", "macro_f1", "log_loss", NULL };
 
 #define FIELD(field) #field, OPTION_REAL, offsetof(trainer_options, field)
@@ -42,14 +44,36 @@ const option_spec trainer_option_specs[] = {
 	{ FIELD(warmup), 0, 1, NULL, "share of the updates in which the learning rate rises" },
 	{ CHOICE_FIELD(schedule), 0, 0, schedule_names, "how the learning rate falls afterwards" },
 	{ CHOICE_FIELD(loss), 0, 0, loss_names, "what is minimised" },
-	{ FIELD(focal_gamma), 0, 20, NULL, "focusing of the focal loss" },
+	{ FIELD(focal_gamma), 0, 20, NULL, "focusing of the focal and the distribution-balanced loss" },
 	{ FIELD(focal_alpha), -1, 1, NULL, "weight of positives in the focal loss; negative: none" },
 	{ FIELD(gamma_positive), 0, 20, NULL, "focusing of positives in the asymmetric loss" },
 	{ FIELD(gamma_negative), 0, 20, NULL, "focusing of negatives in the asymmetric loss" },
 	{ FIELD(margin), 0, 0.99, NULL, "shift of negatives in the asymmetric loss" },
 	{ FIELD(class_balanced_beta), 0, 0.999999, NULL, "beta of the class-balanced weights" },
+	{ FIELD(balanced_alpha), 0, 10, NULL,
+	  "least weight of a label in the distribution-balanced loss" },
+	{ FIELD(balanced_beta), 0, 1000, NULL,
+	  "how steeply weights of the distribution-balanced loss rise with a label's rarity" },
+	{ FIELD(balanced_mu), 0, 1, NULL,
+	  "rarity within a text at which weights of the distribution-balanced loss are in the middle" },
+	{ FIELD(balanced_kappa), 0, 10, NULL,
+	  "logit_adjustment that is part of the distribution-balanced loss" },
+	{ FIELD(balanced_lambda), 0.01, 100, NULL,
+	  "how fast the distribution-balanced loss tires of negatives that are clear" },
+	{ FIELD(logit_adjustment), 0, 10, NULL,
+	  "times the logit of a label's share: added to its logit while training, with any loss" },
 	{ FIELD(positive_weight), 0, 1000, NULL, "weight of a label's presence in the loss" },
+	{ INT_FIELD(dropout_samples), 1, 64, NULL,
+	  "times that the last dropout is drawn per text; the losses' mean is minimised" },
+	{ FIELD(mixup), 0, 100, NULL,
+	  "texts are mixed in pairs, in shares drawn from Beta(mixup, mixup); 0: they are not" },
 	{ FIELD(label_smoothing), 0, 0.5, NULL, "how far targets move from 0 and 1 to one half" },
+	{ FIELD(weight_averaging), 0, 0.999999, NULL,
+	  "decay per update of the moving average of the weights that becomes the model; 0: none" },
+	{ FIELD(layer_decay), 0, 1, NULL,
+	  "each layer's learning rate as a multiple of that of the layer behind it" },
+	{ FIELD(unfreeze_epochs), 0, 10000, NULL,
+	  "epochs until the next layer learns, from the last to the first; 0: all learn at once" },
 	{ "seed", OPTION_UINT64, offsetof(trainer_options, seed), 0, 9223372036854775807.0, NULL,
 	  "what all random numbers depend on" },
 	{ CHOICE_FIELD(metric), 0, 0, metric_names, "what chooses the best epoch on held-out rows" },
@@ -82,7 +106,14 @@ trainer_options_default(trainer_options *options)
 	options->gamma_negative = 4;
 	options->margin = 0.05;
 	options->class_balanced_beta = 0.999;
+	options->balanced_alpha = 0.1;
+	options->balanced_beta = 10;
+	options->balanced_mu = 0.2;
+	options->balanced_kappa = 0.05;
+	options->balanced_lambda = 2;
 	options->positive_weight = 1;
+	options->dropout_samples = 1;
+	options->layer_decay = 1;
 	options->seed = 1;
 	options->metric = TRAINER_MACRO_AUC;
 	options->patience = 3;
@@ -103,7 +134,10 @@ trainer_memory(const network_layout *layout, const trainer_options *options)
 	uint64_t shards = ((uint64_t) options->batch_size + (uint64_t) options->shard_size - 1) /
 					  (uint64_t) options->shard_size;
 
-	return (weights * 4 + shards * layout->dense) * sizeof(real);
+	bool average = options->weight_averaging > 0;
+
+	return (weights * (average ? 5 : 4) + shards * layout->dense) * sizeof(real) +
+		   (average ? layout->vocabulary * sizeof(uint64_t) : 0);
 }
 
 /* Cut the dense parameters into pieces of one tensor each. */
@@ -128,7 +162,7 @@ make_pieces(trainer *trainer, em_status *status)
 
 			trainer->pieces[trainer->piece_count++] =
 				(dense_piece){ tensor->offset + done, left < PIECE_ELEMENTS ? left : PIECE_ELEMENTS,
-							   tensor->decay };
+							   tensor->decay, (int) trainer_group_of(tensor->kind) };
 		}
 	}
 	return EM_OK;
@@ -139,15 +173,19 @@ make_weights(trainer *trainer, em_status *status)
 {
 	const network_layout *layout = trainer->layout;
 	size_t embedding = layout->vocabulary * layout->embedding;
+	bool average = trainer->options.weight_averaging > 0;
 	const uint64_t *count = samples_label_counts(trainer->train);
 	double *prior;
 	real *at;
 
 	trainer->embedding_count = embedding;
-	trainer->block =
-		em_allocate_zeroed(trainer->allocator, 4 * (embedding + layout->dense), sizeof(real));
+	trainer->block = em_allocate_zeroed(
+		trainer->allocator, (average ? 5 : 4) * (embedding + layout->dense), sizeof(real));
+	if (average)
+		trainer->averaged =
+			em_allocate_zeroed(trainer->allocator, layout->vocabulary, sizeof(uint64_t));
 	prior = em_allocate_array(trainer->allocator, layout->labels, sizeof(double));
-	if (trainer->block == NULL || prior == NULL)
+	if (trainer->block == NULL || prior == NULL || (average && trainer->averaged == NULL))
 	{
 		em_release(trainer->allocator, prior);
 		return out_of_memory(status);
@@ -160,48 +198,17 @@ make_weights(trainer *trainer, em_status *status)
 	trainer->embedding = (at += layout->dense);
 	trainer->embedding_m = (at += embedding);
 	trainer->embedding_v = (at += embedding);
-	trainer->best_embedding = at + embedding;
+	trainer->best_embedding = (at += embedding);
+	if (average)
+	{
+		trainer->dense_average = (at += embedding);
+		trainer->embedding_average = at + layout->dense;
+	}
 
 	for (size_t label = 0; label < layout->labels; label++)
 		prior[label] = (double) count[label] / (double) samples_count(trainer->train);
 	network_init(layout, trainer->options.seed, prior, trainer->embedding, trainer->dense);
 	em_release(trainer->allocator, prior);
-	return EM_OK;
-}
-
-static em_code
-make_loss(trainer *trainer, em_status *status)
-{
-	const trainer_options *options = &trainer->options;
-	size_t labels = trainer->layout->labels;
-	nn_loss *loss = &trainer->loss;
-
-	loss->kind = options->loss == TRAINER_FOCAL        ? NN_LOSS_FOCAL
-				 : options->loss == TRAINER_ASYMMETRIC ? NN_LOSS_ASYMMETRIC
-													   : NN_LOSS_BCE;
-	loss->gamma_positive =
-		options->loss == TRAINER_FOCAL ? options->focal_gamma : options->gamma_positive;
-	loss->gamma_negative = options->gamma_negative;
-	loss->margin = options->margin;
-	loss->alpha = options->focal_alpha;
-	if (options->loss == TRAINER_CLASS_BALANCED)
-	{
-		trainer->label_weight = em_allocate_array(trainer->allocator, labels, sizeof(real));
-		if (trainer->label_weight == NULL)
-			return out_of_memory(status);
-		nn_class_balanced_weights(labels, samples_label_counts(trainer->train),
-								  options->class_balanced_beta, trainer->label_weight);
-		loss->label_weight = trainer->label_weight;
-	}
-	if (options->positive_weight != 1)
-	{
-		trainer->positive_weight = em_allocate_array(trainer->allocator, labels, sizeof(real));
-		if (trainer->positive_weight == NULL)
-			return out_of_memory(status);
-		for (size_t label = 0; label < labels; label++)
-			trainer->positive_weight[label] = (real) options->positive_weight;
-		loss->positive_weight = trainer->positive_weight;
-	}
 	return EM_OK;
 }
 
@@ -251,7 +258,6 @@ make_evaluation(trainer *trainer, em_status *status)
 	const em_allocator *allocator = trainer->allocator;
 	const network_layout *layout = trainer->layout;
 	size_t labels = layout->labels;
-	network_weights weights = { trainer->embedding, trainer->dense };
 	size_t cells;
 
 	trainer->thresholds = em_allocate_array(allocator, labels, sizeof(float));
@@ -267,7 +273,8 @@ make_evaluation(trainer *trainer, em_status *status)
 	trainer->dev_truth = em_allocate_zeroed(allocator, cells, 1);
 	if (!trainer->dev_scores || !trainer->dev_truth)
 		return out_of_memory(status);
-	return scorer_create_bare(allocator, layout, weights, trainer->pool, &trainer->scorer, status);
+	return scorer_create_bare(allocator, layout, trainer_evaluated(trainer), trainer->pool,
+							  &trainer->scorer, status);
 }
 
 em_code
@@ -294,7 +301,7 @@ trainer_create(const em_allocator *allocator, const network_layout *layout,
 	if (code == EM_OK)
 		code = make_weights(made, status);
 	if (code == EM_OK)
-		code = make_loss(made, status);
+		code = trainer_make_loss(made, status);
 	if (code == EM_OK)
 		code = make_batch_memory(made, status);
 	if (code == EM_OK)
@@ -337,8 +344,11 @@ trainer_free(trainer *trainer)
 	}
 	scorer_free(trainer->scorer);
 	em_release(allocator, trainer->block);
+	em_release(allocator, trainer->averaged);
 	em_release(allocator, trainer->label_weight);
 	em_release(allocator, trainer->positive_weight);
+	em_release(allocator, trainer->rarity);
+	em_release(allocator, trainer->shift);
 	em_release(allocator, trainer->pieces);
 	em_release(allocator, trainer->history);
 	em_release(allocator, trainer->order);
@@ -376,6 +386,7 @@ trainer_begin_pass(trainer *trainer, em_status *status)
 	uint32_t longest = 0;
 	uint32_t *places;
 
+	trainer_average_begin(trainer);
 	for (size_t i = 0; i < count; i++)
 		if (samples_length(train, i) > longest)
 			longest = samples_length(train, i);
@@ -524,11 +535,13 @@ trainer_end_epoch(trainer *trainer, em_should_stop should_stop, void *stop_conte
 {
 	const network_layout *layout = trainer->layout;
 	trainer_epoch figures = { 0, NAN, NAN, NAN, NAN, 0 };
+	network_weights evaluated = trainer_evaluated(trainer);
 	bool best;
 
 	if (!isfinite((double) nn_sum_of_squares(layout->dense, trainer->dense)) ||
 		!isfinite((double) nn_sum_of_squares(trainer->embedding_count, trainer->embedding)))
 		return trainer_diverged(trainer, "the weights are", status);
+	trainer_average_catch_up(trainer);
 	figures.train_loss = trainer->loss_sum / (double) trainer->texts_done;
 	figures.selected = trainer->epochs_done; /* without a development set the last is the best */
 	if (trainer->dev != NULL)
@@ -547,8 +560,8 @@ trainer_end_epoch(trainer *trainer, em_should_stop should_stop, void *stop_conte
 	if (best)
 	{
 		trainer->best_epoch = trainer->epochs_done;
-		memcpy(trainer->best_dense, trainer->dense, layout->dense * sizeof(real));
-		memcpy(trainer->best_embedding, trainer->embedding,
+		memcpy(trainer->best_dense, evaluated.dense, layout->dense * sizeof(real));
+		memcpy(trainer->best_embedding, evaluated.embedding,
 			   trainer->embedding_count * sizeof(real));
 		memcpy(trainer->best_thresholds, trainer->thresholds, layout->labels * sizeof(float));
 	}
@@ -617,6 +630,14 @@ trainer_weights(const trainer *trainer)
 	network_weights weights = { trainer->embedding, trainer->dense };
 
 	return weights;
+}
+
+network_weights
+trainer_evaluated(const trainer *trainer)
+{
+	network_weights average = { trainer->embedding_average, trainer->dense_average };
+
+	return trainer->dense_average ? average : trainer_weights(trainer);
 }
 
 const float *

@@ -14,7 +14,7 @@
 #include "safetensors.h"
 
 #define FIGURES (sizeof(trainer_epoch) / sizeof(double))
-#define MAX_TENSORS 10
+#define MAX_TENSORS 11
 
 static em_code
 out_of_memory(em_status *status)
@@ -44,10 +44,13 @@ list_tensors(const trainer *trainer, kept *list)
 		{ "dense.m", trainer->dense_m, dense },
 		{ "dense.v", trainer->dense_v, dense },
 		{ "dense.best", trainer->best_dense, dense },
+		{ "embedding.average", trainer->embedding_average, embedding },
+		{ "dense.average", trainer->dense_average, dense },
 	};
+	size_t count = sizeof(all) / sizeof(all[0]) - (trainer->dense_average ? 0 : 2);
 
-	memcpy(list, all, sizeof(all));
-	return sizeof(all) / sizeof(all[0]);
+	memcpy(list, all, count * sizeof(kept));
+	return count;
 }
 
 /*
@@ -255,6 +258,8 @@ restore_from(trainer *trainer, const safetensors *file, em_status *status)
 						  trainer->best_thresholds, status);
 	if (code != EM_OK)
 		return code;
+	for (size_t row = 0; trainer->averaged != NULL && row < trainer->layout->vocabulary; row++)
+		trainer->averaged[row] = trainer->step;
 	trainer->epochs_done = (int) epochs;
 	trainer->best_epoch = (int) best;
 	snprintf(sum, sizeof(sum), "%016" PRIx64, state_sum(trainer));

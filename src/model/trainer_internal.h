@@ -17,7 +17,24 @@ typedef struct dense_piece
 	size_t offset;
 	size_t elements;
 	bool decay;
+	int group; /* trainer_group */
 } dense_piece;
+
+/* Layers that learn at one rate, from the last to the first. */
+typedef enum trainer_group
+{
+	TRAINER_GROUP_OUTPUT, /* and attention */
+	TRAINER_GROUP_LSTM,
+	TRAINER_GROUP_CONV,
+	TRAINER_GROUP_EMBEDDING,
+	TRAINER_GROUPS,
+} trainer_group;
+
+typedef struct group_state
+{
+	double rate;    /* times the learning rate; 0: frozen */
+	double updates; /* of the group, this one included: what Adam's moments are corrected by */
+} group_state;
 
 /* What one shard of a batch computes with and leaves behind. */
 typedef struct shard
@@ -25,11 +42,13 @@ typedef struct shard
 	lane lane;
 	real *d_dense;     /* (dense) */
 	real *d_embedding; /* (U, E), in the lane's arena; NULL when the embedding is frozen */
-	real *logits;      /* (B, L) in the lane's arena, as all below */
-	real *d_logits;    /* (B, L) */
+	real *logits;      /* (S, B, L) in the lane's arena, as all below; S: dropout_samples */
+	real *d_logits;    /* (S, B, L) */
 	real *targets;     /* (B, L) in packed order */
 	real *weights;     /* (B) */
 	uint32_t *sample;  /* (B) */
+	uint32_t *partner; /* (B) with mixup, NULL without; so share */
+	real *share;       /* (B) */
 	network_pass pass;
 	double loss;
 } shard;
@@ -48,10 +67,14 @@ struct trainer
 	real *block;
 	real *embedding, *embedding_m, *embedding_v, *best_embedding;
 	real *dense, *dense_m, *dense_v, *best_dense;
+	real *embedding_average, *dense_average; /* NULL without weight_averaging */
+	uint64_t *averaged; /* (V): the update up to which a row's average has come */
 
 	nn_loss loss;
 	real *label_weight;    /* (L) */
 	real *positive_weight; /* (L) */
+	real *rarity;          /* (L) */
+	real *shift;           /* (L) */
 
 	dense_piece *pieces;
 	size_t piece_count;
@@ -96,6 +119,7 @@ struct trainer
 	double *partial; /* sums of squares by task */
 	size_t partial_capacity;
 	nn_adamw_step update;
+	group_state groups[TRAINER_GROUPS];
 
 	/* the development set */
 	scorer *scorer;
@@ -110,6 +134,30 @@ em_code trainer_diverged(const trainer *trainer, const char *what, em_status *st
 
 /* Shuffle for the pass that the next step belongs to, and go to its place there. */
 em_code trainer_begin_pass(trainer *trainer, em_status *status);
+
+/*
+ * The average of the weights (trainer_average.c); nothing without weight_averaging. begin: before
+ * the first update the average is the weights. dense: after an update of these weights. row: take
+ * one row of the embedding to `step` with the weights it has; to be called with the update before,
+ * then after it changed the row with its own. catch_up: all rows, to the last update.
+ */
+void trainer_average_begin(trainer *trainer);
+void trainer_average_dense(trainer *trainer, size_t offset, size_t elements);
+void trainer_average_row(trainer *trainer, uint32_t row, uint64_t step);
+void trainer_average_catch_up(trainer *trainer);
+
+/* What is evaluated and published: the average, or the weights themselves without one. */
+network_weights trainer_evaluated(const trainer *trainer);
+
+/*
+ * `loss` from options and label counts (trainer_loss.c). Where it shifts the logits, the output's
+ * bias makes up for it: training begins with each label's share as before.
+ */
+em_code trainer_make_loss(trainer *trainer, em_status *status);
+
+/* Whose group a tensor is in, and `groups` for the update that comes next (trainer_rates.c). */
+trainer_group trainer_group_of(network_tensor_kind kind);
+void trainer_set_rates(trainer *trainer);
 
 /* dev_truth from dev's samples. */
 em_code trainer_load_truth(trainer *trainer, em_status *status);

@@ -8,6 +8,9 @@
 #include <math.h>
 #include <string.h>
 
+#include "../nn/layers.h"
+#include "../nn/random.h"
+
 /* Shards computed before the caller is asked whether to stop; more if there are more threads. */
 #define WAVE_SHARDS 8
 
@@ -36,6 +39,8 @@ prepare_shard(trainer *trainer, size_t index, const uint32_t *numbers, size_t si
 	size_t texts = (size - index + stride - 1) / stride;
 	real smoothing = (real) trainer->options.label_smoothing;
 	nn_packed *batch = &shard->lane.packer.batch;
+	size_t masks = (size_t) trainer->options.dropout_samples;
+	network_dropout dropout = { .pooled_masks = masks };
 	size_t dim = layout->embedding;
 	em_code code;
 
@@ -45,21 +50,29 @@ prepare_shard(trainer *trainer, size_t index, const uint32_t *numbers, size_t si
 	if (code != EM_OK)
 		return code;
 
-	code = lane_reserve(
-		&shard->lane,
-		network_workspace(layout, batch, true) + 3 * nn_arena_room(texts * labels, sizeof(real)) +
-			nn_arena_room(texts, sizeof(real)) + nn_arena_room(texts, sizeof(uint32_t)) +
-			nn_arena_room(batch->distinct * dim, sizeof(real)),
-		status);
+	code = lane_reserve(&shard->lane,
+						network_workspace(layout, batch, &dropout) +
+							2 * nn_arena_room(masks * texts * labels, sizeof(real)) +
+							nn_arena_room(texts * labels, sizeof(real)) +
+							2 * nn_arena_room(texts, sizeof(real)) +
+							2 * nn_arena_room(texts, sizeof(uint32_t)) +
+							nn_arena_room(batch->distinct * dim, sizeof(real)),
+						status);
 	if (code != EM_OK)
 		return code;
-	shard->logits = nn_arena_take(&shard->lane.arena, texts * labels, sizeof(real));
-	shard->d_logits = nn_arena_take(&shard->lane.arena, texts * labels, sizeof(real));
+	shard->logits = nn_arena_take(&shard->lane.arena, masks * texts * labels, sizeof(real));
+	shard->d_logits = nn_arena_take(&shard->lane.arena, masks * texts * labels, sizeof(real));
 	shard->targets = nn_arena_take(&shard->lane.arena, texts * labels, sizeof(real));
 	shard->weights = nn_arena_take(&shard->lane.arena, texts, sizeof(real));
 	shard->sample = nn_arena_take(&shard->lane.arena, texts, sizeof(uint32_t));
+	shard->partner = NULL;
+	if (trainer->options.mixup > 0)
+	{
+		shard->partner = nn_arena_take(&shard->lane.arena, texts, sizeof(uint32_t));
+		shard->share = nn_arena_take(&shard->lane.arena, texts, sizeof(real));
+	}
 	shard->d_embedding =
-		trainer->options.embedding_rate > 0
+		trainer->groups[TRAINER_GROUP_EMBEDDING].rate > 0
 			? nn_arena_take(&shard->lane.arena, batch->distinct * dim, sizeof(real))
 			: NULL;
 	for (size_t b = 0; b < texts; b++)
@@ -75,6 +88,28 @@ prepare_shard(trainer *trainer, size_t index, const uint32_t *numbers, size_t si
 	return EM_OK;
 }
 
+/* Draw each text's partner in its shard and their shares; mix targets and weights accordingly. */
+static void
+mix_texts(const trainer *trainer, shard *shard)
+{
+	size_t texts = shard->lane.packer.batch.sequences;
+	size_t labels = trainer->layout->labels;
+	real *plain = shard->d_logits; /* has room for either and is not needed yet */
+
+	for (size_t b = 0; b < texts; b++)
+	{
+		nn_random_key key = { trainer->options.seed, NN_STREAM_MIXUP, trainer->pass,
+							  shard->sample[b] };
+
+		shard->partner[b] = nn_random_below(&key, 0, (uint32_t) texts);
+		shard->share[b] = (real) nn_random_beta(&key, 1, trainer->options.mixup);
+	}
+	memcpy(plain, shard->targets, texts * labels * sizeof(real));
+	nn_mix(texts, labels, shard->partner, shard->share, plain, shard->targets);
+	memcpy(plain, shard->weights, texts * sizeof(real));
+	nn_mix(texts, 1, shard->partner, shard->share, plain, shard->weights);
+}
+
 /* Worker thread: forward, loss, backward of one shard. */
 static void
 compute_shard(void *context, size_t index)
@@ -84,16 +119,28 @@ compute_shard(void *context, size_t index)
 	shard *shard = &trainer->shards[trainer->wave + index];
 	const nn_packed *batch = &shard->lane.packer.batch;
 	network_weights weights = { trainer->embedding, trainer->dense };
-	network_dropout dropout = { trainer->options.seed, trainer->pass, shard->sample };
+	size_t masks = (size_t) trainer->options.dropout_samples;
+	size_t cells = batch->sequences * layout->labels;
+	network_dropout dropout = { .seed = trainer->options.seed,
+								.epoch = trainer->pass,
+								.sample = shard->sample,
+								.pooled_masks = masks,
+								.partner = shard->partner,
+								.share = shard->share };
 
+	if (shard->partner != NULL)
+		mix_texts(trainer, shard);
 	memset(shard->d_dense, 0, layout->dense * sizeof(real));
 	if (shard->d_embedding != NULL)
 		memset(shard->d_embedding, 0, batch->distinct * layout->embedding * sizeof(real));
 	network_forward(layout, &weights, batch, &dropout, &shard->lane.arena, &shard->pass,
 					shard->logits);
-	shard->loss = nn_loss_forward_backward(&trainer->loss, batch->sequences, layout->labels,
-										   shard->logits, shard->targets, shard->weights,
-										   trainer->loss_scale, shard->d_logits);
+	shard->loss = 0;
+	for (size_t i = 0; i < masks; i++)
+		shard->loss += nn_loss_forward_backward(
+			&trainer->loss, batch->sequences, layout->labels, shard->logits + i * cells,
+			shard->targets, shard->weights, trainer->loss_scale / (double) masks,
+			shard->d_logits + i * cells);
 	network_backward(layout, &weights, batch, &shard->pass, shard->d_logits, &shard->lane.arena,
 					 shard->d_dense, shard->d_embedding);
 }
@@ -107,7 +154,7 @@ merge_tokens(trainer *trainer, em_status *status)
 	size_t total = 0;
 
 	trainer->merged = 0;
-	if (trainer->options.embedding_rate == 0)
+	if (trainer->groups[TRAINER_GROUP_EMBEDDING].rate == 0)
 		return EM_OK;
 	for (size_t s = 0; s < used; s++)
 		total += trainer->shards[s].lane.packer.batch.distinct;
@@ -164,6 +211,9 @@ merge_gradients(void *context, size_t index)
 		const dense_piece *piece = &trainer->pieces[index];
 		real *sum = trainer->shards[0].d_dense + piece->offset;
 
+		trainer->partial[index] = 0;
+		if (trainer->groups[piece->group].rate == 0)
+			return;
 		for (size_t s = 1; s < used; s++)
 			nn_axpy(piece->elements, 1, trainer->shards[s].d_dense + piece->offset, sum);
 		trainer->partial[index] = nn_sum_of_squares(piece->elements, sum);
@@ -183,35 +233,54 @@ merge_gradients(void *context, size_t index)
 	trainer->partial[index] = nn_sum_of_squares((end - first) * dim, trainer->d_rows + first * dim);
 }
 
+/* The update of a group's weights. */
+static nn_adamw_step
+group_update(const trainer *trainer, int group)
+{
+	nn_adamw_step update = trainer->update;
+
+	update.learning_rate *= (real) trainer->groups[group].rate;
+	update.correction1 = (real) (1 - pow(ADAM_BETA1, trainer->groups[group].updates));
+	update.correction2 = (real) (1 - pow(ADAM_BETA2, trainer->groups[group].updates));
+	return update;
+}
+
 /* Worker thread: AdamW on one piece; rows of the embedding that the batch did not touch stay. */
 static void
 update_weights(void *context, size_t index)
 {
 	trainer *trainer = context;
 	size_t dim = trainer->layout->embedding;
-	nn_adamw_step update = trainer->update;
+	nn_adamw_step update;
 	size_t first, end;
 
 	if (index < trainer->piece_count)
 	{
 		const dense_piece *piece = &trainer->pieces[index];
 
+		if (trainer->groups[piece->group].rate == 0)
+			return;
+		update = group_update(trainer, piece->group);
 		if (!piece->decay)
 			update.weight_decay = 0;
 		nn_adamw(piece->elements, &update, trainer->dense + piece->offset,
 				 trainer->shards[0].d_dense + piece->offset, trainer->dense_m + piece->offset,
 				 trainer->dense_v + piece->offset);
+		trainer_average_dense(trainer, piece->offset, piece->elements);
 		return;
 	}
+	update = group_update(trainer, TRAINER_GROUP_EMBEDDING);
 	update.weight_decay = 0;
-	update.learning_rate *= (real) trainer->options.embedding_rate;
 	rows_of_task(trainer, index, &first, &end);
 	for (size_t row = first; row < end; row++)
 	{
-		size_t at = trainer->merged_ids[row] * dim;
+		uint32_t id = trainer->merged_ids[row];
+		size_t at = id * dim;
 
+		trainer_average_row(trainer, id, trainer->step - 1);
 		nn_adamw(dim, &update, trainer->embedding + at, trainer->d_rows + row * dim,
 				 trainer->embedding_m + at, trainer->embedding_v + at);
+		trainer_average_row(trainer, id, trainer->step);
 	}
 }
 
@@ -232,8 +301,6 @@ set_update(trainer *trainer, double norm)
 		.epsilon = (real) ADAM_EPSILON,
 		.weight_decay = (real) options->weight_decay,
 		.gradient_scale = (real) (clip > 0 && norm > clip ? clip / norm : 1),
-		.correction1 = (real) (1 - pow(ADAM_BETA1, (double) trainer->step)),
-		.correction2 = (real) (1 - pow(ADAM_BETA2, (double) trainer->step)),
 	};
 }
 
@@ -285,6 +352,7 @@ trainer_step(trainer *trainer, em_should_stop should_stop, void *stop_context, e
 	numbers = trainer->order + first;
 	code = samples_read(trainer->train, numbers, size, trainer->sequences, trainer->targets,
 						trainer->weights, status);
+	trainer_set_rates(trainer);
 	trainer->shards_used = (size + shard_size - 1) / shard_size;
 	trainer->loss_scale = 1 / ((double) size * (double) trainer->layout->labels);
 	for (size_t s = 0; code == EM_OK && s < trainer->shards_used; s++)

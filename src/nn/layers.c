@@ -292,3 +292,26 @@ nn_attention_backward(const nn_packed *batch, size_t dim, size_t attention_dim, 
 	nn_linear_backward(batch->rows, dim, attention_dim, x, dim, weight, u, attention_dim, d_weight,
 					   d_bias, d_x, dim, true);
 }
+
+void
+nn_mix(size_t rows, size_t dim, const uint32_t *partner, const real *share, const real *x, real *y)
+{
+	memset(y, 0, rows * dim * sizeof(real));
+	for (size_t row = 0; row < rows; row++)
+	{
+		nn_axpy(dim, share[row], x + row * dim, y + row * dim);
+		nn_axpy(dim, 1 - share[row], x + partner[row] * dim, y + row * dim);
+	}
+}
+
+void
+nn_mix_backward(size_t rows, size_t dim, const uint32_t *partner, const real *share,
+				const real *d_y, real *d_x)
+{
+	memset(d_x, 0, rows * dim * sizeof(real));
+	for (size_t row = 0; row < rows; row++)
+	{
+		nn_axpy(dim, share[row], d_y + row * dim, d_x + row * dim);
+		nn_axpy(dim, 1 - share[row], d_y + row * dim, d_x + partner[row] * dim);
+	}
+}

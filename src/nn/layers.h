@@ -90,4 +90,15 @@ void nn_attention_backward(const nn_packed *batch, size_t dim, size_t attention_
 						   const real *d_pooled, real *scratch, real *d_x, real *d_weight,
 						   real *d_bias, real *d_query);
 
+/*
+ * Rows mixed with others of them: y_r = share_r x_r + (1 - share_r) x_partner(r). x, y: (B, D) apart;
+ * partner: (B) below B; share: (B).
+ */
+void nn_mix(size_t rows, size_t dim, const uint32_t *partner, const real *share, const real *x,
+			real *y);
+
+/* Backward of nn_mix. d_x: (B, D) overwritten. */
+void nn_mix_backward(size_t rows, size_t dim, const uint32_t *partner, const real *share,
+					 const real *d_y, real *d_x);
+
 #endif /* EMOTION_NN_LAYERS_H */

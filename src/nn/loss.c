@@ -5,6 +5,7 @@
 #include "loss.h"
 
 #include <math.h>
+#include <stdbool.h>
 
 /* value and derivative by the logit of one half of a loss */
 typedef struct term
@@ -68,6 +69,29 @@ shifted_negative(double z, double gamma, double margin)
 	return result;
 }
 
+/* The sum over a row's labels of t / n, t the target without its smoothing. */
+static double
+row_rarity(const nn_loss *loss, size_t labels, const real *targets)
+{
+	double sum = 0;
+
+	for (size_t label = 0; label < labels; label++)
+		sum += fmax((targets[label] - loss->smoothing / 2) / (1 - loss->smoothing), 0) *
+			   loss->rarity[label];
+	return sum;
+}
+
+static double
+balanced_weight(const nn_loss *loss, size_t label, double row_rarity)
+{
+	double middle = loss->weight_middle;
+	double share = row_rarity > 0 ? loss->rarity[label] / row_rarity : INFINITY;
+
+	/* b = 0 gives one half whatever the share */
+	return loss->weight_floor +
+		   (loss->weight_slope == 0 ? 0.5 : sigmoid(loss->weight_slope * (share - middle)));
+}
+
 static void
 scale_term(term *t, double factor)
 {
@@ -83,10 +107,14 @@ nn_loss_forward_backward(const nn_loss *loss, size_t rows, size_t labels, const 
 	double total = 0;
 
 	for (size_t row = 0; row < rows; row++)
+	{
+		bool balanced = loss->kind == NN_LOSS_BALANCED;
+		double rarity = balanced ? row_rarity(loss, labels, targets + row * labels) : 0;
+
 		for (size_t label = 0; label < labels; label++)
 		{
 			size_t at = row * labels + label;
-			double z = logits[at];
+			double z = logits[at] + (loss->shift ? loss->shift[label] : 0);
 			double y = targets[at];
 			double weight = scale * (sample_weight ? sample_weight[row] : 1) *
 							(loss->label_weight ? loss->label_weight[label] : 1);
@@ -112,6 +140,13 @@ nn_loss_forward_backward(const nn_loss *loss, size_t rows, size_t labels, const 
 					positive = focal_positive(z, loss->gamma_positive);
 					negative = shifted_negative(z, loss->gamma_negative, loss->margin);
 					break;
+				case NN_LOSS_BALANCED:
+					weight *= balanced_weight(loss, label, rarity);
+					positive = focal_positive(z, loss->gamma_positive);
+					/* the slope's 1 / k and the k of its argument cancel */
+					negative = focal_negative(loss->negative_scale * z, loss->gamma_positive);
+					negative.value /= loss->negative_scale;
+					break;
 			}
 			if (loss->positive_weight)
 				scale_term(&positive, loss->positive_weight[label]);
@@ -119,6 +154,7 @@ nn_loss_forward_backward(const nn_loss *loss, size_t rows, size_t labels, const 
 			if (d_logits)
 				d_logits[at] = (real) (weight * (y * positive.slope + (1 - y) * negative.slope));
 		}
+	}
 	return total;
 }
 
@@ -137,4 +173,15 @@ nn_class_balanced_weights(size_t labels, const uint64_t *count, double beta, rea
 	}
 	for (size_t label = 0; label < labels; label++)
 		weight[label] = (real) (weight[label] * (double) labels / sum);
+}
+
+void
+nn_label_logits(size_t labels, const uint64_t *count, uint64_t total, real *logit)
+{
+	for (size_t label = 0; label < labels; label++)
+	{
+		double share = fmin(fmax((double) count[label] / (double) total, 1e-6), 1 - 1e-6);
+
+		logit[label] = (real) log(share / (1 - share));
+	}
 }

@@ -96,6 +96,47 @@ nn_random_normal(const nn_random_key *key, uint64_t index)
 	return (real) (sqrt(-2 * log(radius)) * cos(two_pi * angle));
 }
 
+/* Uniform in (0, 1), and the next draw. */
+static double
+open_uniform(const nn_random_key *key, uint64_t index, uint32_t *draw)
+{
+	return ((double) number(key, index, (*draw)++) + 0.5) * 0x1p-32;
+}
+
+/* The logarithm of a number of Gamma(shape, 1); that of a shape below 1 from one of shape + 1. */
+static double
+log_gamma_number(const nn_random_key *key, uint64_t index, double shape, uint32_t *draw)
+{
+	const double two_pi = 6.283185307179586476925;
+	double boost = shape < 1 ? log(open_uniform(key, index, draw)) / shape : 0;
+	double d = (shape < 1 ? shape + 1 : shape) - 1.0 / 3;
+	double v;
+
+	do
+	{
+		double radius = sqrt(-2 * log(open_uniform(key, index, draw)));
+		double normal = radius * cos(two_pi * open_uniform(key, index, draw));
+		double limit = log(open_uniform(key, index, draw)) - normal * normal / 2;
+
+		v = 1 + normal / sqrt(9 * d);
+		v = v * v * v;
+		if (v > 0 && limit < d - d * v + d * log(v))
+			break;
+		v = 1; /* one in twenty at most is refused */
+	} while (*draw < DRAW_LOW_WORD / 2);
+	return log(d * v) + boost;
+}
+
+double
+nn_random_beta(const nn_random_key *key, uint64_t index, double alpha)
+{
+	uint32_t draw = 0;
+	double one = log_gamma_number(key, index, alpha, &draw);
+	double other = log_gamma_number(key, index, alpha, &draw);
+
+	return 1 / (1 + exp(other - one));
+}
+
 /* The high half of number * bound; the low half says which numbers are one too many. */
 uint32_t
 nn_random_below(const nn_random_key *key, uint64_t index, uint32_t bound)

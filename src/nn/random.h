@@ -26,6 +26,7 @@ typedef enum nn_stream
 	NN_STREAM_SPLIT,
 	NN_STREAM_BOOTSTRAP,
 	NN_STREAM_HIDDEN_DROPOUT,
+	NN_STREAM_MIXUP,
 } nn_stream;
 
 /* Names one sequence of 2^34 numbers. */
@@ -48,6 +49,12 @@ real nn_random_uniform(const nn_random_key *key, uint64_t index);
 
 /* Standard normal by Box-Muller, numbers 2*index and 2*index+1 of the sequence. */
 real nn_random_normal(const nn_random_key *key, uint64_t index);
+
+/*
+ * From the symmetric beta distribution Beta(alpha, alpha), alpha > 0: two gamma numbers (Marsaglia
+ * and Tsang 2000), compared by their logarithms, which do not underflow for a small alpha.
+ */
+double nn_random_beta(const nn_random_key *key, uint64_t index, double alpha);
 
 /* Uniform in 0..bound-1 without bias (Lemire 2019); bound >= 1. */
 uint32_t nn_random_below(const nn_random_key *key, uint64_t index, uint32_t bound);

@@ -330,6 +330,41 @@ test_attention(const char *batch_name, const uint32_t *lengths, size_t count)
 	release_blocks();
 }
 
+/* Mixing */
+
+typedef struct mix_case
+{
+	uint32_t partner[5];
+	real *share, *x, *y, *from_above;
+} mix_case;
+
+static double
+mix_objective(void *context)
+{
+	mix_case *m = context;
+
+	fill_nan(m->y, 5 * 7);
+	nn_mix(5, 7, m->partner, m->share, m->x, m->y);
+	return weighted_sum(m->from_above, m->y, 5 * 7);
+}
+
+static void
+test_mix(void)
+{
+	mix_case m = { { 3, 0, 2, 0, 1 }, numbers(5), numbers(35), nans(35), numbers(35) };
+	real *d_x = nans(35);
+	double worst = 0;
+
+	mix_objective(&m);
+	for (size_t i = 0; i < 35; i++)
+		worst = fmax(worst, fabs(m.y[i] - m.share[i / 7] * m.x[i] -
+								 (1 - m.share[i / 7]) * m.x[m.partner[i / 7] * 7 + i % 7]));
+	CHECK(worst < 1e-15, "mixing: shares of a row and its partner");
+	nn_mix_backward(5, 7, m.partner, m.share, m.from_above, d_x);
+	check_gradient("mixing", "the rows", m.x, 35, d_x, NULL, mix_objective, &m);
+	release_blocks();
+}
+
 static void
 test_layers(const char *products)
 {
@@ -341,6 +376,7 @@ test_layers(const char *products)
 		for (int variant = 0; variant < 4; variant++)
 			test_linear(rows, variant & 1, variant >> 1);
 	test_relu();
+	test_mix();
 	for (size_t i = 0; i < LENGTH(batches); i++)
 	{
 		for (int backward = 0; backward < 2; backward++)

@@ -16,7 +16,8 @@ typedef struct network_case
 	const nn_packed *batch;
 	nn_loss loss;
 	bool training;
-	uint32_t sample[16];
+	network_dropout dropout;
+	uint32_t sample[16], partner[16];
 	real *embedding, *dense, *logits, *targets, *sample_weight, *d_logits;
 	char *block;
 	size_t block_size;
@@ -29,15 +30,20 @@ network_objective(void *context)
 {
 	network_case *n = context;
 	const network_weights weights = { n->embedding, n->dense };
-	const network_dropout dropout = { 42, 3, n->sample };
+	size_t masks = n->training ? n->dropout.pooled_masks : 1;
+	size_t cells = n->batch->sequences * n->layout.labels;
+	double loss = 0;
 
 	memset(n->block, 0xFF, n->block_size); /* NaN */
 	n->arena = (nn_arena){ n->block, n->block_size, 0 };
-	fill_nan(n->logits, n->batch->sequences * n->layout.labels);
-	network_forward(&n->layout, &weights, n->batch, n->training ? &dropout : NULL, &n->arena,
+	fill_nan(n->logits, masks * cells);
+	network_forward(&n->layout, &weights, n->batch, n->training ? &n->dropout : NULL, &n->arena,
 					&n->pass, n->logits);
-	return nn_loss_forward_backward(&n->loss, n->batch->sequences, n->layout.labels, n->logits,
-									n->targets, n->sample_weight, 0.5, n->d_logits);
+	for (size_t i = 0; i < masks; i++)
+		loss += nn_loss_forward_backward(&n->loss, n->batch->sequences, n->layout.labels,
+										 n->logits + i * cells, n->targets, n->sample_weight,
+										 0.5 / (double) masks, n->d_logits + i * cells);
+	return loss;
 }
 
 /* Both kept and dropped, or the test would not see the factor. */
@@ -59,8 +65,28 @@ check_dropout(const char *name, const network_case *n)
 	CHECK(mixed(n->pass.word, rows) && mixed(n->pass.spatial, texts * n->layout.embedding) &&
 			  mixed(n->pass.conv_mask, rows * n->layout.conv) &&
 			  mixed(n->pass.h_mask, rows * 2 * n->layout.hidden) &&
-			  mixed(n->pass.pooled_mask, texts * 2 * n->layout.hidden),
+			  mixed(n->pass.pooled_mask, n->pass.pooled_masks * texts * 2 * n->layout.hidden),
 		  "%s: every dropout drops some and keeps some", name);
+}
+
+/* The first mask is the one there is without further ones; all differ. */
+static void
+check_masks(const char *name, network_case *n)
+{
+	size_t masks = n->dropout.pooled_masks, count = n->batch->sequences * 2 * n->layout.hidden;
+	real *mask = copy_of(n->pass.pooled_mask, masks * count);
+	bool differ = true;
+
+	n->dropout.pooled_masks = 1;
+	network_objective(n);
+	CHECK(memcmp(mask, n->pass.pooled_mask, count * sizeof(real)) == 0,
+		  "%s: the first of %zu masks is the one of one", name, masks);
+	n->dropout.pooled_masks = masks;
+	for (size_t i = 1; i < masks; i++)
+		for (size_t j = 0; j < i; j++)
+			differ &= memcmp(mask + i * count, mask + j * count, count * sizeof(real)) != 0;
+	CHECK(differ, "%s: the masks differ", name);
+	network_objective(n);
 }
 
 /* Numbers outside the tensors of d_dense must stay as they were: mark those inside. */
@@ -83,8 +109,8 @@ gaps_untouched(const network_layout *layout, const real *before, const real *d_d
 }
 
 static void
-test_network(const char *name, option_int_list widths, bool dropout, const uint32_t *lengths,
-			 size_t count)
+test_network(const char *name, option_int_list widths, bool dropout, size_t masks, bool mix,
+			 const uint32_t *lengths, size_t count)
 {
 	static batch_of_test place;
 	static network_case n;
@@ -116,8 +142,17 @@ test_network(const char *name, option_int_list widths, bool dropout, const uint3
 			   "%s: the layout is possible", name))
 		return;
 	n.batch = batch;
-	n.loss = (nn_loss){ NN_LOSS_BCE, 0, 0, 0, -1, NULL, NULL };
+	n.loss = (nn_loss){ .kind = NN_LOSS_BCE, .alpha = -1 };
 	n.training = true;
+	n.dropout =
+		(network_dropout){ .seed = 42, .epoch = 3, .sample = n.sample, .pooled_masks = masks };
+	for (size_t b = 0; b < batch->sequences; b++)
+		n.partner[b] = (uint32_t) ((b * b + 1) % batch->sequences);
+	if (mix)
+	{
+		n.dropout.partner = n.partner;
+		n.dropout.share = numbers(count);
+	}
 	for (size_t b = 0; b < batch->sequences; b++)
 		n.sample[b] = 100 + batch->order[b];
 
@@ -125,15 +160,15 @@ test_network(const char *name, option_int_list widths, bool dropout, const uint3
 	n.dense = nans(layout->dense);
 	for (size_t i = 0; i < layout->tensor_count; i++)
 		fill(n.dense + layout->tensors[i].offset, layout->tensors[i].elements);
-	n.logits = nans(count * layout->labels);
-	n.d_logits = nans(count * layout->labels);
+	n.logits = nans(masks * count * layout->labels);
+	n.d_logits = nans(masks * count * layout->labels);
 	n.targets = numbers(count * layout->labels);
 	n.sample_weight = numbers(count);
 	for (size_t i = 0; i < count * layout->labels; i++)
 		n.targets[i] = n.targets[i] > 0;
 	for (size_t i = 0; i < count; i++)
 		n.sample_weight[i] += 1.5;
-	n.block_size = network_workspace(layout, batch, true);
+	n.block_size = network_workspace(layout, batch, &n.dropout);
 	n.block = aligned_alloc(NN_ALIGNMENT,
 							(n.block_size + NN_ALIGNMENT - 1) / NN_ALIGNMENT * NN_ALIGNMENT);
 
@@ -147,6 +182,8 @@ test_network(const char *name, option_int_list widths, bool dropout, const uint3
 	network_objective(&n);
 	if (dropout && batch->rows > 10)
 		check_dropout(name, &n);
+	if (masks > 1)
+		check_masks(name, &n);
 	network_backward(layout, &weights, batch, &n.pass, n.d_logits, &n.arena, d_dense, d_embedding);
 	CHECK(n.arena.used <= n.block_size, "%s: the workspace suffices", name);
 	CHECK(gaps_untouched(layout, before, d_dense), "%s: nothing is written between tensors", name);
@@ -187,12 +224,12 @@ test_network(const char *name, option_int_list widths, bool dropout, const uint3
 	network_backward(layout, &weights, batch, &n.pass, n.d_logits, &n.arena, before, NULL);
 	CHECK(memcmp(before, d_dense, layout->dense * sizeof(real)) == 0,
 		  "%s: the same gradients when the embedding is frozen", name);
-	if (!dropout)
+	if (!dropout && !mix)
 	{
 		double trained = network_objective(&n);
 
 		n.training = false;
-		n.block_size = network_workspace(layout, batch, false);
+		n.block_size = network_workspace(layout, batch, NULL);
 		inference = network_objective(&n);
 		CHECK(inference == trained, "%s: inference computes the same", name);
 	}
@@ -217,7 +254,7 @@ test_empty(void)
 	real logits[4], d_logits[4] = { 1, 2, 3, 4 };
 	real *dense, *d_dense, d_embedding = 7;
 	const uint32_t sample[] = { 0, 1 };
-	const network_dropout dropout = { 1, 0, sample };
+	const network_dropout dropout = { .seed = 1, .sample = sample };
 	network_weights weights = { embedding, NULL };
 	double others = 0;
 
@@ -229,7 +266,7 @@ test_empty(void)
 	if (!CHECK(network_layout_init(&layout, &config, VOCABULARY, 2, &status) == EM_OK,
 			   "empty texts: the layout is possible"))
 		return;
-	arena.size = (network_workspace(&layout, batch, true) + 63) / 64 * 64;
+	arena.size = (network_workspace(&layout, batch, &dropout) + 63) / 64 * 64;
 	arena.block = aligned_alloc(NN_ALIGNMENT, arena.size);
 	arena.used = 0;
 	weights.dense = dense = numbers(layout.dense);
@@ -264,13 +301,19 @@ test_networks(const char *products)
 	static const option_int_list several = { 4, { 3, 2, 5, 1 } };
 
 	printf("# matrix products: %s\n", products);
-	test_network("network", one_width, false, unequal, LENGTH(unequal));
-	test_network("network with dropout", one_width, true, unequal, LENGTH(unequal));
-	test_network("network of kernels 3, 2, 5 and 1", several, false, unequal, LENGTH(unequal));
-	test_network("network of kernels 3, 2, 5 and 1 with dropout", several, true, many,
+	test_network("network", one_width, false, 1, false, unequal, LENGTH(unequal));
+	test_network("network with dropout", one_width, true, 1, false, unequal, LENGTH(unequal));
+	test_network("network of kernels 3, 2, 5 and 1", several, false, 1, false, unequal,
+				 LENGTH(unequal));
+	test_network("network of kernels 3, 2, 5 and 1 with dropout", several, true, 1, false, many,
 				 LENGTH(many));
-	test_network("network and one text", several, false, one_text, LENGTH(one_text));
-	test_network("network and single tokens", one_word, false, singles, LENGTH(singles));
+	test_network("network with dropout and three masks of the pooled vector", several, true, 3,
+				 false, unequal, LENGTH(unequal));
+	test_network("network with mixed texts", one_width, false, 1, true, unequal, LENGTH(unequal));
+	test_network("network with dropout, two masks and mixed texts", several, true, 2, true, unequal,
+				 LENGTH(unequal));
+	test_network("network and one text", several, false, 1, false, one_text, LENGTH(one_text));
+	test_network("network and single tokens", one_word, false, 1, false, singles, LENGTH(singles));
 }
 
 int

@@ -288,12 +288,12 @@ test_pass(const fixture *f)
 	const nn_packed *batch = &f->packer.batch;
 	const network_weights weights = { f->embedding, f->dense };
 	const uint32_t sample[MAX_TEXTS] = { 0 };
-	const network_dropout dropout = { 1, 0, sample };
+	const network_dropout dropout = { .seed = 1, .sample = sample };
 	size_t cells = f->texts * layout->labels;
 	size_t table = layout->vocabulary * layout->embedding;
-	size_t size = (network_workspace(layout, batch, true) + 63) / 64 * 64;
+	size_t size = (network_workspace(layout, batch, &dropout) + 63) / 64 * 64;
 	nn_arena arena = { aligned_alloc(NN_ALIGNMENT, size), size, 0 };
-	nn_loss loss = { NN_LOSS_BCE, 0, 0, 0, -1, NULL, NULL };
+	nn_loss loss = { .kind = NN_LOSS_BCE, .alpha = -1 };
 	network_pass pass;
 	real *logits = allocate(cells, sizeof(real));
 	real *d_logits = allocate(cells, sizeof(real));

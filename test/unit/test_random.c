@@ -41,6 +41,61 @@ check_known_answers(void)
 	}
 }
 
+/* The distribution function where there is a formula for it. */
+static double
+beta_below(double alpha, double x)
+{
+	return alpha == 0.5 ? 2 / 3.14159265358979323846 * asin(sqrt(x))
+		   : alpha == 1 ? x
+						: x * x * (3 - 2 * x); /* alpha 2 */
+}
+
+static void
+check_beta(void)
+{
+	static const double alphas[] = { 0.01, 0.1, 0.2, 0.5, 1, 2, 8, 100 };
+	enum
+	{
+		DRAWS_OF_BETA = 20000,
+		PARTS = 50
+	};
+
+	for (size_t a = 0; a < sizeof(alphas) / sizeof(alphas[0]); a++)
+	{
+		double alpha = alphas[a], variance = 1 / (4 * (2 * alpha + 1));
+		double sum = 0, square = 0, distance = 0;
+		size_t below[PARTS + 1] = { 0 };
+		bool inside = true;
+
+		for (uint64_t i = 0; i < DRAWS_OF_BETA; i++)
+		{
+			double x = nn_random_beta(&key, i, alpha);
+
+			inside &= x >= 0 && x <= 1;
+			sum += x;
+			square += (x - 0.5) * (x - 0.5);
+			below[(size_t) (x * PARTS)]++;
+		}
+		CHECK(inside && fabs(sum / DRAWS_OF_BETA - 0.5) < 4 * sqrt(variance / DRAWS_OF_BETA) &&
+				  fabs(square / DRAWS_OF_BETA / variance - 1) < 0.05,
+			  "Beta(%g, %g): mean %.4f, variance %.5f for %.5f", alpha, alpha, sum / DRAWS_OF_BETA,
+			  square / DRAWS_OF_BETA, variance);
+		if (alpha != 0.5 && alpha != 1 && alpha != 2)
+			continue;
+		sum = 0;
+		for (size_t i = 0; i < PARTS - 1; i++)
+		{
+			sum += (double) below[i] / DRAWS_OF_BETA;
+			distance = fmax(distance, fabs(sum - beta_below(alpha, (i + 1.0) / PARTS)));
+		}
+		CHECK(distance < 1.63 / sqrt(DRAWS_OF_BETA), "Beta(%g, %g): distribution within %.4f",
+			  alpha, alpha, distance);
+	}
+	CHECK(nn_random_beta(&key, 7, 0.4) == nn_random_beta(&key, 7, 0.4) &&
+			  nn_random_beta(&key, 7, 0.4) != nn_random_beta(&key, 8, 0.4),
+		  "an index names a number");
+}
+
 static void
 check_keys(void)
 {
@@ -267,6 +322,7 @@ main(void)
 
 	check_known_answers();
 	check_keys();
+	check_beta();
 	check_distributions();
 	check_below();
 	for (s = 0; s < sizeof(sets) / sizeof(sets[0]); s++)

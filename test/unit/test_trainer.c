@@ -458,12 +458,20 @@ test_frozen(void)
 static void
 test_losses(void)
 {
-	static const int losses[] = { TRAINER_FOCAL, TRAINER_ASYMMETRIC, TRAINER_CLASS_BALANCED,
+	static const int losses[] = { TRAINER_FOCAL,
+								  TRAINER_ASYMMETRIC,
+								  TRAINER_CLASS_BALANCED,
+								  TRAINER_BCE,
+								  TRAINER_DISTRIBUTION_BALANCED,
 								  TRAINER_BCE };
-	static const char *const names[] = { "focal", "asymmetric", "class-balanced",
-										 "weighted and smoothed" };
+	static const char *const names[] = { "focal",
+										 "asymmetric",
+										 "class-balanced",
+										 "weighted and smoothed",
+										 "distribution-balanced",
+										 "logit-adjusted" };
 
-	for (int i = 0; i < 4; i++)
+	for (int i = 0; i < 6; i++)
 	{
 		trainer_options options = small_options();
 		const trainer_epoch *history, *last;
@@ -474,7 +482,8 @@ test_losses(void)
 		options.focal_alpha = i == 0 ? 0.5 : -1;
 		options.positive_weight = i == 3 ? 2 : 1;
 		options.label_smoothing = i == 3 ? 0.1 : 0;
-		options.metric = i;
+		options.logit_adjustment = i == 5 ? 1 : 0;
+		options.metric = i % 4;
 		options.epochs = LEARNING_EPOCHS;
 		made = make_trainer(&options, dev, NULL);
 		if (finish(made, &status) != EM_OK)
@@ -584,7 +593,8 @@ test_memory(void)
 	bool good = true;
 	long n = 0, live = check_live;
 
-	options.loss = TRAINER_CLASS_BALANCED;
+	options.loss = TRAINER_DISTRIBUTION_BALANCED;
+	options.weight_averaging = 0.9;
 	options.positive_weight = 2;
 	while (good && code != EM_OK)
 	{
