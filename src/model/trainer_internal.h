@@ -147,6 +147,9 @@ struct trainer
 /* Report that the loss, the gradient or the weights (what) are not finite. */
 em_code trainer_diverged(const trainer *trainer, const char *what, em_status *status);
 
+/* Shuffle for the pass that the next step belongs to, and go to its place there. */
+em_code trainer_begin_pass(trainer *trainer, em_status *status);
+
 /*
  * The average of the weights (trainer_average.c); nothing without weight_averaging. begin: before
  * the first update the average is the weights. dense: after an update of these weights. row: take
@@ -170,8 +173,6 @@ em_code trainer_make_loss(trainer *trainer, em_status *status);
 /* Whose group a tensor is in, and `groups` for the update that comes next (trainer_rates.c). */
 trainer_group trainer_group_of(network_tensor_kind kind);
 void trainer_set_rates(trainer *trainer);
-/* Shuffle for the pass that the next step belongs to, and go to its place there. */
-em_code trainer_begin_pass(trainer *trainer, em_status *status);
 
 /* dev_truth from dev's samples. */
 em_code trainer_load_truth(trainer *trainer, em_status *status);

@@ -72,7 +72,7 @@ typedef struct nn_kernels
 	void (*rows_sum)(size_t n, const real *matrix, const uint32_t *rows, size_t count, real *sum);
 	void (*rows_add)(size_t n, const real *x, const uint32_t *rows, size_t count, real *matrix);
 	double (*negative_step)(size_t n, size_t count, real rate, real response, real *const *output,
-						  real *h, real *gradient);
+							real *h, real *gradient);
 
 	/*
 	 * Words of Philox blocks counter[0], counter[0] + 1, ... (the other words

@@ -73,7 +73,8 @@ static const option_spec request_specs[] = {
 	{ "transfer_weight", OPTION_REAL, offsetof(TrainRequest, transfer_weight), 0, 1000, NULL,
 	  "weight in the loss of the texts of transfer_source" },
 	{ "storage", OPTION_CHOICE, offsetof(TrainRequest, storage), 0, 0, storage_names,
-	  "how word vectors are kept in the published model; i8: and all other weights as f16" },
+	  "how word vectors are kept in the published model; i8: and all others but the last layer as "
+	  "f16" },
 	{ "vectors_words", OPTION_INT, offsetof(TrainRequest, vectors_words), 0, 10000000, NULL,
 	  "how many of the vectors' first words join those of the training texts" },
 	{ "threads", OPTION_INT, offsetof(TrainRequest, threads), 0, 256, NULL,
