@@ -1,7 +1,7 @@
 /*
  * trainer_internal.h
- *	  What the trainer's three files share: trainer.c (epochs), trainer_step.c
- *	  (one batch), trainer_checkpoint.c.
+ *	  What the trainer's files share: trainer.c (epochs), trainer_step.c (one batch),
+ *	  trainer_average.c, trainer_loss.c, trainer_rates.c, trainer_checkpoint.c.
  */
 #ifndef EMOTION_MODEL_TRAINER_INTERNAL_H
 #define EMOTION_MODEL_TRAINER_INTERNAL_H
@@ -36,6 +36,7 @@ typedef struct group_state
 	double rate;    /* times the learning rate; 0: frozen */
 	double updates; /* of the group, this one included: what Adam's moments are corrected by */
 } group_state;
+
 /* What a row of the embedding gets of one distinct token of one shard. */
 typedef struct row_source
 {
@@ -75,7 +76,7 @@ struct trainer
 	real *embedding, *embedding_m, *embedding_v, *best_embedding;
 	real *dense, *dense_m, *dense_v, *best_dense;
 	real *embedding_average, *dense_average; /* NULL without weight_averaging */
-	uint64_t *averaged; /* (V): the update up to which a row's average has come */
+	uint64_t *averaged; /* (V + K): the update up to which a row's average has come */
 
 	nn_loss loss;
 	real *label_weight;    /* (L) */

@@ -650,14 +650,17 @@ test_memory(void)
 		  "the memory foretold holds weights, moments and the best weights");
 }
 
+/* given: the embedding begins with numbers of the caller's, rows of n-grams included. */
 static trainer *
-make_bag_trainer(const trainer_options *options, nn_pool *pool, const nn_bags *bags)
+make_bag_trainer(const trainer_options *options, nn_pool *pool, const nn_bags *bags, bool given)
 {
 	trainer *made = make_trainer(options, dev, pool);
 	em_status status;
 
 	if (trainer_use_bags(made, bags, &status) != EM_OK)
 		exit(1);
+	for (size_t i = 0; given && i < layout.rows * layout.embedding; i++)
+		trainer_initial_embedding(made)[i] = (real) (0.02 * (double) (i * 7 % 11) - 0.1);
 	return made;
 }
 
@@ -696,7 +699,7 @@ test_bags_as_words(void)
 	config.subword_buckets = 5;
 	if (network_layout_init(&layout, &config, VOCABULARY, LABELS, &status) != EM_OK)
 		exit(1);
-	others = make_bag_trainer(&options, NULL, &bags);
+	others = make_bag_trainer(&options, NULL, &bags, false);
 	if (finish(others, &status) != EM_OK)
 		exit(1);
 	CHECK(trainer_memory(&layout, &options) ==
@@ -712,13 +715,17 @@ test_bags_as_words(void)
 	dev = plain_dev;
 }
 
-/* Texts of unknown words, and known ones now and then read as their n-grams. */
+/*
+ * Texts of unknown words, and known ones now and then read as their n-grams; all: besides, in mixed
+ * precision, the weights averaged, from given vectors.
+ */
 static void
-test_bags(void)
+test_bags(bool all)
 {
 	const network_layout plain = layout;
 	samples *plain_train = train, *plain_dev = dev;
 	trainer_options options = small_options();
+	const char *name = all ? "n-grams, vectors, averages, mixed precision" : "n-grams";
 	model_config config = layout.config;
 	uint32_t remap[VOCABULARY];
 	trainer *alone, *other;
@@ -727,6 +734,11 @@ test_bags(void)
 	size_t size;
 	em_status status;
 
+	if (all)
+	{
+		options.precision = TRAINER_MIXED;
+		options.weight_averaging = 0.9;
+	}
 	config.subword_buckets = 40;
 	config.dropout_subword = 0.3;
 	if (network_layout_init(&layout, &config, VOCABULARY, LABELS, &status) != EM_OK)
@@ -746,7 +758,7 @@ test_bags(void)
 	CHECK(list.bags.count == 2 * VOCABULARY && list.offset[1] == 0, "bags of all words");
 	train = make_mapped_samples(TEXTS, false, remap);
 	dev = make_mapped_samples(HELD_OUT, false, remap);
-	alone = make_bag_trainer(&options, NULL, &list.bags);
+	alone = make_bag_trainer(&options, NULL, &list.bags, all);
 	for (int epoch = 0; epoch < 2; epoch++)
 		if (turn(alone, &status) != EM_OK)
 			exit(1);
@@ -759,22 +771,23 @@ test_bags(void)
 
 		if (nn_pool_create(&check_allocator, threads, &pool, &status) != EM_OK)
 			exit(1);
-		other = make_bag_trainer(&options, pool, &list.bags);
+		/* what is resumed needs no vectors */
+		other = make_bag_trainer(&options, pool, &list.bags, all && threads != 2);
 		if (threads == 2 && trainer_restore(other, bytes, size, &status) != EM_OK)
 			exit(1);
 		CHECK(finish(other, &status) == EM_OK && same_result(alone, other),
-			  "n-grams and %d threads make the same weights%s", threads,
+			  "%s: %d threads make the same weights%s", name, threads,
 			  threads == 2 ? ", resumed" : "");
 		trainer_free(other);
 		nn_pool_destroy(pool);
 	}
 	check_release(NULL, bytes);
-	CHECK(trainer_history(alone)[3].macro_auc > 0.8, "and learn: AUC %.3f",
+	CHECK(trainer_history(alone)[3].macro_auc > 0.8, "%s: and learn, AUC %.3f", name,
 		  trainer_history(alone)[3].macro_auc);
 	layout.config.dropout_subword = 0;
-	other = make_bag_trainer(&options, NULL, &list.bags);
+	other = make_bag_trainer(&options, NULL, &list.bags, all);
 	CHECK(finish(other, &status) == EM_OK && !same_result(alone, other),
-		  "without dropout_subword others");
+		  "%s: without dropout_subword others", name);
 	trainer_free(other);
 	trainer_free(alone);
 	bag_list_free(&list);
@@ -783,6 +796,52 @@ test_bags(void)
 	layout = plain;
 	train = plain_train;
 	dev = plain_dev;
+}
+
+static size_t asked;
+
+static void *
+allocate_asked(void *context, size_t size)
+{
+	asked += size;
+	return check_allocate(context, size);
+}
+
+/* Before the first batch a trainer of a large network holds what was foretold and little besides. */
+static void
+test_memory_foretold(void)
+{
+	const em_allocator counting = { allocate_asked, check_release, NULL };
+	const network_layout small = layout;
+	model_config config = layout.config;
+	trainer_options options = small_options();
+	trainer *made;
+	em_status status;
+
+	config.embedding_dim = 50;
+	config.filters = 40;
+	config.hidden = 60;
+	options.batch_size = 16;
+	for (int way = 0; way < 8; way++)
+	{
+		double foretold;
+
+		config.subword_buckets = way & 1 ? 3000 : 0;
+		options.weight_averaging = way & 2 ? 0.99 : 0;
+		options.precision = way & 4 ? TRAINER_MIXED : TRAINER_SINGLE;
+		if (network_layout_init(&layout, &config, 500, LABELS, &status) != EM_OK)
+			exit(1);
+		foretold = (double) trainer_memory(&layout, &options);
+		asked = 0;
+		if (trainer_create(&counting, &layout, &options, train, dev, NULL, &made, &status) != EM_OK)
+			exit(1);
+		CHECK((double) asked >= foretold && (double) asked < 1.05 * foretold,
+			  "%.0f bytes are taken, %.0f foretold%s%s%s", (double) asked, foretold,
+			  way & 1 ? ", n-grams" : "", way & 2 ? ", averages" : "",
+			  way & 4 ? ", mixed precision" : "");
+		trainer_free(made);
+	}
+	layout = small;
 }
 
 /* What is learnt in mixed precision is as good, and as sure; only the weights differ. */
@@ -860,7 +919,9 @@ main(void)
 	test_cancel();
 	test_memory();
 	test_bags_as_words();
-	test_bags();
+	test_bags(false);
+	test_bags(true);
+	test_memory_foretold();
 	test_mixed();
 	samples_free(train);
 	samples_free(dev);
