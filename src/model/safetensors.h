@@ -17,7 +17,7 @@ typedef enum tensor_type
 	TENSOR_F32,
 	TENSOR_F16,
 	TENSOR_BF16,
-	TENSOR_U32,   /* whole numbers: tensor_read_whole */
+	TENSOR_U32, /* whole numbers: tensor_read_whole */
 	TENSOR_OTHER, /* known to the format (I64, ...), of no use to us; element size in tensor.element_size */
 } tensor_type;
 

@@ -154,7 +154,8 @@ test_parity(void)
 		}
 		read = read_file(cases[i].data ? check_data(path) : path, &options, &report);
 		CHECK(read != NULL && read->word_count == cases[i].words &&
-				  report.words == cases[i].words + report.unusable && digest(read) == cases[i].digest,
+				  report.words == cases[i].words + report.unusable &&
+				  digest(read) == cases[i].digest,
 			  "%s: every word, and 1000 made-up ones, have fastText's vectors to the bit",
 			  cases[i].name);
 		vectors_free(read);
