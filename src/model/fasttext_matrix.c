@@ -114,7 +114,10 @@ take_codes(fasttext_input *input, const em_allocator *allocator, const fasttext_
 	em_code code = EM_OK;
 
 	if (rows->rows > fasttext_left(input) / width)
-		return fasttext_ended(input);
+	{
+		(void) fasttext_ended(input);
+		return EM_CORRUPT;
+	}
 	*out = em_allocate_array(allocator, (size_t) rows->kept, (size_t) width);
 	if (*out == NULL)
 		return em_fail(input->status, EM_OUT_OF_MEMORY, "out of memory");

@@ -175,13 +175,12 @@ LabelDatum(const char *label)
 /* ---- emotion_calibrate --------------------------------------------------------------- */
 
 static void
-AppendNumbers(StringInfo json, const char *name, const data_calibration *calibration, uint32 labels,
-			  size_t offset)
+AppendNumbers(StringInfo json, const data_calibration *calibration, uint32 labels, bool shifts)
 {
-	appendStringInfo(json, ", \"%s\": [", name);
+	appendStringInfo(json, ", \"%s\": [", shifts ? "shifts" : "scales");
 	for (uint32 l = 0; l < labels; l++)
 		appendStringInfo(json, "%s%.9g", l == 0 ? "" : ", ",
-						 *(const double *) ((const char *) &calibration[l] + offset));
+						 shifts ? calibration[l].shift : calibration[l].scale);
 	appendStringInfoChar(json, ']');
 }
 
@@ -212,8 +211,8 @@ PublishCalibrated(const ScoredRows *rows, const char *source, const CalibrateOpt
 	appendStringInfo(&lineage,
 					 ", \"calibration\": {\"method\": \"%s\", \"calibration_shrinkage\": %g",
 					 method_names[options->method], options->shrinkage);
-	AppendNumbers(&lineage, "scales", calibration, rows->labels, offsetof(data_calibration, scale));
-	AppendNumbers(&lineage, "shifts", calibration, rows->labels, offsetof(data_calibration, shift));
+	AppendNumbers(&lineage, calibration, rows->labels, false);
+	AppendNumbers(&lineage, calibration, rows->labels, true);
 	appendStringInfoString(&lineage, "}}");
 	publication.name = options->name ? options->name : rows->row.reference.name;
 	publication.bytes = bytes;

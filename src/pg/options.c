@@ -90,7 +90,7 @@ VisitOptions(const Jsonb *options,
 	JsonbIterator *iterator;
 	JsonbIteratorToken token;
 	JsonbValue json;
-	em_slice name = { NULL, 0 };
+	em_slice name = { "", 0 };
 
 	if (options == NULL)
 		return;

@@ -199,8 +199,9 @@ static void
 DrawSmall(StringInfo svg, const ReliabilityPicture *picture, int index, double top)
 {
 	const Reliability *before = &picture->before[index];
-	const Plot plot = { MARGIN + (index - 1) % COLUMNS * CELL,
-						top + (index - 1) / COLUMNS * CELL_HEIGHT + 20, SMALL };
+	int line = (index - 1) / COLUMNS;
+	int column = (index - 1) % COLUMNS;
+	const Plot plot = { MARGIN + column * CELL, top + line * CELL_HEIGHT + 20, SMALL };
 	const char *label = CStringFromUtf8(before->label, strlen(before->label));
 
 	SvgText(svg, plot.left, plot.top - 7, SVG_PLAIN, SVG_START, 0,

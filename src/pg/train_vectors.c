@@ -181,7 +181,6 @@ MakeTrainer(Training *training)
 	const vectors_options *options = &training->request.vectors;
 	uint32 words = text_vocabulary_size(training->vocabulary) - 1;
 	uint64 bytes = vectors_trainer_memory(options, words);
-	vectors_progress progress;
 	em_status status;
 
 	ereport(NOTICE,
@@ -198,8 +197,14 @@ MakeTrainer(Training *training)
 								 training->vocabulary, training->pool, InterruptWanted, NULL,
 								 &training->trainer, &status),
 		  &status);
-	if (!training->request.resume)
-		return;
+}
+
+/* Go on from the checkpoint. */
+static void
+Resume(const Training *training)
+{
+	vectors_progress progress;
+
 	if (!ReadVectorsCheckpoint(training->name, training->trainer))
 	{
 		ereport(NOTICE, (errmsg("there is no checkpoint yet: beginning again")));
@@ -207,7 +212,7 @@ MakeTrainer(Training *training)
 	}
 	progress = vectors_trainer_progress(training->trainer);
 	ereport(NOTICE, (errmsg("going on after epoch %d of %d and %.1f %% of the next", progress.epoch,
-							options->epochs,
+							training->request.vectors.epochs,
 							100.0 * (double) progress.words_done / (double) progress.words)));
 }
 
@@ -353,11 +358,13 @@ RunTraining(Training *training, Jsonb *given)
 		fingerprint = samples_fingerprint(training->texts);
 		if (resume)
 			CheckVectorsRows(name, fingerprint);
-		else
+		MakeTrainer(training);
+		if (resume)
+			Resume(training);
+		else /* only now, when the rows have proved fit to train on */
 			ReplaceVectorsRun(name, training->source, training->text_column, given, epochs,
 							  fingerprint, samples_count(training->texts));
 		Commit();
-		MakeTrainer(training);
 		Train(training);
 		Publish(training);
 	}

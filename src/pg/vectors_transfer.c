@@ -419,7 +419,8 @@ emotion_import_vectors(PG_FUNCTION_ARGS)
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	OpenFile(&bytes, path);
-	ImportVectors(name, &bytes, psprintf("file %s", path), &options);
+	/* without its directory: everyone reads the catalog, but not where the server keeps files */
+	ImportVectors(name, &bytes, psprintf("file %s", last_dir_separator(path) + 1), &options);
 	SPI_finish();
 	PG_RETURN_VOID();
 }

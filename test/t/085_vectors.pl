@@ -122,6 +122,12 @@ SKIP:
 				AS line FROM emotion_export_vectors('$name', 'vec')) AS t OFFSET 1 LIMIT 500})), @made_up[ 0 .. 99 ]);
 		is_deeply(ask_fasttext($file, @asked), ask_fasttext($models{$name}, @asked), "$name: fastText prints the same vectors of the exported model");
 	}
+	# Made of text, which says nothing of how it was made.
+	$node->safe_psql('postgres', "CALL emotion_import_vectors('plain', '$corpus/plain.vec')");
+	my $model = write_file('plain.bin', pack('H*', $node->safe_psql('postgres', "SELECT encode(string_agg(data, '' ORDER BY part), 'hex') FROM emotion_export_vectors('plain')")));
+	my @plain = map { (split / /)[0] } split /\n/, slurp_file("$corpus/plain.vec");
+	same_vectors(ask_fasttext($model, @plain), ask_ours('plain', @plain), 'a model made of text');
+
 	my $word = (split /\n/, $node->safe_psql('postgres', q{SELECT split_part(convert_from(data, 'UTF8'), E'\n', 3) FROM emotion_export_vectors('trained', 'vec')}))[0];
 	($word) = split / /, $word;
 	my $asked = write_file('ask', "$word\n");
@@ -145,7 +151,7 @@ like($error, qr/permission denied to read file/, 'not without pg_read_server_fil
 $node->safe_psql('postgres', 'GRANT pg_read_server_files TO reader');
 $node->safe_psql('postgres', "CALL emotion_import_vectors('small', '$file')", extra_params => [ '-U', 'reader' ]);
 is($node->safe_psql('postgres', q{SELECT words, source, created_by FROM emotion_vectors WHERE name = 'small'}),
-	"2|file $file|reader", 'with it they are imported');
+	"2|file small.vec|reader", 'with it they are imported');
 
 # A file that ends early is refused whole.
 my $whole = slurp_file("$corpus/cbow.bin");
