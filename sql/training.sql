@@ -501,18 +501,9 @@ CALL emotion_train('wrong', 'happy', '{"subword_buckets": 10, "subword_min": 6}'
 CALL emotion_train('wrong', 'happy', '{"subword_buckets": 10000001}');
 
 -- Training that begins with word vectors: words that no text of the training has are known.
-CREATE FUNCTION le(bytea) RETURNS bytea LANGUAGE sql AS $$
-	SELECT string_agg(substring($1 FROM i FOR 1), '' ORDER BY i DESC) FROM generate_series(1, octet_length($1)) AS i $$;
-CREATE FUNCTION vectors_file(words text[], vectors real[]) RETURNS bytea LANGUAGE sql AS $$
-	SELECT le(int8send(octet_length(header))) || header || (SELECT string_agg(le(float4send(v)), '' ORDER BY n) FROM unnest(vectors) WITH ORDINALITY AS t (v, n))
-	FROM (SELECT convert_to(format('{"__metadata__":{"format":"emotion_vectors","format_version":"1","configuration":"{\"dim\":%s}","words":%s},"input":{"dtype":"F32","shape":[%s,%s],"data_offsets":[0,%s]}}',
-		cardinality(vectors) / cardinality(words), to_json(array_to_string(words, E'\n')), cardinality(words), cardinality(vectors) / cardinality(words),
-		4 * cardinality(vectors)), 'UTF8') AS header) AS t $$;
-CREATE TEMPORARY TABLE file AS SELECT vectors_file('{happy,elated,glad,furious,livid,angry,afraid,scared,The}',
-	'{9,0,0,0, 8,1,0,0, 9,1,0,0, 0,9,0,0, 0,8,1,0, 0,9,1,0, 0,0,9,0, 0,0,8,1, 1,1,1,1}') AS data;
-INSERT INTO emotion.vectors (name, sha256, size, parts, dim, words, buckets, ngrams, min_n, max_n, source)
-SELECT 'moods', sha256(data), octet_length(data), 1, 4, 9, 0, 0, 0, 0, 'made up' FROM file;
-INSERT INTO emotion.vectors_part SELECT 'moods', 1, data FROM file;
+INSERT INTO emotion.import_part (upload, part, data) VALUES ('moods', 1, convert_to(
+	E'happy 9 0 0 0\nelated 8 1 0 0\nglad 9 1 0 0\nfurious 0 9 0 0\nlivid 0 8 1 0\nangry 0 9 1 0\nafraid 0 0 9 0\nscared 0 0 8 1\nThe 1 1 1 1\n', 'UTF8'));
+CALL emotion_import_vectors_upload('moods', 'moods');
 CALL emotion_train('begun', 'said', options('{"vectors": "moods", "vectors_words": 9, "embedding_rate": 0}', :'said') - 'embedding_dim');
 CALL emotion_train('begun', 'said', options('{"vectors": "moods", "subword_buckets": 1000, "dropout_subword": 0.3}', :'said') - 'embedding_dim');
 SELECT text, emotion_labels(text, 'words@1') AS words, emotion_labels(text, 'begun@1') AS vectors

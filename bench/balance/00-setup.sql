@@ -13,6 +13,7 @@ CREATE TABLE IF NOT EXISTS bench.trained (condition text, seed int, model text N
 CREATE TABLE IF NOT EXISTS bench.figure (condition text NOT NULL, seed int NOT NULL, scope text NOT NULL, label text,
 	metric text NOT NULL, value float8, resamples float8[] NOT NULL, UNIQUE (condition, seed, scope, label, metric));
 CREATE TABLE IF NOT EXISTS bench.refused (condition text PRIMARY KEY, reason text NOT NULL);
+TRUNCATE bench.refused; -- another build may know more
 
 CREATE OR REPLACE FUNCTION bench.stop(message text) RETURNS void LANGUAGE plpgsql AS $$
 	BEGIN

@@ -10,20 +10,22 @@ SELECT format('CALL emotion_split(%L, %L, %L)', 'SELECT id, text, labels FROM be
 SELECT settings ->> 'teacher' AS given, CASE WHEN settings ->> 'teacher' <> '' THEN 0
 	WHEN to_regproc('emotion_ensemble') IS NULL THEN 1 ELSE seeds END AS members FROM bench.setting \gset
 SELECT format('CALL emotion_train(%L, %L, %L)', 'teacher_' || seed, 'bench.teaching',
-	CASE WHEN EXISTS (SELECT FROM emotion_training_progress WHERE model = 'teacher_' || seed || '@1' AND state = 'interrupted')
+	CASE WHEN EXISTS (SELECT FROM emotion_training_progress
+		WHERE split_part(model, '@', 1) = 'teacher_' || seed AND state = 'interrupted')
 	THEN '{"resume": true}' ELSE options || jsonb_build_object('seed', seed, 'split_column', 'split',
 		'train_split', 'teach', 'dev_split', 'held') END)
 	FROM bench.recipe, generate_series(1, :members) AS seed
 	WHERE NOT EXISTS (SELECT FROM emotion_models WHERE name = 'teacher_' || seed) ORDER BY seed \gexec
 SELECT format('SELECT emotion_ensemble(%L, %L)', 'teacher',
-		(SELECT array_agg('teacher_' || seed || '@1' ORDER BY seed) FROM generate_series(1, :members) AS seed))
+		(SELECT array_agg(model ORDER BY name) FROM emotion_models WHERE name ~ '^teacher_[0-9]+$'))
 	WHERE :members > 1 AND NOT EXISTS (SELECT FROM emotion_models WHERE name = 'teacher') \gexec
 
 -- model: labels tweets; cut_on: rows that tell how sure it must be.
 CREATE TABLE bench.teacher AS SELECT
-	CASE WHEN :'given' = '' THEN CASE WHEN :members > 1 THEN 'teacher@1' ELSE 'teacher_1@1' END
-		WHEN EXISTS (SELECT FROM emotion_models WHERE name = 'given') THEN 'given@1'
-		ELSE (SELECT max(model) FROM emotion_models WHERE :'given' IN (model, name)) END AS model,
+	(SELECT max(m.model) FROM emotion_models AS m
+		WHERE CASE WHEN :'given' = '' THEN m.name = CASE WHEN :members > 1 THEN 'teacher' ELSE 'teacher_1' END
+			WHEN EXISTS (SELECT FROM emotion_models WHERE name = 'given') THEN m.name = 'given'
+			ELSE :'given' IN (m.model, m.name) END) AS model,
 	CASE WHEN :'given' = '' THEN 'SELECT text, labels FROM bench.teaching WHERE split = ''held'''
 		ELSE 'SELECT text, labels FROM bench.dev' END AS cut_on,
 	:members AS members;

@@ -3,23 +3,23 @@
 
 SELECT EXISTS (SELECT FROM bench.trained WHERE condition = :'condition' AND seed = :seed)
 	OR EXISTS (SELECT FROM bench.refused WHERE condition = :'condition') AS done,
-	'c_' || :'condition' || '_' || :seed AS model \gset
+	'c_' || :'condition' || '_' || :seed AS name \gset
 \if :done
 	\quit
 \endif
 \echo == :condition, seed :seed
 SELECT 'bench.' || c.source AS source, CASE WHEN EXISTS (SELECT FROM emotion_training_progress
-		WHERE model = :'model' || '@1' AND state = 'interrupted')
+		WHERE split_part(model, '@', 1) = :'name' AND state = 'interrupted')
 	THEN '{"resume": true}' ELSE r.options || c.options || jsonb_build_object('seed', :seed,
 		'dev_source', 'SELECT text, labels FROM bench.dev') END AS options,
-	EXISTS (SELECT FROM emotion_models WHERE model = :'model' || '@1') AS published
-	FROM bench.condition AS c, bench.recipe AS r WHERE name = :'condition' \gset
+	EXISTS (SELECT FROM emotion_models WHERE name = :'name') AS published
+	FROM bench.condition AS c, bench.recipe AS r WHERE c.name = :'condition' \gset
 \if :published
 \else
 	\set ON_ERROR_STOP 0
 	SET client_min_messages = warning;
 	\set VERBOSITY terse
-	CALL emotion_train(:'model', :'source', :'options');
+	CALL emotion_train(:'name', :'source', :'options');
 	\set failed :ERROR
 	\set state :LAST_ERROR_SQLSTATE
 	\set message :LAST_ERROR_MESSAGE
@@ -36,10 +36,11 @@ SELECT 'bench.' || c.source AS source, CASE WHEN EXISTS (SELECT FROM emotion_tra
 \endif
 VACUUM emotion.training_checkpoint; -- some 50 MB for each epoch
 
+SELECT model, version FROM emotion_models WHERE name = :'name' \gset
 BEGIN;
 INSERT INTO bench.figure SELECT :'condition', :seed, e.* FROM bench.setting,
-	emotion_evaluate_resamples(:'model' || '@1', 'SELECT text, labels FROM bench.dev',
+	emotion_evaluate_resamples(:'model', 'SELECT text, labels FROM bench.dev',
 		jsonb_build_object('folds', 2, 'seed', 1, 'bootstrap', settings -> 'resamples')) AS e;
-INSERT INTO bench.trained SELECT :'condition', :seed, :'model' || '@1', train_texts, best_epoch, seconds
-	FROM emotion.training_run WHERE name = :'model' AND version = 1;
+INSERT INTO bench.trained SELECT :'condition', :seed, :'model', train_texts, best_epoch, seconds
+	FROM emotion.training_run WHERE name = :'name' AND version = :version;
 COMMIT;

@@ -19,7 +19,7 @@ Enhancement" (arXiv 2511.14073) inside PostgreSQL: the same network, trained on 
 were balanced, grown by pseudo-labelled tweets and by LLM-written texts. `bench/balance/run.sh` makes this page.
 
 - **Same for all**: network (%s), %s updates in batches of %s (%s epochs of %s, whatever the size of the set), learning-rate
-  schedule, dev (GoEmotions', %s texts: chooses the epoch by macro average precision), %s seeds, %s threads.%s
+  schedule, dev (GoEmotions', %s texts: chooses the epoch by macro average precision), seeds 1 to %s, %s threads.%s
 - **Thresholds** are cross-validated within dev in two halves, so that no row is measured with thresholds that it chose. AUC and
   average precision need none. The epoch was chosen on the same rows, in the same way for all: differences are fair, levels are a
   little high. Average precision of few positives is higher in resamples than in the rows themselves; in differences this cancels.

@@ -10,7 +10,7 @@
 #   OUTPUT      directory of what is written (docs; in quick mode build/balance)
 #   QUICK=1     few of the texts, one seed, few updates of a small network: does it all run?
 #   SEEDS       trainings of each condition (3)
-#   UPDATES     of each training, in batches of 128 (1200); EPOCHS: how often dev is looked at (8)
+#   UPDATES     of each training, in batches of 128 (1000); EPOCHS: how often dev is looked at (8)
 #   CONDITIONS  names out of 20-conditions.sql; "goemotions", the baseline, is always among them (all)
 #   NETWORK     options of emotion_train for every training, JSON (the network of the model "english")
 #   VECTORS     name of word vectors in the registry to begin with (none)
@@ -32,7 +32,7 @@ if [ "$quick" = 1 ]; then
 	: "${OUTPUT:=build/balance}"
 else
 	every=1
-	: "${SEEDS:=3}" "${UPDATES:=1200}" "${EPOCHS:=8}" "${PER_LABEL:=2000}" "${RESAMPLES:=2000}" "${PRECISION:=0.6}"
+	: "${SEEDS:=3}" "${UPDATES:=1000}" "${EPOCHS:=8}" "${PER_LABEL:=2000}" "${RESAMPLES:=2000}" "${PRECISION:=0.6}"
 	: "${NETWORK:={\}}" "${OUTPUT:=docs}"
 fi
 teacher=${TEACHER:-}

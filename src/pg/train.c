@@ -181,6 +181,11 @@ LoadBase(Training *training)
 	Check(model_read(training->allocator, bytes, (size_t) row.size, &training->start.base, &status),
 		  &status);
 	pfree(bytes);
+	if (training->start.base->member_count > 0)
+		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						errmsg("base \"%s\" is an ensemble, which has no network of its own",
+							   request->base),
+						errhint("Name one of the models that it was made of.")));
 	ParseTrainOptions(training->options, &training->start.base->layout.config, &on_base);
 	if (strcmp(ShapeOf(&on_base.config), ShapeOf(&training->start.base->layout.config)) != 0)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
