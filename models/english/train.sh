@@ -1,17 +1,19 @@
 #!/usr/bin/env bash
-# Train the bundled model again, inside a private server, from GoEmotions' train split; dev chooses
-# the epoch and the thresholds.
+# Train the bundled model again, inside a private server; dev chooses what there is to choose.
 #
 #   EMOTION_DATA=DIRECTORY models/english/train.sh
 #
+#   WORK    directory of the server: what is finished there is not done again (a new one, removed)
+#
 # DIRECTORY/goemotions holds train.tsv, dev.tsv (text TAB label ids TAB comment id) and labels.txt (the
-# names in the order of the ids). Writes english.safetensors, README.md and calibration.svg beside this
-# file, each in one move when it is complete. OPTIONS of emotion_train stand in train.sql.
+# names in the order of the ids); DIRECTORY/reddit the texts without labels, a text a line, compressed
+# by zstd. Writes english.safetensors, README.md, steps.tsv and calibration.svg beside this file, each
+# in one move when it is complete. train.sql is the recipe; it takes about an hour on two cores.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 here=models/english
-data=${EMOTION_DATA:-../shared/data}/goemotions
-for file in train.tsv dev.tsv labels.txt; do
+data=${EMOTION_DATA:-../shared/data}
+for file in goemotions/{train.tsv,dev.tsv,labels.txt} reddit/{selftext,titles}.txt.zst; do
 	[ -r "$data/$file" ] || {
 		echo "$data/$file is not there: set EMOTION_DATA" >&2
 		exit 1
@@ -21,17 +23,35 @@ done
 
 MAKEFLAGS= "${MAKE:-make}" --no-print-directory -s -j"$(nproc)" all
 install_extension
-directory=$(mktemp -d /tmp/emotion-english.XXXXXX)
+if [ -n "${WORK:-}" ]; then
+	mkdir -p "$WORK"
+	directory=$(cd "$WORK" && pwd)
+	cluster_stop "$directory"
+else
+	directory=$(mktemp -d /tmp/emotion-english.XXXXXX)
+fi
 chmod 755 "$directory"
-trap 'status=$?; cluster_stop "$directory"; rm -rf "$directory" $here/.new.*; exit $status' EXIT
+stop() {
+	local status=$?
+	cluster_stop "$directory"
+	rm -rf $here/.new.*
+	[ -n "${WORK:-}" ] || rm -rf "$directory"
+	exit $status
+}
+trap stop EXIT
 trap 'exit 130' INT TERM
 
 for split in train dev; do
-	awk -f $here/goemotions.awk -v split_name=$split "$data/labels.txt" "$data/$split.tsv"
+	awk -f $here/goemotions.awk -v split_name=$split "$data/goemotions/labels.txt" \
+		"$data/goemotions/$split.tsv"
 done >"$directory/goemotions.copy"
-cp $here/{train,figures}.sql $here/{sentences,steps}.tsv "$directory/"
+for file in selftext titles; do
+	zstd -dc "$data/reddit/$file.txt.zst"
+done | sed 's/\\/\\\\/g' | tr '\t' ' ' >"$directory/reddit.copy"
+cp $here/*.sql $here/sentences.tsv "$directory/"
 [ "$(id -u)" != 0 ] || chown -R "$cluster_user" "$directory"
-cluster_start "$directory" "fsync = off" "shared_buffers = 256MB" "max_wal_size = 4GB"
+cluster_start "$directory" "fsync = off" "shared_buffers = 256MB" "max_wal_size = 4GB" \
+	"maintenance_work_mem = 1GB" "max_parallel_maintenance_workers = $(($(nproc) - 1))"
 
 psql_here() { as_db_user psql -Xq -v ON_ERROR_STOP=1 -d postgres "$@"; }
 (cd "$directory" && psql_here -f train.sql)

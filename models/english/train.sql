@@ -1,25 +1,83 @@
--- The recipe of the bundled model; models/english/train.sh runs it.
+-- The recipe of the bundled model; models/english/train.sh runs it, and again what is not finished.
 
 SET client_min_messages = error; -- no word about a bundled model that is not there yet
-CREATE EXTENSION emotion;
+CREATE EXTENSION IF NOT EXISTS emotion;
 SET client_min_messages = notice;
 
+SELECT to_regclass('reddit') IS NULL AS wanted \gset
+\if :wanted
+BEGIN;
 CREATE TABLE goemotions (text text NOT NULL, labels text[] NOT NULL, split text NOT NULL, id text);
 \copy goemotions FROM 'goemotions.copy'
+CREATE TABLE reddit (text text NOT NULL);
+\copy reddit FROM 'reddit.copy'
+COMMIT;
+\endif
 
-CALL emotion_train('english_training', 'goemotions', '{
+-- 1. Words: what stands near what, in 56 million words of Reddit.
+SELECT NOT EXISTS (SELECT FROM emotion_vectors WHERE name = 'reddit') AS wanted \gset
+\if :wanted
+CALL emotion_train_vectors('reddit', 'SELECT text FROM reddit UNION ALL SELECT text FROM goemotions WHERE split = ''train''',
+	'text', '{"dim": 200, "epochs": 4, "min_n": 3, "max_n": 5, "buckets": 30000, "min_count": 5, "seed": 1}');
+\endif
+
+-- 2. Sentences: words that say most about a label are foreseen where they are hidden.
+SELECT NOT EXISTS (SELECT FROM emotion_models WHERE name = 'reddit') AS wanted \gset
+\if :wanted
+CALL emotion_train('reddit', 'SELECT text FROM reddit WHERE pg_catalog.hashtext(text) % 2 = 0', '{
+	"objective": "cues", "cue_source": "SELECT * FROM goemotions WHERE split = ''train''",
+	"cues": 400, "cue_rate": 0.5, "cue_noise": 0.1, "cue_count": 1000000000,
+	"vectors": "reddit", "vectors_words": 20000,
+	"subword_buckets": 30000, "subword_min": 3, "subword_max": 5, "dropout_subword": 0.1,
+	"dropout_word": 0, "dropout_embedding": 0.1, "dropout_conv": 0.1, "dropout_hidden": 0.1,
+	"dropout_pooled": 0.2,
+	"learning_rate": 0.006, "embedding_rate": 0.03, "weight_averaging": 0.998,
+	"epochs": 8, "steps_per_epoch": 2000, "precision": "mixed", "seed": 1,
+	"description": "foresees hidden words of Reddit texts; where the model english begins"
+}');
+\endif
+
+-- 3. Labels: the network begins as the one above; what is near the output learns fast, words slowly.
+SELECT format('CALL emotion_train(''teacher'', ''goemotions'', ''{
+	"base": "reddit@1", "split_column": "split", "seed": %s, %s
+	"description": "one of the four that teach the model english"
+}'')', seed, $$
 	"labels": ["admiration", "amusement", "anger", "annoyance", "approval", "caring", "confusion",
 		"curiosity", "desire", "disappointment", "disapproval", "disgust", "embarrassment",
 		"excitement", "fear", "gratitude", "grief", "joy", "love", "nervousness", "optimism", "pride",
 		"realization", "relief", "remorse", "sadness", "surprise", "neutral"],
-	"split_column": "split",
-	"epochs": 6,
 	"dropout_word": 0.1, "dropout_embedding": 0.3, "dropout_conv": 0.3, "dropout_hidden": 0.2,
-	"dropout_pooled": 0.5,
-	"metric": "macro_ap",
-	"patience": 0,
-	"seed": 1,
-	"description": "28 emotions in English text, trained on GoEmotions"
-}');
+	"dropout_pooled": 0.5, "dropout_subword": 0,
+	"learning_rate": 0.012, "embedding_rate": 0.05, "weight_averaging": 0.998,
+	"epochs": 5, "patience": 0, "metric": "macro_ap", "precision": "mixed",$$)
+FROM generate_series((SELECT count(*) + 1 FROM emotion_models WHERE name = 'teacher'), 4) AS seed \gexec
+SELECT NOT EXISTS (SELECT FROM emotion_models WHERE name = 'teachers') AS wanted \gset
+\if :wanted
+SELECT emotion_ensemble('teachers', ARRAY['teacher@1', 'teacher@2', 'teacher@3', 'teacher@4']);
+\endif
 
+-- 4. One network for four: it learns what they say of labelled and of other texts.
+SELECT NOT EXISTS (SELECT FROM emotion_models WHERE name = 'english_training') AS wanted \gset
+\if :wanted
+CREATE TABLE IF NOT EXISTS transfer AS SELECT text FROM reddit
+	WHERE pg_catalog.hashtext(text) % 2 <> 0 AND length(text) BETWEEN 15 AND 150 ORDER BY hashtextextended(text, 1) LIMIT 400000;
+CALL emotion_train('english_training', 'goemotions', '{
+	"base": "reddit@1", "split_column": "split", "seed": 1,
+	"teachers": ["teachers@1"], "soft_weight": 0.7, "transfer_source": "transfer",
+	"dropout_word": 0.1, "dropout_embedding": 0.3, "dropout_conv": 0.3, "dropout_hidden": 0.2,
+	"dropout_pooled": 0.5, "dropout_subword": 0.05,
+	"learning_rate": 0.012, "embedding_rate": 0.05, "weight_averaging": 0.998,
+	"epochs": 4, "patience": 0, "metric": "macro_ap", "precision": "mixed", "storage": "i8",
+	"description": "28 emotions in English text, trained on GoEmotions and texts of Reddit"
+}');
+\endif
+
+-- 5. Scores that mean what they say, then thresholds.
+SELECT count(*) = 1 AS wanted FROM emotion_models WHERE name = 'english_training' \gset
+\if :wanted
 SELECT emotion_calibrate('english_training@1', 'goemotions', '{"split_column": "split"}');
+\endif
+SELECT count(*) = 2 AS wanted FROM emotion_models WHERE name = 'english_training' \gset
+\if :wanted
+SELECT count(*) AS thresholds FROM emotion_tune_thresholds('english_training@2', 'goemotions', '{"split_column": "split"}');
+\endif
