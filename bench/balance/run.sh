@@ -99,7 +99,10 @@ if [ -n "${PREPARE:-}" ] && [ -z "$(answer "SELECT 1 FROM bench.stage WHERE name
 fi
 sql -f $here/20-conditions.sql -v wanted="${CONDITIONS:-}"
 if [ -f "$teacher" ] && [ -z "$(answer "SELECT 1 FROM emotion_models WHERE name = 'given'")" ]; then
-	sql -o /dev/null -c "\lo_import '$teacher'" -c "SELECT emotion_import('given', lo_get(:LASTOID)), lo_unlink(:LASTOID)"
+	sql -o /dev/null <<-SQL
+		\\lo_import '$teacher'
+		SELECT emotion_import('given', lo_get(:LASTOID)), lo_unlink(:LASTOID);
+	SQL
 fi
 stage 30-teacher
 stage 40-tweets
