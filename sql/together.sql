@@ -5,7 +5,7 @@ CREATE EXTENSION IF NOT EXISTS emotion;
 CREATE SCHEMA together;
 SET search_path = together, public;
 CREATE FUNCTION options(jsonb, text) RETURNS jsonb IMMUTABLE LANGUAGE sql AS $$ SELECT ('{' || $2 || '}')::jsonb || $1 $$;
-CREATE TABLE said AS SELECT concat_ws(' ', a, word, b) AS text, array_remove(ARRAY[label, CASE a WHEN 'alas' THEN 'fear' END], '') AS labels
+CREATE TABLE said AS SELECT concat_ws(' ', a, word, b) AS text, array_remove(ARRAY[label, CASE a WHEN 'alas' THEN 'fear' ELSE '' END], '') AS labels
 FROM unnest('{the,my,we,alas}'::text[]) AS a, unnest('{today,was,and}'::text[]) AS b,
 	(VALUES ('happy', 'joy'), ('glad', 'joy'), ('furious', 'anger'), ('angry', 'anger'), ('afraid', 'fear'), ('fearful', 'fear'), ('so', ''), ('', '')) AS w (word, label);
 INSERT INTO emotion.import_part (upload, part, data) VALUES
@@ -54,16 +54,16 @@ CREATE VIEW misspelt AS SELECT replace(replace(text, 'happy', 'happyy'), 'furiou
 CREATE FUNCTION mean(text) RETURNS real[] LANGUAGE sql AS $$
 	SELECT array_agg((a + b) / 2 ORDER BY i) FROM unnest(emotion_scores($1, 'calm@2'), emotion_scores($1, 'joined@1')) WITH ORDINALITY AS s (a, b, i) $$;
 \set plain '"embedding_dim": 6, "filters": 6, "hidden": 6, "attention": 6, "batch_size": 1000, "shard_size": 1000, "epochs": 20, "patience": 0, "min_count": 1, "learning_rate": 0.02, "dropout_embedding": 0, "dropout_conv": 0, "dropout_pooled": 0, "threads": 1'
-CALL emotion_train('asked', 'misspelt', options('{"teachers": ["calm@2", "joined@1"]}', :'plain'));
-CALL emotion_train('asked', 'SELECT *, together.mean(text) AS scores FROM misspelt', options('{"soft_column": "scores", "labels": ["anger", "fear", "joy"]}', :'plain'));
-CALL emotion_train('asked', 'SELECT *, together.mean(meant) AS scores FROM misspelt', options('{"soft_column": "scores", "labels": ["anger", "fear", "joy"]}', :'plain'));
+CALL emotion_train('drilled', 'misspelt', options('{"teachers": ["calm@2", "joined@1"]}', :'plain'));
+CALL emotion_train('drilled', 'SELECT *, together.mean(text) AS scores FROM misspelt', options('{"soft_column": "scores", "labels": ["anger", "fear", "joy"]}', :'plain'));
+CALL emotion_train('drilled', 'SELECT *, together.mean(meant) AS scores FROM misspelt', options('{"soft_column": "scores", "labels": ["anger", "fear", "joy"]}', :'plain'));
 SELECT max(abs(a - b)) < 1e-3 AS same, max(abs(a - c)) > 1e-2 AS meant
-FROM misspelt, unnest(emotion_scores(text, 'asked@1'), emotion_scores(text, 'asked@2'), emotion_scores(text, 'asked@3')) AS s (a, b, c);
+FROM misspelt, unnest(emotion_scores(text, 'drilled@1'), emotion_scores(text, 'drilled@2'), emotion_scores(text, 'drilled@3')) AS s (a, b, c);
 
 -- What cannot be: an ensemble is no network to begin as, nor one to calibrate.
 CALL emotion_train('no', 'said', '{"base": "joined@1"}');
 SELECT emotion_calibrate('joined@1', 'said');
 
 SELECT emotion_drop_vectors('moods');
-SELECT count(emotion_drop_model(model)) AS dropped FROM emotion_models WHERE name IN ('all', 'calm', 'joined', 'moved', 'asked');
+SELECT count(emotion_drop_model(model)) AS dropped FROM emotion_models WHERE name IN ('all', 'calm', 'joined', 'moved', 'drilled');
 DROP SCHEMA together CASCADE;
