@@ -31,7 +31,7 @@ CALL emotion_train('reddit', 'SELECT text FROM reddit WHERE pg_catalog.hashtext(
 	"subword_buckets": 30000, "subword_min": 3, "subword_max": 5, "dropout_subword": 0.1,
 	"dropout_word": 0, "dropout_embedding": 0.1, "dropout_conv": 0.1, "dropout_hidden": 0.1,
 	"dropout_pooled": 0.2,
-	"learning_rate": 0.006, "embedding_rate": 0.03, "weight_averaging": 0.998,
+	"learning_rate": 0.002, "embedding_rate": 0.05,
 	"epochs": 8, "steps_per_epoch": 2000, "precision": "mixed", "seed": 1,
 	"description": "foresees hidden words of Reddit texts; where the model english begins"
 }');
