@@ -4,10 +4,11 @@
 #   EMOTION_DATA=DIRECTORY models/english/train.sh
 #
 #   WORK    directory of the server: what is finished there is not done again (a new one, removed)
+#   STEPS=1 train it again without each part of the recipe and with what was not taken, for steps.tsv
 #
 # DIRECTORY/goemotions holds train.tsv, dev.tsv (text TAB label ids TAB comment id) and labels.txt (the
 # names in the order of the ids); DIRECTORY/reddit the texts without labels, a text a line, compressed
-# by zstd. Writes english.safetensors, README.md, steps.tsv and calibration.svg beside this file, each
+# by zstd. Writes english.safetensors, README.md and calibration.svg (with STEPS=1 also steps.tsv) beside this file, each
 # in one move when it is complete. train.sql is the recipe; it takes about an hour on two cores.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -55,6 +56,20 @@ cluster_start "$directory" "fsync = off" "shared_buffers = 256MB" "max_wal_size 
 
 psql_here() { as_db_user psql -Xq -v ON_ERROR_STOP=1 -d postgres "$@"; }
 (cd "$directory" && psql_here -f train.sql)
+
+# GoEmotions with LLM-written texts, whose labels most of five annotators gave, is one of the steps.
+if [ -n "${STEPS:-}" ]; then
+	if [ -r "$data/llm/votes.tsv" ] && [ -z "$(psql_here -At -c "SELECT to_regclass('llm')")" ]; then
+		cp "$data/llm/texts.tsv" "$data/llm/votes.tsv" "$directory/"
+		(cd "$directory" && psql_here -f llm.sql)
+	fi
+	{
+		head -n 1 $here/steps.tsv
+		(cd "$directory" && psql_here -At -f steps.sql)
+	} >$here/.new.tsv
+	mv $here/.new.tsv $here/steps.tsv
+fi
+cp $here/steps.tsv "$directory/"
 
 # The last version is the one that ships: calibrating and tuning publish further ones.
 trained=english_training@1

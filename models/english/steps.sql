@@ -1,0 +1,56 @@
+-- What each part of the recipe is worth: the first teacher trained again with one thing changed. Run by
+-- train.sh with STEPS=1, where train.sql has run; prints the rows of steps.tsv.
+SET client_min_messages = warning;
+
+CREATE TEMPORARY TABLE variant (place serial, name text, model text, previous text, says text, options jsonb);
+INSERT INTO variant (name, previous, says, options) VALUES
+	('random', NULL, 'the network alone: words begin at random and learn as fast as all else (learning_rate 0.002)',
+		'{"base": null, "learning_rate": 0.002, "embedding_rate": 1, "weight_averaging": 0, "dropout_subword": null}'),
+	('vectors', 'random', 'words begin as vectors of Reddit, with n-grams for unknown ones',
+		'{"base": null, "vectors": "reddit", "vectors_words": 20000, "subword_buckets": 30000, "learning_rate": 0.002, "embedding_rate": 1, "weight_averaging": 0}'),
+	('average', 'vectors', 'the moving average of the weights',
+		'{"base": null, "vectors": "reddit", "vectors_words": 20000, "subword_buckets": 30000, "learning_rate": 0.002, "embedding_rate": 1}'),
+	('rates', 'average', 'words learn slowly, the network fast (learning_rate 0.012, embedding_rate 0.05)',
+		'{"base": null, "vectors": "reddit", "vectors_words": 20000, "subword_buckets": 30000}'),
+	('cues', 'rates', 'the network has learnt to foresee hidden words of Reddit: a teacher', '{}'),
+	('i8', 'cues', 'the same, kept in 8 bits', '{"storage": "i8"}'),
+	('single', 'cues', 'not taken: single precision', '{"precision": "single"}'),
+	('frozen', 'cues', 'not taken: words stand still', '{"embedding_rate": 0}'),
+	('unfreeze', 'cues', 'not taken: layers join one by one (unfreeze_epochs 0.3)', '{"unfreeze_epochs": 0.3}'),
+	('layers', 'cues', 'not taken: slower by layer (layer_decay 0.7, embedding_rate 0.15)', '{"layer_decay": 0.7, "embedding_rate": 0.15}'),
+	('focal', 'cues', 'not taken: focal loss', '{"loss": "focal"}'),
+	('asymmetric', 'cues', 'not taken: asymmetric loss', '{"loss": "asymmetric"}'),
+	('distribution', 'cues', 'not taken: distribution-balanced loss', '{"loss": "distribution_balanced"}'),
+	('adjusted', 'cues', 'not taken: logit adjustment of 0.5', '{"logit_adjustment": 0.5}'),
+	('mixup', 'cues', 'not taken: mixup of 0.2', '{"mixup": 0.2}'),
+	('samples', 'cues', 'not taken: four dropout samples', '{"dropout_samples": 4}'),
+	('words', 'cues', 'not taken: word dropout of 0.2', '{"dropout_word": 0.2}'),
+	('llm', 'cues', 'not taken: with the 1,560 LLM-written texts', '{}');
+
+-- The options of the first teacher, as they were given.
+SELECT lineage -> 'options' AS teacher FROM emotion_models WHERE model = 'teacher@1' \gset
+SELECT format('CALL emotion_train(%L, %L, %L)', 'step_' || name,
+		CASE WHEN name = 'llm' THEN 'SELECT text, labels, split FROM goemotions UNION ALL SELECT text, labels, ''train'' FROM llm' ELSE 'goemotions' END,
+		jsonb_strip_nulls(:'teacher'::jsonb || options))
+	FROM variant WHERE NOT EXISTS (SELECT FROM emotion_models AS m WHERE m.name = 'step_' || variant.name)
+		AND (variant.name <> 'llm' OR to_regclass('llm') IS NOT NULL) ORDER BY place \gexec
+
+UPDATE variant SET model = 'step_' || name || '@1';
+INSERT INTO variant (name, model, previous, says) VALUES
+	('teachers', 'teachers@1', 'cues', 'four such networks of other seeds, their mean score'),
+	('student', 'english_training@1', 'teachers', 'one network taught by the four, also on texts of Reddit, in 8 bits'),
+	('calibrated', 'english_training@2', 'student', 'calibrated'),
+	('tuned', 'english_training@3', 'calibrated', 'thresholds tuned: the model that ships');
+
+SELECT format(E'%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s', v.name, v.says || CASE WHEN p.name = 'cues' AND v.says LIKE 'not taken%' THEN ' (gain over cues)' ELSE '' END,
+	round(auc.value::numeric, 4), round(auc.low::numeric, 4), round(auc.high::numeric, 4), round(ap.value::numeric, 4),
+	round(f1.value::numeric, 4), round(f1.low::numeric, 4), round(f1.high::numeric, 4),
+	round(c.difference::numeric, 4), round(c.low::numeric, 4), round(c.high::numeric, 4))
+FROM variant AS v JOIN emotion_models AS m ON m.model = v.model
+LEFT JOIN variant AS p ON p.name = v.previous
+CROSS JOIN LATERAL (SELECT array_agg(e) AS rows FROM emotion_evaluate(v.model, 'goemotions',
+	'{"split_column": "split", "folds": 2, "bootstrap": 1000}') AS e WHERE e.scope = 'macro') AS figures
+CROSS JOIN LATERAL unnest(figures.rows) AS auc CROSS JOIN LATERAL unnest(figures.rows) AS ap CROSS JOIN LATERAL unnest(figures.rows) AS f1
+LEFT JOIN LATERAL (SELECT * FROM emotion_compare(p.model, v.model, 'goemotions', '{"split_column": "split", "bootstrap": 1000}')
+	WHERE metric = 'macro_roc_auc') AS c ON p.model IS NOT NULL
+WHERE auc.metric = 'roc_auc' AND ap.metric = 'average_precision' AND f1.metric = 'f1' ORDER BY v.place;
