@@ -94,6 +94,12 @@ like($err, qr/57014/, 'and is cancelled');
 is($err, '', 'and resumed');
 is(hash('stopped'), hash('tuned'), 'and ends with the weights of one that was not');
 
+# --- begun with word vectors, in a file of many pages
+(undef, $err) = ask($session, q{CALL emotion_train_vectors('of_diary', 'few', 'text', '{"dim": 8, "epochs": 1, "buckets": 2000, "threads": 1}')});
+is($err, '', 'word vectors are learnt');
+(undef, $err) = ask($session, train('begun', 'few', qq{{$cues, "epochs": 1, "vectors": "of_diary"}}));
+is($err, '', 'and foreseeing words begins with them');
+
 # --- more rows than memory
 my $one = qq{$cues, "epochs": 1, "steps_per_epoch": 50};
 ask($session, q{SET maintenance_work_mem = '64MB'});
