@@ -486,8 +486,11 @@ RunTraining(Training *training, const char *name, Jsonb *given)
 			LogPhase(&training->reference, "scoring");
 		}
 		Commit();
+		/* large values are read with one; a commit leaves none */
+		PushActiveSnapshot(GetTransactionSnapshot());
 		LoadRequestedVectors(training);
 		LoadBase(training);
+		PopActiveSnapshot();
 		ReadTrainRows(training->source, &training->request, &training->start, training->pool,
 					  &training->rows);
 		/* only now, when the rows have proved fit to train on */
