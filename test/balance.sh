@@ -11,6 +11,7 @@ for file in goemotions/train.tsv goemotions/dev.tsv goemotions/labels.txt sentim
 done
 export EMOTION_DATA
 work=$(mktemp -d /tmp/emotion-balance-test.XXXXXX) || exit
+chmod 755 "$work"
 trap 'rm -rf "$work"' EXIT
 mkdir "$work/written"
 number=0

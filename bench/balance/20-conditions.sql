@@ -42,8 +42,8 @@ INSERT INTO bench.condition (name, source, options, says) VALUES
 	('asymmetric', 'goemotions', '{"loss": "asymmetric"}', 'GoEmotions; asymmetric loss'),
 	('distribution_balanced', 'goemotions', '{"loss": "distribution_balanced"}', 'GoEmotions; distribution-balanced loss'),
 	('logit_adjusted', 'goemotions', '{"logit_adjustment": 1}', 'GoEmotions; logits adjusted by the labels'' frequencies'),
-	('goemotions_mixed', 'goemotions', '{"precision": "mixed"}', 'GoEmotions; mixed precision'),
-	('even_copies_mixed', 'even_copies', '{"precision": "mixed"}', 'the even mixture with copies; mixed precision');
+	('goemotions_single', 'goemotions', '{"precision": "single"}', 'GoEmotions; single precision, all others are mixed'),
+	('even_copies_single', 'even_copies', '{"precision": "single"}', 'the even mixture with copies; single precision');
 SELECT bench.stop('no condition "' || w || '"; there are ' || (SELECT string_agg(name, ', ' ORDER BY place) FROM bench.condition))
 	FROM regexp_split_to_table(trim(:'wanted'), '\s+') AS w WHERE w <> '' AND w NOT IN (SELECT name FROM bench.condition) \g /dev/null
 DELETE FROM bench.condition WHERE trim(:'wanted') <> '' AND name <> ALL (regexp_split_to_array(:'wanted', '\s+') || '{goemotions}');
@@ -51,9 +51,10 @@ DELETE FROM bench.condition WHERE trim(:'wanted') <> '' AND name <> ALL (regexp_
 -- The recipe: models/english's, but for the number of updates, which is the same for every set.
 CREATE OR REPLACE VIEW bench.recipe AS
 	SELECT '{"dropout_word": 0.1, "dropout_embedding": 0.3, "dropout_conv": 0.3, "dropout_hidden": 0.2,
-			"dropout_pooled": 0.5, "metric": "macro_ap", "patience": 0}'::jsonb
+			"dropout_pooled": 0.5, "learning_rate": 0.012, "embedding_rate": 0.05, "weight_averaging": 0.998,
+			"metric": "macro_ap", "patience": 0, "precision": "mixed"}'::jsonb
 		|| jsonb_build_object('labels', (SELECT jsonb_agg(label ORDER BY place) FROM bench.label))
 		|| jsonb_build_object('epochs', settings -> 'epochs', 'steps_per_epoch', settings -> 'steps', 'threads', settings -> 'threads')
-		|| CASE WHEN settings ->> 'vectors' <> '' THEN jsonb_build_object('vectors', settings -> 'vectors') ELSE '{}' END
+		|| jsonb_build_object('vectors', settings -> 'vectors')
 		|| (settings -> 'network') AS options
 	FROM bench.setting;

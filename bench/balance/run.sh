@@ -13,8 +13,8 @@
 #   UPDATES     of each training, in batches of 128 (1000); EPOCHS: how often dev is looked at (8)
 #   CONDITIONS  names out of 20-conditions.sql; "goemotions", the baseline, is always among them (all)
 #   NETWORK     options of emotion_train for every training, JSON (the network of the model "english")
-#   VECTORS     name of word vectors in the registry to begin with (none)
-#   PREPARE     SQL file to run before anything is trained, for example one that brings VECTORS
+#   VECTORS     name of word vectors that PREPARE brings (made here, see 15-vectors.sql)
+#   PREPARE     SQL file to run before anything is trained
 #   TEACHER     labels the tweets: a model of the registry, or a model file (made here, see 30-teacher.sql)
 #   PER_LABEL   rows of each label that quota is asked for (2000)
 #   PRECISION   wanted of the labels of tweets (0.6)
@@ -42,7 +42,7 @@ if [ $steps -lt 1 ]; then
 	exit 1
 fi
 for file in goemotions/train.tsv goemotions/dev.tsv goemotions/labels.txt sentiment140/tweets-100k.csv \
-	llm/texts.tsv llm/votes.tsv; do
+	llm/texts.tsv llm/votes.tsv reddit/titles.txt.zst; do
 	if [ ! -r "$data/$file" ]; then
 		echo "skipped: $data/$file is not there (set EMOTION_DATA)"
 		exit 0
@@ -72,6 +72,7 @@ mkdir -p "$work/files" "$OUTPUT"
 for file in goemotions/train.tsv goemotions/dev.tsv sentiment140/tweets-100k.csv; do
 	awk -v every=$every 'NR % every == 0' "$data/$file" >"$work/files/$(basename $file)"
 done
+zstd -dc "$data/reddit/titles.txt.zst" | awk -v every=$((2 * every)) 'NR % every == 0' >"$work/files/titles.txt"
 cp "$data"/goemotions/labels.txt "$data"/llm/texts.tsv "$data"/llm/votes.tsv "$work/files/"
 [ "$(id -u)" != 0 ] || chown -R "$cluster_user" "$work"
 cluster_start "$work" "fsync = off" "shared_buffers = 512MB" "max_wal_size = 4GB" "work_mem = 128MB" \
@@ -90,13 +91,14 @@ stage() { # NAME [psql arguments]: once, however often this script is begun agai
 }
 
 sql -f $here/00-setup.sql -v quick="$quick" -v steps=$steps -v epochs="$EPOCHS" -v network="$NETWORK" \
-	-v vectors="${VECTORS:-}" -v teacher="$teacher" -v per_label="$PER_LABEL" -v precision="$PRECISION" \
+	-v vectors="${VECTORS:-titles}" -v teacher="$teacher" -v per_label="$PER_LABEL" -v precision="$PRECISION" \
 	-v resamples="$RESAMPLES" -v threads="${THREADS:-2}" -v seeds="$SEEDS"
 stage 10-load -1 -v files="$work/files"
 if [ -n "${PREPARE:-}" ] && [ -z "$(answer "SELECT 1 FROM bench.stage WHERE name = 'prepare'")" ]; then
 	sql -f "$PREPARE"
 	answer "INSERT INTO bench.stage VALUES ('prepare', 0)"
 fi
+stage 15-vectors -v files="$work/files"
 sql -f $here/20-conditions.sql -v wanted="${CONDITIONS:-}"
 if [ -f "$teacher" ] && [ -z "$(answer "SELECT 1 FROM emotion_models WHERE name = 'given'")" ]; then
 	sql -o /dev/null <<-SQL

@@ -334,3 +334,20 @@ model_config_same_text(const model_config *a, const model_config *b)
 	(void) model_config_to_json(&second, texts[1], sizeof(texts[1]));
 	return strcmp(texts[0], texts[1]) == 0;
 }
+
+const char *
+model_config_difference(const model_config *a, const model_config *b)
+{
+	for (const option_spec *spec = model_config_options; spec->name != NULL; spec++)
+	{
+		char values[2][160];
+
+		if (strncmp(spec->name, "dropout_", strlen("dropout_")) == 0)
+			continue;
+		option_print(spec, a, values[0], sizeof(values[0]));
+		option_print(spec, b, values[1], sizeof(values[1]));
+		if (strcmp(values[0], values[1]) != 0)
+			return spec->name;
+	}
+	return NULL;
+}

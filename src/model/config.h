@@ -57,6 +57,9 @@ em_code model_config_check(const model_config *config, em_status *status);
 /* Whether both read texts in the same way. */
 bool model_config_same_text(const model_config *a, const model_config *b);
 
+/* The first option in which they differ, of those that weights depend on: all but dropout. Or NULL. */
+const char *model_config_difference(const model_config *a, const model_config *b);
+
 #define MODEL_CONFIG_JSON_MAX 4096
 
 /*

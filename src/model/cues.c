@@ -19,6 +19,8 @@ typedef struct candidate
 /* Everything counted in texts. */
 typedef struct counts
 {
+	em_should_stop should_stop;
+	void *stop_context;
 	size_t words, labels;
 	uint32_t *with_word; /* (words) */
 	uint32_t *last_text; /* (words): number + 1 of the text that counted the word last */
@@ -51,8 +53,10 @@ count_words(samples *texts, counts *counts, uint32_t *with_word, em_status *stat
 	for (uint32_t number = 0; number < texts_count; number++)
 	{
 		nn_sequence text;
-		em_code code = samples_read(texts, &number, 1, &text, NULL, NULL, status);
+		em_code code = samples_go_on(counts->should_stop, counts->stop_context, status);
 
+		if (code == EM_OK)
+			code = samples_read(texts, &number, 1, &text, NULL, NULL, status);
 		if (code != EM_OK)
 			return code;
 		for (uint32_t i = 0; i < text.length; i++)
@@ -71,8 +75,10 @@ count_joint(samples *texts, counts *counts, real *targets, em_status *status)
 	for (uint32_t number = 0; number < texts_count; number++)
 	{
 		nn_sequence text;
-		em_code code = samples_read(texts, &number, 1, &text, targets, NULL, status);
+		em_code code = samples_go_on(counts->should_stop, counts->stop_context, status);
 
+		if (code == EM_OK)
+			code = samples_read(texts, &number, 1, &text, targets, NULL, status);
 		if (code != EM_OK)
 			return code;
 		for (uint32_t i = 0; i < text.length; i++)
@@ -116,8 +122,9 @@ compare_candidates(const void *left, const void *right)
 	return a->id < b->id ? -1 : a->id > b->id;
 }
 
-static void
-rank(const counts *counts, samples *labelled, candidate *candidates, size_t *count)
+static em_code
+rank(const counts *counts, samples *labelled, candidate *candidates, size_t *count,
+	 em_status *status)
 {
 	const uint64_t *with_label = samples_label_counts(labelled);
 	double all = (double) samples_count(labelled);
@@ -126,9 +133,13 @@ rank(const counts *counts, samples *labelled, candidate *candidates, size_t *cou
 	for (size_t id = 0; id < counts->words; id++)
 	{
 		candidate *made = &candidates[*count];
+		em_code code;
 
 		if (counts->row[id] == 0)
 			continue;
+		code = samples_go_on(counts->should_stop, counts->stop_context, status);
+		if (code != EM_OK)
+			return code;
 		*made = (candidate){ (uint32_t) id, 0 };
 		for (size_t label = 0; label < counts->labels; label++)
 			made->strength =
@@ -138,16 +149,18 @@ rank(const counts *counts, samples *labelled, candidate *candidates, size_t *cou
 		*count += made->strength > 0;
 	}
 	qsort(candidates, *count, sizeof(candidate), compare_candidates);
+	return EM_OK;
 }
 
 em_code
 cues_choose(const em_allocator *allocator, samples *labelled, size_t labels, samples *other,
-			size_t words, size_t wanted, uint32_t *cues, size_t *count, em_status *status)
+			size_t words, size_t wanted, em_should_stop should_stop, void *stop_context,
+			uint32_t *cues, size_t *count, em_status *status)
 {
 	uint32_t *block = em_allocate_zeroed(allocator, 4 * words + 1, sizeof(uint32_t));
 	real *targets = em_allocate_array(allocator, labels, sizeof(real));
 	uint32_t *with_other = block;
-	counts made = { words, labels, NULL, NULL, NULL, NULL };
+	counts made = { should_stop, stop_context, words, labels, NULL, NULL, NULL, NULL };
 	candidate *candidates = NULL;
 	uint32_t rows = 0;
 	em_code code = block && targets ? EM_OK : out_of_memory(status);
@@ -173,8 +186,9 @@ cues_choose(const em_allocator *allocator, samples *labelled, size_t labels, sam
 										: out_of_memory(status);
 	}
 	if (code == EM_OK)
+		code = rank(&made, labelled, candidates, count, status);
+	if (code == EM_OK)
 	{
-		rank(&made, labelled, candidates, count);
 		if (*count > wanted)
 			*count = wanted;
 		for (size_t i = 0; i < *count; i++)

@@ -19,10 +19,11 @@
  *	  G2 = 2 sum over the four cells (word or not, label or not) of n ln(n / expected n),
  *
  * counted by texts; ties go to the lower id. labelled, other: finished samples whose ids are
- * those of one vocabulary; ids from `words` on, and TEXT_UNKNOWN_ID, are passed over. cues: (wanted)
- * out, ids; *count: how many.
+ * those of one vocabulary; ids from `words` on, and TEXT_UNKNOWN_ID, are passed over. should_stop may
+ * be NULL (EM_CANCELLED). cues: (wanted) out, ids; *count: how many.
  */
 em_code cues_choose(const em_allocator *allocator, samples *labelled, size_t labels, samples *other,
-					size_t words, size_t wanted, uint32_t *cues, size_t *count, em_status *status);
+					size_t words, size_t wanted, em_should_stop should_stop, void *stop_context,
+					uint32_t *cues, size_t *count, em_status *status);
 
 #endif /* EMOTION_MODEL_CUES_H */

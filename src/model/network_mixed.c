@@ -33,28 +33,26 @@ typedef struct product
 } product;
 
 static size_t
-list_products(const network_copies *copies, product *list)
+list_products(network_copies *copies, product *list)
 {
-	/* the panels' memory is the caller's to write */
-	network_copies *own = (network_copies *) (uintptr_t) copies;
 	const network_layout *layout = copies->layout;
 	size_t hidden = layout->hidden;
 	size_t count = 0;
 
 	for (int i = 0; i < layout->config.kernel_widths.count; i++)
 		list[count++] =
-			(product){ &own->conv[i], &own->conv_back[i],
+			(product){ &copies->conv[i], &copies->conv_back[i],
 					   (size_t) layout->config.kernel_widths.values[i] * layout->embedding,
 					   (size_t) layout->config.filters, copies->conv_weight[i] };
 	for (size_t d = 0; d < 2; d++)
 	{
-		list[count++] = (product){ &own->input[d], &own->input_back[d], layout->conv, 4 * hidden,
-								   copies->lstm_input + d * 4 * hidden * layout->conv };
-		list[count++] = (product){ &own->recurrent[d], &own->recurrent_back[d], hidden, 4 * hidden,
-								   copies->lstm_recurrent + d * 4 * hidden * hidden };
+		list[count++] = (product){ &copies->input[d], &copies->input_back[d], layout->conv,
+								   4 * hidden, copies->lstm_input + d * 4 * hidden * layout->conv };
+		list[count++] = (product){ &copies->recurrent[d], &copies->recurrent_back[d], hidden,
+								   4 * hidden, copies->lstm_recurrent + d * 4 * hidden * hidden };
 	}
-	list[count++] = (product){ &own->attention, &own->attention_back, 2 * hidden, layout->attention,
-							   copies->attention_weight };
+	list[count++] = (product){ &copies->attention, &copies->attention_back, 2 * hidden,
+							   layout->attention, copies->attention_weight };
 	return count;
 }
 
@@ -68,7 +66,7 @@ aligned(size_t bytes)
 
 /* Give every product its panels, from `memory` on (NULL: only count). */
 static size_t
-place_panels(const network_copies *copies, char *memory)
+place_panels(network_copies *copies, char *memory)
 {
 	product list[MAX_PRODUCTS];
 	size_t count = list_products(copies, list);
@@ -145,7 +143,7 @@ network_copies_init(network_copies *copies, const network_layout *layout, void *
 }
 
 size_t
-network_copies_tasks(const network_copies *copies)
+network_copies_tasks(network_copies *copies)
 {
 	product list[MAX_PRODUCTS];
 
@@ -153,7 +151,7 @@ network_copies_tasks(const network_copies *copies)
 }
 
 void
-network_copies_refresh(const network_copies *copies, const real *dense, size_t task)
+network_copies_refresh(network_copies *copies, const real *dense, size_t task)
 {
 	product list[MAX_PRODUCTS];
 	const product *chosen;

@@ -15,7 +15,7 @@
 
 /*
  * The matrices that multiply in mixed precision, as bf16, made anew from the float weights
- * after each update. Every one stands twice: for the forward and for the backward product.
+ * before each step. Every one stands twice: for the forward and for the backward product.
  */
 typedef struct network_copies
 {
@@ -39,10 +39,10 @@ size_t network_copies_bytes(const network_layout *layout);
 void network_copies_init(network_copies *copies, const network_layout *layout, void *memory);
 
 /* Copy the weights, in so many independent tasks. */
-size_t network_copies_tasks(const network_copies *copies);
-void network_copies_refresh(const network_copies *copies, const real *dense, size_t task);
+size_t network_copies_tasks(network_copies *copies);
+void network_copies_refresh(network_copies *copies, const real *dense, size_t task);
 
-/* What network_mixed_forward takes from the arena, of what a pass keeps: bytes, arena NULL only counts. */
+/* Take what a pass keeps and works in from the arena (NULL: only count); returns the bytes asked for. */
 size_t network_mixed_take(const network_layout *layout, const nn_packed *batch, nn_arena *arena,
 						  network_mixed_pass *pass);
 

@@ -366,6 +366,14 @@ samples_set_epoch(samples *samples, uint32_t epoch)
 	samples->epoch = epoch;
 }
 
+em_code
+samples_go_on(em_should_stop should_stop, void *stop_context, em_status *status)
+{
+	if (should_stop != NULL && should_stop(stop_context))
+		return em_fail(status, EM_CANCELLED, "stopped");
+	return EM_OK;
+}
+
 /* The label that a word stands for, or -1. */
 static int32_t
 label_of(const samples_masking *masking, uint32_t id)
@@ -374,7 +382,8 @@ label_of(const samples_masking *masking, uint32_t id)
 }
 
 em_code
-samples_mask(samples *samples, const samples_masking *masking, em_status *status)
+samples_mask(samples *samples, const samples_masking *masking, em_should_stop should_stop,
+			 void *stop_context, em_status *status)
 {
 	size_t labels = masking->labels;
 	double *expected = em_allocate_zeroed(samples->allocator, labels, sizeof(double));
@@ -387,7 +396,9 @@ samples_mask(samples *samples, const samples_masking *masking, em_status *status
 		uint32_t number = (uint32_t) i;
 		nn_sequence text;
 
-		code = samples_read(samples, &number, 1, &text, NULL, NULL, status);
+		code = samples_go_on(should_stop, stop_context, status);
+		if (code == EM_OK)
+			code = samples_read(samples, &number, 1, &text, NULL, NULL, status);
 		if (code != EM_OK)
 			break;
 		/* a label is set unless all occurrences of its word escape */

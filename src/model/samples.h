@@ -62,9 +62,9 @@ em_code samples_finish(samples *samples, const uint32_t *remap, em_status *statu
 
 /*
  * Masking turns texts without labels into something to predict (Devlin et al. 2019; with chosen
- * words, Felbo et al. 2017): of the occurrences of words that stand for a label, a share `rate` is hidden
- * (the id becomes TEXT_UNKNOWN_ID) and sets that label; of the other words a share `noise` is hidden for
- * nothing, so that a hidden word does not give away that it was one of the chosen.
+ * words, Felbo et al. 2017): of the occurrences of words that stand for a label, a share `rate` is
+ * hidden (the id becomes TEXT_UNKNOWN_ID) and sets that label; of the other words a share `noise` is
+ * hidden for nothing, so that a hidden word does not give away that it was one of the chosen.
  */
 typedef struct samples_masking
 {
@@ -78,14 +78,19 @@ typedef struct samples_masking
 
 /*
  * Mask what samples_read hands out from now on; after samples_finish, of samples without labels.
- * samples_label_counts become what one epoch is expected to set, rounded.
+ * samples_label_counts become what one epoch is expected to set, rounded. should_stop (may be NULL):
+ * EM_CANCELLED, and nothing is masked.
  */
-em_code samples_mask(samples *samples, const samples_masking *masking, em_status *status);
+em_code samples_mask(samples *samples, const samples_masking *masking, em_should_stop should_stop,
+					 void *stop_context, em_status *status);
 
 /* Names the masks to come; an epoch's are always the same. 0 in the beginning. */
 void samples_set_epoch(samples *samples, uint32_t epoch);
 
 size_t samples_count(const samples *samples);
+
+/* EM_CANCELLED when should_stop (or NULL) says so: for loops over samples. */
+em_code samples_go_on(em_should_stop should_stop, void *stop_context, em_status *status);
 
 /* Tokens of sample i, in the settled order. */
 uint32_t samples_length(const samples *samples, size_t i);

@@ -149,25 +149,14 @@ BeginWithVectors(Training *training)
 							text_vocabulary_size(training->rows.vocabulary) - 1)));
 }
 
-/* All of a configuration that weights depend on, as JSON. */
-static char *
-ShapeOf(const model_config *config)
-{
-	model_config shape = *config;
-	char *json = palloc(MODEL_CONFIG_JSON_MAX);
-
-	shape.dropout_word = shape.dropout_embedding = shape.dropout_conv = 0;
-	shape.dropout_hidden = shape.dropout_pooled = shape.dropout_subword = 0;
-	model_config_to_json(&shape, json, MODEL_CONFIG_JSON_MAX);
-	return json;
-}
-
 /* The model that a request begins with; the network's options are its, but for dropout. */
 static void
 LoadBase(Training *training)
 {
 	TrainRequest *request = &training->request;
 	TrainRequest on_base;
+	const model_config *config;
+	const char *different;
 	ModelReference reference;
 	ModelRow row;
 	em_status status;
@@ -182,16 +171,19 @@ LoadBase(Training *training)
 		  &status);
 	pfree(bytes);
 	if (training->start.base->member_count > 0)
-		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-						errmsg("base \"%s\" is an ensemble, which has no network of its own",
-							   request->base),
-						errhint("Name one of the models that it was made of.")));
-	ParseTrainOptions(training->options, &training->start.base->layout.config, &on_base);
-	if (strcmp(ShapeOf(&on_base.config), ShapeOf(&training->start.base->layout.config)) != 0)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("an option of the network or of its text is not that of base \"%s\"",
-							   request->base),
-						errhint("Leave such options out; those of dropout may differ.")));
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("base \"%s\" is several models joined, no single network", request->base),
+				 errhint("Begin with one of those that it was joined from.")));
+	config = &training->start.base->layout.config;
+	ParseTrainOptions(training->options, config, &on_base);
+	different = model_config_difference(&on_base.config, config);
+	if (different != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("option \"%s\" is not that of base \"%s\"", different, request->base),
+				 errhint("A base brings its network and how it reads text: leave such "
+						 "options out; only those of dropout may differ.")));
 	request->config = on_base.config;
 }
 
@@ -485,12 +477,10 @@ RunTraining(Training *training, const char *name, Jsonb *given)
 			MakePool(training);
 			LogPhase(&training->reference, "scoring");
 		}
-		Commit();
-		/* large values are read with one; a commit leaves none */
-		PushActiveSnapshot(GetTransactionSnapshot());
+		/* before the commit: the registry is read with the statement's snapshot */
 		LoadRequestedVectors(training);
 		LoadBase(training);
-		PopActiveSnapshot();
+		Commit();
 		ReadTrainRows(training->source, &training->request, &training->start, training->pool,
 					  &training->rows);
 		/* only now, when the rows have proved fit to train on */

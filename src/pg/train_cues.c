@@ -6,6 +6,7 @@
 
 #include "train_cues.h"
 
+#include "miscadmin.h"
 #include "utils/builtins.h"
 
 #include "../model/cues.h"
@@ -59,9 +60,10 @@ VisitCueRow(const SourceRow *row, void *context)
 }
 
 TrainCues *
-ReadCues(const TrainRequest *request)
+ReadCues(const TrainRequest *request, SpillFile *file)
 {
 	TrainCues *cues = palloc0(sizeof(TrainCues));
+	samples_spill spill = SpillInto(file);
 	em_slice *labels;
 	Datum *names;
 	em_status status;
@@ -74,10 +76,9 @@ ReadCues(const TrainRequest *request)
 	cues->source.split_column = request->split_column;
 	OpenSource(&cues->source);
 	cues->label_count = SourceLabels(&cues->source, &names);
-	if (cues->label_count == 0 || cues->label_count > MODEL_MAX_LABELS)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("source \"%s\" has %d labels, not 1 to %d", request->cue_source,
-							   cues->label_count, MODEL_MAX_LABELS)));
+	if (cues->label_count == 0)
+		ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND),
+						errmsg("source \"%s\" has no row with a label", request->cue_source)));
 	labels = palloc(sizeof(em_slice) * (Size) cues->label_count);
 	for (int i = 0; i < cues->label_count; i++)
 		labels[i] = TextAsUtf8(DatumGetTextPP(names[i]));
@@ -85,8 +86,8 @@ ReadCues(const TrainRequest *request)
 	cues->indices = palloc(sizeof(uint16) * MODEL_MAX_LABELS);
 	text_tokens_init(&cues->tokens, cues->allocator);
 	Check(text_word_counter_create(cues->allocator, &cues->counter, &status), &status);
-	Check(samples_create(cues->allocator, (size_t) cues->label_count, 0, NULL, &cues->samples,
-						 &status),
+	Check(samples_create(cues->allocator, (size_t) cues->label_count,
+						 (size_t) maintenance_work_mem * 1024 / 4, &spill, &cues->samples, &status),
 		  &status);
 	ScanSource(&cues->source, VisitCueRow, cues);
 	text_tokens_free(&cues->tokens);
@@ -96,13 +97,14 @@ ReadCues(const TrainRequest *request)
 text_vocabulary *
 JoinCueWords(const TrainCues *cues, const TrainRequest *request, const text_vocabulary *others)
 {
+	uint32 max_words = (uint32) request->trainer.max_words;
 	text_vocabulary *own, *joined;
 	em_status status;
 
-	Check(text_word_counter_finish(cues->counter, (uint64) request->trainer.min_count, 0, NULL,
-								   &own, &status),
+	Check(text_word_counter_finish(cues->counter, (uint64) request->trainer.min_count, max_words,
+								   NULL, &own, &status),
 		  &status);
-	Check(text_vocabulary_join(cues->allocator, own, others, &joined, &status), &status);
+	Check(text_vocabulary_join(cues->allocator, own, others, max_words, &joined, &status), &status);
 	text_vocabulary_free(own);
 	return joined;
 }
@@ -119,7 +121,7 @@ MaskSamples(const TrainRequest *request, const TrainRows *rows, const int32 *lab
 								.seed = request->trainer.seed };
 	em_status status;
 
-	Check(samples_mask(samples, &masking, &status), &status);
+	Check(samples_mask(samples, &masking, InterruptWanted, NULL, &status), &status);
 }
 
 void
@@ -138,7 +140,8 @@ MaskCues(TrainCues *cues, const TrainRequest *request, TrainRows *rows)
 	Check(samples_finish(cues->samples, map, &status), &status);
 	rows->cues = samples_fingerprint(cues->samples);
 	Check(cues_choose(cues->allocator, cues->samples, (size_t) cues->label_count, rows->train,
-					  words, (size_t) request->cues, chosen, &count, &status),
+					  words, (size_t) request->cues, InterruptWanted, NULL, chosen, &count,
+					  &status),
 		  &status);
 	if (count == 0)
 		ereport(ERROR,

@@ -12,9 +12,9 @@
 typedef struct TrainCues TrainCues;
 
 /* Read the labelled rows of request->cue_source that are to train on. */
-extern TrainCues *ReadCues(const TrainRequest *request);
+extern TrainCues *ReadCues(const TrainRequest *request, SpillFile *file);
 
-/* Their words seen at least min_count times, and behind them those of `others`. */
+/* Their words seen at least min_count times, and behind them those of `others`: max_words at most. */
 extern text_vocabulary *JoinCueWords(const TrainCues *cues, const TrainRequest *request,
 									 const text_vocabulary *others);
 

@@ -183,6 +183,9 @@ CheckObjective(const TrainRequest *request)
 {
 	bool cues = request->objective == TRAIN_CUES;
 
+	if (request->cue_rate == 0)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("option \"cue_rate\" is 0: no word would be hidden")));
 	if (cues && request->cue_source == NULL)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("objective \"cues\" needs option \"cue_source\""),
@@ -207,7 +210,9 @@ ParseTrainOptions(const Jsonb *options, const model_config *base, TrainRequest *
 	RequestDefaults(base, request);
 	VisitOptions(options, VisitPreset, request);
 	VisitOptions(options, VisitOption, request);
-	if (model_config_check(&request->config, &status) != EM_OK)
+	/* what a base lacks is not known before it is read */
+	if ((base != NULL || request->base == NULL) &&
+		model_config_check(&request->config, &status) != EM_OK)
 		ReportStatus(&status);
 	if (strcmp(request->architecture, MODEL_ARCHITECTURE) != 0)
 		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),

@@ -63,8 +63,8 @@ typedef struct TrainRequest
 } TrainRequest;
 
 /*
- * Parse options into a request with defaults for the rest; base: the network's, NULL for our own.
- * Errors name the option.
+ * Parse options into a request with defaults for the rest; base: the network's, NULL for our own or
+ * while the request's base has not been read. Errors name the option.
  */
 extern void ParseTrainOptions(const Jsonb *options, const model_config *base,
 							  TrainRequest *request);

@@ -252,8 +252,9 @@ PartOfRow(Reading *reading, const SourceRow *row)
 			return &reading->dev;
 		return NULL;
 	}
-	/* what is evaluated needs labels */
-	if (request->dev_source || row->unlabelled || !HeldOut(request, &reading->tokens))
+	/* what is evaluated needs labels; hidden words are their own */
+	if (request->dev_source || (row->unlabelled && !reading->cues) ||
+		!HeldOut(request, &reading->tokens))
 		return &reading->train;
 	return &reading->dev;
 }
@@ -544,7 +545,7 @@ ReadTrainRows(const char *name, const TrainRequest *request, const TrainStart *s
 	reading.text = request->config.text;
 	if (request->objective == TRAIN_CUES)
 	{
-		reading.cues = ReadCues(request);
+		reading.cues = ReadCues(request, &rows->files[2]);
 		reading.text.max_tokens = TEXT_MAX_TOKENS;
 	}
 	else
@@ -589,7 +590,9 @@ ReadTrainRows(const char *name, const TrainRequest *request, const TrainStart *s
 						request->split_column
 							? errhint("Rows to train on are those whose column %s is \"%s\".",
 									  quote_identifier(request->split_column), request->train_split)
-							: 0));
+						: reading.cues ? errhint("Sentences of fewer than %d words are left out.",
+												 MIN_SENTENCE)
+									   : 0));
 	text_tokens_free(&reading.tokens);
 	FinishRows(&reading, start, rows);
 }

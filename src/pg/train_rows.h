@@ -43,7 +43,7 @@ typedef struct TrainRows
 	uint64 skipped;     /* rows of neither split */
 	uint64 soft;        /* training texts with soft targets */
 	uint64 cues;        /* hash of the rows that chose the words to foresee */
-	SpillFile files[2]; /* what train and dev spilled to */
+	SpillFile files[3]; /* what train, dev and the rows of cues spilled to */
 } TrainRows;
 
 /*

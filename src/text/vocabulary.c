@@ -186,8 +186,10 @@ text_vocabulary_words(const text_vocabulary *vocabulary)
 
 em_code
 text_vocabulary_join(const em_allocator *allocator, const text_vocabulary *first,
-					 const text_vocabulary *second, text_vocabulary **joined, em_status *status)
+					 const text_vocabulary *second, uint32_t max_words, text_vocabulary **joined,
+					 em_status *status)
 {
+	uint32_t count = first->count;
 	size_t used = first->length;
 	char *words = em_allocate_array(allocator, first->length + second->length + 2, 1);
 	em_code code;
@@ -196,7 +198,7 @@ text_vocabulary_join(const em_allocator *allocator, const text_vocabulary *first
 		return em_fail(status, EM_OUT_OF_MEMORY, "out of memory");
 	if (used > 0)
 		memcpy(words, first->words, used);
-	for (uint32_t id = 1; id < text_vocabulary_size(second); id++)
+	for (uint32_t id = 1; id <= second->count && (max_words == 0 || count < max_words); id++)
 	{
 		em_slice word = text_vocabulary_word(second, id);
 
@@ -206,6 +208,7 @@ text_vocabulary_join(const em_allocator *allocator, const text_vocabulary *first
 			words[used++] = '\n';
 		memcpy(words + used, word.bytes, word.length);
 		used += word.length;
+		count++;
 	}
 	code = text_vocabulary_load(allocator, words, used, joined, status);
 	em_release(allocator, words);

@@ -36,11 +36,11 @@ em_slice text_vocabulary_words(const text_vocabulary *vocabulary);
 
 /*
  * The words of `first`, which keep their ids, and behind them those of `second` that it lacks, in
- * their order. EM_LIMIT as above.
+ * their order, until there are max_words (0 = no limit; of `first` all stay). EM_LIMIT as above.
  */
 em_code text_vocabulary_join(const em_allocator *allocator, const text_vocabulary *first,
-							 const text_vocabulary *second, text_vocabulary **joined,
-							 em_status *status);
+							 const text_vocabulary *second, uint32_t max_words,
+							 text_vocabulary **joined, em_status *status);
 
 /* Counting words on the way to a vocabulary. */
 typedef struct text_word_counter text_word_counter;

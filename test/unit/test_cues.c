@@ -72,19 +72,21 @@ test_choice(void)
 	uint32_t cues[WORDS] = { 0 };
 	size_t count;
 
-	CHECK(cues_choose(&check_allocator, labelled, LABELS, other, WORDS, WORDS, cues, &count,
-					  NULL) == EM_OK,
+	CHECK(cues_choose(&check_allocator, labelled, LABELS, other, WORDS, WORDS, NULL, NULL, cues,
+					  &count, NULL) == EM_OK,
 		  "words are chosen");
 	/* 2: 10 of 40 texts of label 0, 20 of 60 of label 1: weak, but more likely with label 1 */
 	CHECK(g_squared(20, 10, 40, 30) > 0.5, "by hand, word 2 has some strength");
 	CHECK(count == 2 && cues[0] == 1 && cues[1] == 2,
 		  "the word of one label comes first; rare words, words of both labels alike and words "
 		  "that either side lacks do not come");
-	cues_choose(&check_allocator, labelled, LABELS, other, WORDS, 1, cues, &count, NULL);
+	cues_choose(&check_allocator, labelled, LABELS, other, WORDS, 1, NULL, NULL, cues, &count,
+				NULL);
 	CHECK(count == 1 && cues[0] == 1, "no more than wanted");
 	samples_free(other);
 	other = make_other(CUES_MIN_OTHER - 1);
-	cues_choose(&check_allocator, labelled, LABELS, other, WORDS, WORDS, cues, &count, NULL);
+	cues_choose(&check_allocator, labelled, LABELS, other, WORDS, WORDS, NULL, NULL, cues, &count,
+				NULL);
 	CHECK(count == 0, "a word too rare in the other texts is no cue");
 	samples_free(labelled);
 	samples_free(other);
@@ -103,7 +105,7 @@ test_masking(void)
 	size_t hidden_cue = 0, hidden_other = 0, wrong = 0, differ = 0;
 	double both = 1 - 0.6 * 0.6;
 
-	CHECK(samples_mask(texts, &masking, NULL) == EM_OK, "texts are masked");
+	CHECK(samples_mask(texts, &masking, NULL, NULL, NULL) == EM_OK, "texts are masked");
 	CHECK(samples_label_counts(texts)[0] == (uint64_t) llround(0.4 * TEXTS) &&
 			  samples_label_counts(texts)[1] == (uint64_t) llround(both * TEXTS),
 		  "labels are counted as they are expected, a word that is there twice included");
@@ -140,6 +142,48 @@ test_masking(void)
 	samples_free(texts);
 }
 
+static bool
+stop_at(void *context)
+{
+	return --*(int *) context == 0;
+}
+
+/* Whatever the question to which the answer is to stop, the work ends with it and leaves nothing. */
+static void
+test_stopping(void)
+{
+	static const int32_t label_of[WORDS] = { -1, 1, -1, 0, -1, -1, -1, -1 };
+	samples_masking masking = { LABELS, label_of, WORDS, 0.4, 0.1, 7 };
+	samples *labelled = make_labelled();
+	samples *other = make_other(40);
+	uint32_t cues[WORDS], number = 0;
+	em_code code = EM_CANCELLED;
+	nn_sequence text;
+	int asked = 0, left;
+	size_t count;
+	long live;
+
+	cues_choose(&check_allocator, labelled, LABELS, other, WORDS, 1, NULL, NULL, cues, &count,
+				NULL);
+	live = check_live;
+	while (code == EM_CANCELLED && check_live == live)
+	{
+		left = ++asked;
+		code = cues_choose(&check_allocator, labelled, LABELS, other, WORDS, 1, stop_at, &left,
+						   cues, &count, NULL);
+	}
+	CHECK(code == EM_OK && check_live == live && asked == 100 + 40 + 100 + 3 + 1,
+		  "asked before each text and each word that may be chosen (%d)", asked - 1);
+	left = 40;
+	CHECK(samples_mask(other, &masking, stop_at, &left, NULL) == EM_CANCELLED && check_live == live,
+		  "masking stops when told to");
+	samples_read(other, &number, 1, &text, NULL, NULL, NULL);
+	CHECK(text.ids[0] == 1 && text.ids[1] == 2 && text.ids[2] == 3 && text.ids[5] == 1,
+		  "and nothing is masked then");
+	samples_free(labelled);
+	samples_free(other);
+}
+
 static void
 test_memory(void)
 {
@@ -149,16 +193,16 @@ test_memory(void)
 	uint32_t cues[WORDS];
 	size_t count;
 	/* reading has grown what it reads into: from here on only the choice allocates */
-	long live =
-		(cues_choose(&check_allocator, labelled, LABELS, other, WORDS, WORDS, cues, &count, NULL),
-		 check_live);
+	long live = (cues_choose(&check_allocator, labelled, LABELS, other, WORDS, WORDS, NULL, NULL,
+							 cues, &count, NULL),
+				 check_live);
 	long n = 0;
 
 	while (code == EM_OUT_OF_MEMORY && check_live == live)
 	{
 		check_fail_at = ++n;
-		code = cues_choose(&check_allocator, labelled, LABELS, other, WORDS, WORDS, cues, &count,
-						   NULL);
+		code = cues_choose(&check_allocator, labelled, LABELS, other, WORDS, WORDS, NULL, NULL,
+						   cues, &count, NULL);
 		check_fail_at = 0;
 	}
 	CHECK(code == EM_OK && check_live == live && n == 5, "each of %ld allocations may fail", n - 1);
@@ -171,6 +215,7 @@ main(void)
 {
 	test_choice();
 	test_masking();
+	test_stopping();
 	test_memory();
 	CHECK(check_live == 0, "nothing is left");
 	return check_done();
