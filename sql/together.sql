@@ -8,8 +8,10 @@ CREATE FUNCTION options(jsonb, text) RETURNS jsonb IMMUTABLE LANGUAGE sql AS $$ 
 CREATE TABLE said AS SELECT concat_ws(' ', a, word, b) AS text, array_remove(ARRAY[label, CASE a WHEN 'alas' THEN 'fear' ELSE '' END], '') AS labels
 FROM unnest('{the,my,we,alas}'::text[]) AS a, unnest('{today,was,and}'::text[]) AS b,
 	(VALUES ('happy', 'joy'), ('glad', 'joy'), ('furious', 'anger'), ('angry', 'anger'), ('afraid', 'fear'), ('fearful', 'fear'), ('so', ''), ('', '')) AS w (word, label);
-INSERT INTO emotion.import_part (upload, part, data) VALUES
-	('moods', 1, convert_to(E'happy 9 0 0 0\nelated 8 1 0 0\nfurious 0 9 0 0\nlivid 0 8 1 0\nafraid 0 0 9 0\nscared 0 0 8 1\n', 'UTF8'));
+-- larger than a page, as vectors are
+INSERT INTO emotion.import_part (upload, part, data) SELECT 'moods', 1, convert_to(
+	E'happy 9 0 0 0\nelated 8 1 0 0\nfurious 0 9 0 0\nlivid 0 8 1 0\nafraid 0 0 9 0\nscared 0 0 8 1\n' || string_agg(format(E'other%s 0 0 0 %s\n', i, i), ''), 'UTF8')
+FROM generate_series(1, 1000) AS i;
 CALL emotion_import_vectors_upload('moods', 'moods');
 \set small '"filters": 8, "hidden": 8, "attention": 8, "batch_size": 16, "shard_size": 4, "learning_rate": 0.02, "epochs": 20, "patience": 0, "holdout": 0, "min_count": 1'
 \set all '"vectors": "moods", "vectors_words": 6, "subword_buckets": 300, "dropout_subword": 0.2, "weight_averaging": 0.9, "precision": "mixed"'
@@ -24,7 +26,7 @@ CALL emotion_train('all', 'said', options(options('{"storage": "i8"}', :'all'), 
 SELECT b.version, b.sha256 = a.sha256 AS as_the_first, b.parameters = a.parameters AS parameters
 FROM emotion_models AS a, emotion_models AS b WHERE a.model = 'all@1' AND b.name = 'all' ORDER BY b.version;
 SELECT text, emotion_labels(text, 'all@1') AS f16, emotion_labels(text, 'all@6') AS i8
-FROM (VALUES ('we happyy and'), ('my elated was'), ('it furiouss today'), ('the scared was'), ('my was')) AS t (text);
+FROM (VALUES ('we happyy and'), ('it furiouss today'), ('my was')) AS t (text);
 SELECT max(abs(a - b)) BETWEEN 1e-9 AND 0.02 AS near FROM said, unnest(emotion_scores(text, 'all@1'), emotion_scores(text, 'all@6')) AS s (a, b);
 
 -- The model of bytes is calibrated, tuned, joined, and moved; its scores are what they must be.
@@ -60,10 +62,14 @@ CALL emotion_train('drilled', 'SELECT *, together.mean(meant) AS scores FROM mis
 SELECT max(abs(a - b)) < 1e-3 AS same, max(abs(a - c)) > 1e-2 AS meant
 FROM misspelt, unnest(emotion_scores(text, 'drilled@1'), emotion_scores(text, 'drilled@2'), emotion_scores(text, 'drilled@3')) AS s (a, b, c);
 
+-- A training may begin as a model of bytes; with no rate it stays what it is.
+CALL emotion_train('begun_so', 'said', options('{"base": "calm@2", "epochs": 1, "learning_rate": 0, "holdout": 0, "storage": "f32"}', '"threads": 1'));
+SELECT max(abs(a - b)) < 1e-5 AS same FROM misspelt, unnest(emotion_scores(text, 'begun_so@1'), emotion_scores(text, 'calm@2')) AS s (a, b);
+
 -- What cannot be: an ensemble is no network to begin as, nor one to calibrate.
 CALL emotion_train('no', 'said', '{"base": "joined@1"}');
 SELECT emotion_calibrate('joined@1', 'said');
 
 SELECT emotion_drop_vectors('moods');
-SELECT count(emotion_drop_model(model)) AS dropped FROM emotion_models WHERE name IN ('all', 'calm', 'joined', 'moved', 'drilled');
+SELECT count(emotion_drop_model(model)) AS dropped FROM emotion_models WHERE name IN ('all', 'calm', 'joined', 'moved', 'drilled', 'begun_so');
 DROP SCHEMA together CASCADE;
