@@ -21,7 +21,7 @@ find_tensor(const safetensors *file, const char *name, int rank, size_t labels, 
 	{
 		em_fail(status, EM_UNSUPPORTED, "the file has no tensor \"%s\" of float32 to calibrate",
 				name);
-		em_hint(status, "A model joined from others is calibrated by calibrating each of them.");
+		em_hint(status, "Only a last layer of float32 is changed.");
 		return EM_UNSUPPORTED;
 	}
 	if (tensor->rank != rank || tensor->shape[0] != labels)
@@ -104,7 +104,13 @@ model_calibrate(const em_allocator *allocator, const uint8_t *bytes, size_t size
 	code = model_read(allocator, bytes, size, &model, status);
 	if (code != EM_OK)
 		return code;
-	if (model->layout.labels != labels)
+	if (model->member_count > 0)
+	{
+		code = em_fail(status, EM_UNSUPPORTED,
+					   "an ensemble has no last layer of its own to calibrate");
+		em_hint(status, "Calibrate the models that it is made of and make another of them.");
+	}
+	else if (model->layout.labels != labels)
 		code = em_fail(status, EM_INVALID_DATA, "%zu calibrations for %zu labels", labels,
 					   model->layout.labels);
 	thresholds = code == EM_OK ? em_allocate_array(allocator, labels, sizeof(float)) : NULL;

@@ -516,60 +516,9 @@ measure_influence(scorer *scorer, size_t count, int label, real logit, em_should
 	return EM_OK;
 }
 
-/* The weighted means of what the members look at. */
 static em_code
-explain_members(scorer *scorer, em_slice text, int label, float *scores, model_attention *attention,
+explain_network(scorer *scorer, em_slice text, int label, float *scores, model_attention *attention,
 				em_should_stop should_stop, void *stop_context, em_status *status)
-{
-	const model *model = scorer->ensemble;
-	size_t labels = model->layout.labels;
-
-	if (!scorer->alike)
-	{
-		em_fail(status, EM_UNSUPPORTED,
-				"the members of the ensemble cut texts into words differently");
-		em_hint(status, "Ask one of the models that it was made of.");
-		return EM_UNSUPPORTED;
-	}
-	if (!GROW(scorer, member_scores, labels))
-		return out_of_memory(status);
-	if (scores != NULL)
-		memset(scores, 0, labels * sizeof(float));
-	for (size_t m = 0; m < model->member_count; m++)
-	{
-		int own = label < 0 ? label : model->member_place[m * labels + (size_t) label];
-		float weight = model->member_weight[m];
-		model_attention part;
-		em_code code =
-			scorer_explain(scorer->members[m], text, own, scores ? scorer->member_scores : NULL,
-						   &part, should_stop, stop_context, status);
-
-		if (code != EM_OK)
-			return code;
-		if (!GROW(scorer, weight, part.tokens->count + 1) ||
-			!GROW(scorer, influence, part.tokens->count + 1))
-			return out_of_memory(status);
-		for (size_t i = 0; i < part.tokens->count; i++)
-		{
-			scorer->weight[i] = (m > 0 ? scorer->weight[i] : 0) + weight * part.weight[i];
-			if (label >= 0)
-				scorer->influence[i] =
-					(m > 0 ? scorer->influence[i] : 0) + weight * part.influence[i];
-		}
-		if (scores != NULL)
-			add_member(scorer, m, 1, scores);
-		attention->tokens = part.tokens;
-	}
-	if (scores != NULL)
-		cap_scores(scores, labels);
-	attention->weight = scorer->weight;
-	attention->influence = label >= 0 ? scorer->influence : NULL;
-	return EM_OK;
-}
-
-em_code
-scorer_explain(scorer *scorer, em_slice text, int label, float *scores, model_attention *attention,
-			   em_should_stop should_stop, void *stop_context, em_status *status)
 {
 	run_context run = { scorer, NULL, NULL };
 	lane_task *task = &scorer->tasks[0];
@@ -578,9 +527,6 @@ scorer_explain(scorer *scorer, em_slice text, int label, float *scores, model_at
 	real logit = 0;
 	em_code code;
 
-	if (scorer->ensemble != NULL)
-		return explain_members(scorer, text, label, scores, attention, should_stop, stop_context,
-							   status);
 	code = text_tokenize(&scorer->layout->config.text, text.bytes, text.length, &scorer->tokens,
 						 status);
 	if (code != EM_OK)
@@ -623,4 +569,66 @@ scorer_explain(scorer *scorer, em_slice text, int label, float *scores, model_at
 	attention->weight = scorer->weight;
 	attention->influence = label >= 0 ? scorer->influence : NULL;
 	return EM_OK;
+}
+
+/* The weighted means of what the members look at. */
+static em_code
+explain_members(scorer *scorer, em_slice text, int label, float *scores, model_attention *attention,
+				em_should_stop should_stop, void *stop_context, em_status *status)
+{
+	const model *model = scorer->ensemble;
+	size_t labels = model->layout.labels;
+
+	if (!scorer->alike)
+	{
+		em_fail(status, EM_UNSUPPORTED,
+				"the members of the ensemble cut texts into words differently");
+		em_hint(status, "Ask one of the models that it was made of.");
+		return EM_UNSUPPORTED;
+	}
+	if (!GROW(scorer, member_scores, labels))
+		return out_of_memory(status);
+	if (scores != NULL)
+		memset(scores, 0, labels * sizeof(float));
+	for (size_t m = 0; m < model->member_count; m++)
+	{
+		int own = label < 0 ? label : model->member_place[m * labels + (size_t) label];
+		float weight = model->member_weight[m];
+		model_attention part;
+		em_code code =
+			explain_network(scorer->members[m], text, own, scores ? scorer->member_scores : NULL,
+							&part, should_stop, stop_context, status);
+
+		if (code != EM_OK)
+			return code;
+		if (!GROW(scorer, weight, part.tokens->count + 1) ||
+			!GROW(scorer, influence, part.tokens->count + 1))
+			return out_of_memory(status);
+		for (size_t i = 0; i < part.tokens->count; i++)
+		{
+			scorer->weight[i] = (m > 0 ? scorer->weight[i] : 0) + weight * part.weight[i];
+			if (part.influence != NULL)
+				scorer->influence[i] =
+					(m > 0 ? scorer->influence[i] : 0) + weight * part.influence[i];
+		}
+		if (scores != NULL)
+			add_member(scorer, m, 1, scores);
+		attention->tokens = part.tokens;
+	}
+	if (scores != NULL)
+		cap_scores(scores, labels);
+	attention->weight = scorer->weight;
+	attention->influence = label >= 0 ? scorer->influence : NULL;
+	return EM_OK;
+}
+
+em_code
+scorer_explain(scorer *scorer, em_slice text, int label, float *scores, model_attention *attention,
+			   em_should_stop should_stop, void *stop_context, em_status *status)
+{
+	if (scorer->ensemble != NULL)
+		return explain_members(scorer, text, label, scores, attention, should_stop, stop_context,
+							   status);
+	return explain_network(scorer, text, label, scores, attention, should_stop, stop_context,
+						   status);
 }

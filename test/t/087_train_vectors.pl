@@ -37,7 +37,7 @@ $node->safe_psql('postgres', q{
 
 my $small = '"dim": 10, "buckets": 1000, "threads": 1';
 my $endless = qq{{$small, "epochs": 1000}};
-my $hundred = qq{$small, "epochs": 40};
+my $hundred = qq{$small, "epochs": 100};
 sub train { my ($name, $source, $options) = @_; return "CALL emotion_train_vectors('$name', '$source', options => '$options')"; }
 sub hash { my ($name) = @_; return $node->safe_psql('postgres', "SELECT sha256 FROM emotion_vectors WHERE name = '$name'"); }
 sub state { my ($name, $columns) = @_; return $node->safe_psql('postgres', "SELECT $columns FROM emotion_vectors_progress WHERE name = '$name'"); }
@@ -85,12 +85,12 @@ $node->safe_psql('postgres', train('whole', 'text', "{$hundred}"));
 send_query($session, train('killed', 'text', "{$hundred}"));
 ok(wait_until($node, "SELECT EXISTS (SELECT 1 FROM emotion.vectors_checkpoint WHERE name = 'killed') AND epoch >= 3 FROM emotion_vectors_progress WHERE name = 'killed'"),
 	'a checkpoint was written');
-kill 'KILL', ask($second, "SELECT pid FROM emotion_vectors_progress WHERE name = 'killed'");
+kill 'KILL', $pid;
 ok(wait_until($node, "SELECT state = 'interrupted' FROM emotion_vectors_progress WHERE name = 'killed'"), 'its backend was killed');
 ($session) = new_session();
 my $notices = '';
 $node->psql('postgres', train('killed', 'text', '{"resume": true, "threads": 1}'), stderr => \$notices);
-like($notices, qr/going on after epoch [1-9][0-9]* of 40/, 'it goes on from its checkpoint');
+like($notices, qr/going on after epoch [1-9][0-9]* of 100/, 'it goes on from its checkpoint');
 like($notices, qr/published word vectors "killed"/, 'to the end');
 is(hash('killed'), hash('whole'), 'and the same bits come out as without the kill');
 is($node->safe_psql('postgres', 'SELECT count(*) FROM emotion.vectors_checkpoint WHERE name = \'killed\''), 0, 'the checkpoint is gone');
