@@ -36,11 +36,14 @@ SELECT format('CALL emotion_train(%L, %L, %L)', 'step_' || name,
 		AND (variant.name <> 'llm' OR to_regclass('llm') IS NOT NULL) ORDER BY place \gexec
 
 UPDATE variant SET model = 'step_' || name || '@1';
+SELECT array_agg(model ORDER BY version) AS english FROM emotion_models WHERE name = 'english_training' \gset
 INSERT INTO variant (name, model, previous, says) VALUES
 	('teachers', 'teachers@1', 'cues', 'four such networks of other seeds, their mean score'),
-	('student', 'english_training@1', 'teachers', 'one network taught by the four, also on texts of Reddit, in 8 bits'),
-	('calibrated', 'english_training@2', 'student', 'calibrated'),
-	('tuned', 'english_training@3', 'calibrated', 'thresholds tuned: the model that ships');
+	('student', 'student@1', 'teachers', 'one network taught by the four, also on texts of Reddit, with little dropout'),
+	('students', 'students@1', 'student', 'three such networks of other seeds, their mean score'),
+	('taught', (:'english'::text[])[1], 'students', 'one network taught by the three, in 8 bits'),
+	('calibrated', (:'english'::text[])[2], 'taught', 'calibrated'),
+	('tuned', (:'english'::text[])[3], 'calibrated', 'thresholds tuned: the model that ships');
 
 SELECT format(E'%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s', v.name, v.says || CASE WHEN p.name = 'cues' AND v.says LIKE 'not taken%' THEN ' (gain over cues)' ELSE '' END,
 	round(auc.value::numeric, 4), round(auc.low::numeric, 4), round(auc.high::numeric, 4), round(ap.value::numeric, 4),

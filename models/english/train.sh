@@ -71,10 +71,9 @@ if [ -n "${STEPS:-}" ]; then
 fi
 cp $here/steps.tsv "$directory/"
 
-# The last version is the one that ships: calibrating and tuning publish further ones.
-trained=english_training@1
-model=$(psql_here -At -c "SELECT name || '@' || max(version) FROM emotion.model
-	WHERE name = 'english_training' GROUP BY name")
+# The last version is the one that ships: calibrating and tuning published further ones.
+trained=$(psql_here -At -c "SELECT model FROM emotion_models WHERE name = 'english_training' ORDER BY version LIMIT 1")
+model=$(psql_here -At -c "SELECT model FROM emotion_models WHERE name = 'english_training' ORDER BY version DESC LIMIT 1")
 
 psql_here -At -c "SELECT encode(data, 'hex') FROM emotion_export('$model') ORDER BY part" |
 	perl -ne 'chomp; print pack("H*", $_)' >$here/.new.safetensors

@@ -92,11 +92,14 @@ CALL emotion_train('english_training', 'goemotions', :'options');
 \endif
 
 -- 6. Scores that mean what they say, then thresholds.
-SELECT count(*) = 1 AS wanted FROM emotion_models WHERE name = 'english_training' \gset
+\set newest 'SELECT model, (SELECT count(*) FROM emotion_models WHERE name = ''english_training'') AS versions FROM emotion_models WHERE name = ''english_training'' ORDER BY version DESC LIMIT 1'
+:newest \gset
+SELECT :versions = 1 AS wanted \gset
 \if :wanted
-SELECT emotion_calibrate('english_training@1', 'goemotions', '{"split_column": "split"}');
+SELECT emotion_calibrate(:'model', 'goemotions', '{"split_column": "split"}');
 \endif
-SELECT count(*) = 2 AS wanted FROM emotion_models WHERE name = 'english_training' \gset
+:newest \gset
+SELECT :versions = 2 AS wanted \gset
 \if :wanted
-SELECT count(*) AS thresholds FROM emotion_tune_thresholds('english_training@2', 'goemotions', '{"split_column": "split"}');
+SELECT count(*) AS thresholds FROM emotion_tune_thresholds(:'model', 'goemotions', '{"split_column": "split"}');
 \endif
