@@ -81,7 +81,7 @@ copy(const part *parts, uint64_t from, size_t length, uint8_t *out, const uint8_
 				memcpy(out, parts[i].bytes + from, n);
 				out += n;
 			}
-			else
+			else if (in != NULL)
 			{
 				memcpy(parts[i].bytes + from, in, n);
 				in += n;

@@ -109,7 +109,7 @@ skipgram(work *work, const uint32_t *words, size_t at, size_t from, size_t to)
 	vectors_trainer *trainer = work->trainer;
 	size_t count;
 	const uint32_t *rows = rows_of(trainer, words[at], &count);
-	uint32_t drawn[2][NN_NEGATIVE_MAX];
+	uint32_t drawn[2][NN_NEGATIVE_MAX] = { { 0 } };
 	size_t next = from == at ? from + 1 : from;
 
 	if (next == to)
@@ -137,7 +137,7 @@ static void
 cbow(work *work, const uint32_t *words, size_t at, size_t from, size_t to)
 {
 	vectors_trainer *trainer = work->trainer;
-	uint32_t drawn[NN_NEGATIVE_MAX];
+	uint32_t drawn[NN_NEGATIVE_MAX] = { 0 };
 	size_t total = 0;
 	size_t count;
 

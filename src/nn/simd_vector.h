@@ -518,7 +518,7 @@ v_to_bf16(vreal x)
 	vbits bits = (vbits) x;
 	vbits upper = bits >> 16;
 	vbits rounded = (bits + v_set_bits(0x7fff) + (upper & v_set_bits(1))) >> 16;
-	vbits nan = (vbits) (x != x);
+	vbits nan = (vbits) (x != x); /* NOLINT(misc-redundant-expression): what only NaN is */
 
 	return __builtin_convertvector((nan & (upper | v_set_bits(0x40))) | (~nan & rounded), vhalves);
 }
