@@ -44,8 +44,10 @@ fasttext_fill(fasttext_input *input)
 em_code
 fasttext_ended(fasttext_input *input)
 {
-	return em_fail(input->status, EM_CORRUPT, "the file ends at byte %" PRIu64 ", within its %s",
-				   input->position + (input->filled - input->at), input->section);
+	em_fail(input->status, EM_CORRUPT, "the file ends at byte %" PRIu64 ", within its %s",
+			input->position + (input->filled - input->at), input->section);
+	em_hint(input->status, "The file is cut off: copy it again.");
+	return EM_CORRUPT;
 }
 
 em_code

@@ -44,10 +44,28 @@ WrittenTable(const char *table)
 void
 CheckPrivilege(const char *table, AclMode mode)
 {
-	AclResult acl = pg_class_aclcheck(WrittenTable(table), GetUserId(), mode);
+	static const struct
+	{
+		AclMode mode;
+		const char *name;
+	} privileges[] = {
+		{ ACL_SELECT, "SELECT" },
+		{ ACL_INSERT, "INSERT" },
+		{ ACL_UPDATE, "UPDATE" },
+		{ ACL_DELETE, "DELETE" },
+	};
+	StringInfoData names;
 
-	if (acl != ACLCHECK_OK)
-		aclcheck_error(acl, OBJECT_TABLE, table);
+	if (pg_class_aclmask(WrittenTable(table), GetUserId(), mode, ACLMASK_ALL) == mode)
+		return;
+	initStringInfo(&names);
+	for (size_t i = 0; i < lengthof(privileges); i++)
+		if (mode & privileges[i].mode)
+			appendStringInfo(&names, "%s%s", names.len > 0 ? ", " : "", privileges[i].name);
+	ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+					errmsg("permission denied for table %s", table),
+					errhint("This takes GRANT %s ON emotion.%s TO %s.", names.data, table,
+							quote_identifier(GetUserNameFromId(GetUserId(), false)))));
 }
 
 void

@@ -169,7 +169,7 @@ typedef struct RegistryFile
 extern uint8 *ReadRegistryFile(const RegistryFile *file, Relation relation, SysScanDesc scan,
 							   int part_column, int data_column);
 
-/* Error unless the caller has the privilege on a table of schema emotion. */
+/* Error, with what to grant, unless the caller has all these privileges on a table of schema emotion. */
 extern void CheckPrivilege(const char *table, AclMode mode);
 
 /* Keep other writers of the table out until the transaction ends; only for those who may write. */

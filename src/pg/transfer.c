@@ -170,6 +170,7 @@ emotion_import_upload(PG_FUNCTION_ARGS)
 	MemoryContext caller = CurrentMemoryContext;
 	text *result;
 
+	CheckPrivilege("import_part", ACL_SELECT | ACL_DELETE);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	publication.bytes = JoinUpload(upload, caller, &publication.size);

@@ -435,6 +435,7 @@ emotion_import_vectors_upload(PG_FUNCTION_ARGS)
 	Datum values[1] = { CStringGetTextDatum(upload) };
 	ByteSource bytes = { 0 };
 
+	CheckPrivilege("import_part", ACL_SELECT | ACL_DELETE);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	OpenUpload(&bytes, upload);

@@ -1,7 +1,7 @@
 -- Who may do what. An ordinary role scores; the owner of the tables changes them.
 \i test/reference/tiny_model.sql
 BEGIN;
-SELECT plan(38);
+SELECT plan(43);
 CREATE ROLE emotion_test_analyst;
 CREATE ROLE emotion_test_keeper;
 CREATE TEMP TABLE made AS SELECT emotion_import('shared', decode(:'tiny_model', 'hex')) FROM generate_series(1, 2);
@@ -31,7 +31,20 @@ SELECT throws_ok($$SELECT count(*) FROM emotion.import_part$$, '42501', NULL, 'l
 SELECT throws_ok($$UPDATE emotion.model SET size = 1$$, '42501', NULL, 'or writes to the tables');
 SELECT throws_ok($$INSERT INTO emotion.dropped_model VALUES ('x', 1, sha256(''))$$, '42501', NULL, 'the numbers of dropped models included');
 SELECT throws_ok($$SELECT emotion.load_bundled('english', 1, '')$$, '42501', NULL, 'or loads a file of the server');
+CREATE FUNCTION pg_temp.hint(statement text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE hint text;
+BEGIN EXECUTE statement; RETURN NULL;
+EXCEPTION WHEN insufficient_privilege THEN GET STACKED DIAGNOSTICS hint = PG_EXCEPTION_HINT; RETURN hint; END $$;
+SELECT is(pg_temp.hint($$SELECT emotion_deploy('shared@2')$$), 'This takes GRANT INSERT ON emotion.deployment TO emotion_test_analyst.', 'what to grant is said: to deploy');
+SELECT is(pg_temp.hint($$SELECT emotion_rollback('shared')$$), 'This takes GRANT UPDATE ON emotion.deployment TO emotion_test_analyst.', 'to roll back');
+SELECT is(pg_temp.hint($$SELECT emotion_drop_model('shared@2')$$), 'This takes GRANT DELETE ON emotion.model TO emotion_test_analyst.', 'to drop');
 RESET ROLE;
+GRANT INSERT ON emotion.model, emotion.model_part, emotion.vectors, emotion.vectors_part TO emotion_test_analyst;
+SET ROLE emotion_test_analyst;
+SELECT is(pg_temp.hint($$SELECT emotion_import_upload('mine', 'x')$$), 'This takes GRANT SELECT, DELETE ON emotion.import_part TO emotion_test_analyst.', 'to import an upload');
+SELECT is(pg_temp.hint($$CALL emotion_import_vectors_upload('mine', 'x')$$), 'This takes GRANT SELECT, DELETE ON emotion.import_part TO emotion_test_analyst.', 'of vectors, too');
+RESET ROLE;
+REVOKE INSERT ON emotion.model, emotion.model_part, emotion.vectors, emotion.vectors_part FROM emotion_test_analyst;
 
 -- Reading can be taken away.
 REVOKE SELECT ON emotion.model_part FROM PUBLIC;
