@@ -58,6 +58,7 @@ CALL emotion_train_vectors('zoo', 'post', 'body');
 CALL emotion_train_vectors('Zoo', 'post', 'body');
 CALL emotion_train_vectors(NULL, 'post', 'body');
 CALL emotion_train_vectors('new', 'post');
+CALL emotion_train_vectors('new', 'post', 'id');
 CALL emotion_train_vectors('new', 'nothing', 'body');
 CALL emotion_train_vectors('new', 'SELECT body FROM post WHERE false', 'body');
 CALL emotion_train_vectors('new', 'SELECT ''a word'' AS body', 'body');

@@ -361,6 +361,8 @@ SELECT emotion_ensemble('bad', ARRAY['mood@1', 'ordered@1']);
 \echo :SQLSTATE
 SELECT emotion_ensemble('bad', ARRAY['mood@1', 'both@1']);
 \echo :SQLSTATE
+SELECT emotion_ensemble('bad', ARRAY['mood@1', 'teacher@1', 'mood']);
+\echo :SQLSTATE
 SELECT emotion_ensemble('bad', ARRAY['mood@1'], ARRAY[0.5, 0.5]);
 \echo :SQLSTATE
 SELECT emotion_ensemble('bad', ARRAY['mood@1'], ARRAY[NULL]::real[]);
@@ -430,6 +432,17 @@ CALL emotion_train('no', 'taught', '{"teachers": ["mood@1"], "split_column": "sp
 \echo :SQLSTATE
 CALL emotion_train('no', 'beside', '{"teachers": ["mood@1"], "dev_source": "taught"}');
 \echo :SQLSTATE
+-- options that would be without effect
+SELECT format('CALL emotion_train(''no'', ''beside'', ''{"%s": 1}'')', name)
+FROM unnest('{soft_weight,soft_temperature,transfer_weight,cues,cue_rate,cue_noise,cue_count}'::text[]) AS name \gexec
+\echo :SQLSTATE
+CALL emotion_train('no', 'beside', '{"dev_split": "dev"}');
+\echo :SQLSTATE
+-- rows to hold out that were asked for must be there; those that are looked for need not be
+CALL emotion_train('no', 'SELECT text, labels, ''train'' AS split FROM beside', '{"split_column": "split", "dev_split": "deev"}');
+\echo :SQLSTATE
+CALL emotion_train('undev', 'SELECT text, labels, ''train'' AS split FROM beside', options('{"split_column": "split"}', :'short'));
+SELECT metrics -> 'held_out_texts' AS held_out FROM emotion_models WHERE name = 'undev';
 
 -- A failed training leaves nothing but a row to resume or replace.
 SELECT count(*) FROM emotion_models WHERE name = 'no';
@@ -493,6 +506,12 @@ SELECT max(abs(a - b)) BETWEEN 1e-9 AND 0.05 AS near
 FROM said, unnest(emotion_scores(text, 'ngrams@1'), emotion_scores(text, 'ngrams@2')) AS t (a, b);
 SELECT b.size < a.size AS smaller, a.parameters - c.parameters AS more
 FROM emotion_models AS a, emotion_models AS b, emotion_models AS c WHERE a.model = 'ngrams@1' AND b.model = 'ngrams@2' AND c.model = 'words@1';
+-- some of the known words teach their n-grams unless they shall not
+CALL emotion_train('taught_ngrams', 'said', options('{"subword_buckets": 50, "epochs": 1}', :'said'));
+CALL emotion_train('taught_ngrams', 'said', options('{"subword_buckets": 50, "epochs": 1, "dropout_subword": 0}', :'said'));
+CALL emotion_train('taught_ngrams', 'said', options('{"base": "taught_ngrams@2", "epochs": 1}', '"threads": 1'));
+CALL emotion_train('taught_ngrams', 'said', options('{"base": "taught_ngrams@1", "epochs": 1, "dropout_subword": 0}', '"threads": 1'));
+SELECT version, configuration -> 'dropout_subword' AS dropout_subword FROM emotion.model WHERE name = 'taught_ngrams' ORDER BY version;
 SELECT emotion_import('copied', string_agg(data, '' ORDER BY part)) FROM emotion_export('ngrams@2');
 SELECT emotion_scores('happyy', 'copied@1') = emotion_scores('happyy', 'ngrams@2') AS same;
 SELECT token, weight > 0 AS counts FROM emotion_explain('happyy and', 'ngrams@1');

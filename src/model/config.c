@@ -49,7 +49,8 @@ const option_spec model_config_options[] = {
 	  "characters of such an n-gram, at least" },
 	{ "subword_max", OPTION_INT, FIELD(subword_max), 1, MODEL_MAX_SUBWORD, NULL,
 	  "characters of such an n-gram, at most" },
-	DROPOUT(dropout_subword, "part of the known words read as their n-grams while training"),
+	DROPOUT(dropout_subword, "part of the known words read as their n-grams while training, which "
+							 "teaches the n-grams; 0.1 unless given when there are n-grams"),
 	DROPOUT(dropout_word, "part of the words left out while training"),
 	DROPOUT(dropout_embedding, "part of the word vectors' channels left out while training"),
 	DROPOUT(dropout_conv, "part of the convolution's output left out while training"),

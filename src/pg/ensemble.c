@@ -81,7 +81,8 @@ emotion_ensemble(PG_FUNCTION_ARGS)
 	count = ArrayArgument(fcinfo, 1, "models", TEXTOID, &models);
 	if (count == 0)
 		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("models must not be empty")));
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("models must not be empty"),
+				 errhint("Name one or more, as in ARRAY['mine@1', 'mine@2'].")));
 	if (count > MODEL_MAX_MEMBERS)
 		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 						errmsg("%d models, more than %d", count, MODEL_MAX_MEMBERS)));
@@ -91,18 +92,26 @@ emotion_ensemble(PG_FUNCTION_ARGS)
 
 		if (given != count)
 			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-							errmsg("%d weights for %d models", given, count)));
+							errmsg("%d weights for %d models", given, count),
+							errhint("Give one weight per model, or none for equal ones.")));
 	}
 	for (int i = 0; i < count; i++)
 	{
 		members[i].weight = weights ? (double) DatumGetFloat4(weights[i]) : 1;
 		if (!(members[i].weight > 0 && members[i].weight <= 1e6))
-			ereport(ERROR, (errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 							errmsg("weight %g is not over 0 and up to 1e6", members[i].weight),
 							errhint("Leave a model out to give it no weight.")));
 	}
 	for (int i = 0; i < count; i++)
+	{
 		ReadMember(DatumGetTextPP(models[i]), &members[i]);
+		for (int j = 0; j < i; j++)
+			if (strcmp(members[i].name, members[j].name) == 0)
+				ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+								errmsg("model \"%s\" is named twice", members[i].name),
+								errhint("Its weight says how much it counts.")));
+	}
 	Check(model_join(ContextAllocator(CurrentMemoryContext), members, (size_t) count, &bytes,
 					 &publication.size, &status),
 		  &status);

@@ -308,7 +308,7 @@ Evaluate(Evaluation *evaluation, const char *model_name, const char *other_name,
 							? errhint("Only rows whose column %s is \"%s\" are read.",
 									  quote_identifier(evaluation->options.split_column),
 									  evaluation->options.split)
-							: 0));
+							: errhint("The table or query is empty.")));
 }
 
 ScoredRows

@@ -247,6 +247,12 @@ CharactersIn(const char *bytes, size_t length)
 	return count;
 }
 
+char *
+Counted(uint64 number, const char *one, const char *several)
+{
+	return psprintf(UINT64_FORMAT " %s", number, number == 1 ? one : several);
+}
+
 Datum
 JsonbFromCString(const char *json)
 {

@@ -75,6 +75,9 @@ extern char *CStringFromUtf8(const char *bytes, size_t length);
  */
 extern int CharactersIn(const char *bytes, size_t length);
 
+/* "1 text", "2 texts": a number with the word for one or for several, palloc'd. */
+extern char *Counted(uint64 number, const char *one, const char *several);
+
 /* A jsonb from JSON text. */
 extern Datum JsonbFromCString(const char *json);
 

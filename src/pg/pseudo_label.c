@@ -366,6 +366,7 @@ emotion_pseudo_label(PG_FUNCTION_ARGS)
 	}
 	p->source.source = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	p->source.text_column = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	p->source.text_argument = true;
 	p->model =
 		PG_ARGISNULL(3) ? DeployedModel() : ParseModelReferenceText(PG_GETARG_TEXT_PP(3), true);
 	p->batch_context = AllocSetContextCreate(CurrentMemoryContext, "emotion pseudo-labels",

@@ -88,17 +88,24 @@ WhatToRead(const char *source)
 											   get_rel_name(relation)));
 }
 
-/* The type of a column of the source, or an error that names it and the option that chose it. */
+/* The type of a column of the source, or an error that names it and what chose it, an option. */
 static Oid
-ColumnType(const Source *source, TupleDesc columns, const char *column, const char *option)
+ColumnTypeBy(const Source *source, TupleDesc columns, const char *column, const char *kind,
+			 const char *option)
 {
 	for (int i = 0; i < columns->natts; i++)
 		if (strcmp(NameStr(TupleDescAttr(columns, i)->attname), column) == 0)
 			return TupleDescAttr(columns, i)->atttypid;
 	ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
 					errmsg("column \"%s\" does not exist in source \"%s\"", column, source->source),
-					errhint("Name the column by option \"%s\".", option)));
+					errhint("Name the column by %s \"%s\".", kind, option)));
 	return InvalidOid; /* not reached */
+}
+
+static Oid
+ColumnType(const Source *source, TupleDesc columns, const char *column, const char *option)
+{
+	return ColumnTypeBy(source, columns, column, "option", option);
 }
 
 static void
@@ -107,7 +114,8 @@ CheckColumns(const Source *source, TupleDesc columns)
 	if (source->text_column)
 	{
 		const char *option = source->text_option != NULL ? source->text_option : "text_column";
-		Oid type = ColumnType(source, columns, source->text_column, option);
+		const char *kind = source->text_argument ? "argument" : "option";
+		Oid type = ColumnTypeBy(source, columns, source->text_column, kind, option);
 		char category;
 		bool preferred;
 
@@ -116,7 +124,7 @@ CheckColumns(const Source *source, TupleDesc columns)
 			ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
 							errmsg("column \"%s\" of source \"%s\" is of type %s, not text",
 								   source->text_column, source->source, format_type_be(type)),
-							errhint("Name the column of texts by option \"%s\".", option)));
+							errhint("Name the column of texts by %s \"%s\".", kind, option)));
 	}
 	if (source->label_column)
 	{

@@ -21,6 +21,7 @@ typedef struct Source
 	const char *soft_column; /* an array of scores; null in rows without */
 	bool labels_optional;    /* rows may be without labels: SourceRow.unlabelled */
 	const char *text_option; /* that names the text's column; NULL: text_column */
+	bool text_argument;      /* it is an argument of its own, text_column, and no option */
 	const char *label_hint;  /* said of an unknown label */
 } Source;
 

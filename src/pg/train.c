@@ -106,14 +106,20 @@ static void
 NoticeBeginning(const Training *training)
 {
 	uint64 bytes = trainer_memory(&training->layout, &training->request.trainer);
+	bool cues = training->request.objective == TRAIN_CUES;
 
 	ereport(NOTICE,
-			(errmsg("training \"%s\" on %zu texts (%zu held out), %d labels, %u words, "
-					"%d threads, " UINT64_FORMAT " MB of weights and gradients",
-					ModelReferenceString(&training->reference), samples_count(training->rows.train),
-					samples_count(training->rows.dev), training->rows.label_count,
-					text_vocabulary_size(training->rows.vocabulary) - 1,
-					ThreadsFor(&training->request), (bytes + (1 << 20) - 1) >> 20)));
+			(errmsg("training \"%s\" on %s (%zu held out), %s, %s, %s, " UINT64_FORMAT
+					" MB of weights and gradients",
+					ModelReferenceString(&training->reference),
+					Counted(samples_count(training->rows.train), cues ? "sentence" : "text",
+							cues ? "sentences" : "texts"),
+					samples_count(training->rows.dev),
+					Counted((uint64) training->rows.label_count, cues ? "word to foresee" : "label",
+							cues ? "words to foresee" : "labels"),
+					Counted(text_vocabulary_size(training->rows.vocabulary) - 1, "word", "words"),
+					Counted((uint64) ThreadsFor(&training->request), "thread", "threads"),
+					(bytes + (1 << 20) - 1) >> 20)));
 }
 
 /* The vectors that a request names; the network has as many numbers per word as they. */
@@ -138,15 +144,26 @@ LoadRequestedVectors(Training *training)
 static void
 BeginWithVectors(Training *training)
 {
+	const text_vocabulary *theirs = training->start.vectors->words;
+	uint32 words = text_vocabulary_size(training->rows.vocabulary);
+	uint32 own = 0;
 	em_status status;
 	uint32 known;
 
+	for (uint32 id = 1; id < words; id++)
+	{
+		em_slice word = text_vocabulary_word(training->rows.vocabulary, id);
+
+		own += text_vocabulary_find(theirs, word.bytes, word.length) != TEXT_UNKNOWN_ID;
+	}
 	Check(vectors_init_embedding(training->allocator, training->start.vectors, &training->layout,
 								 training->rows.vocabulary,
 								 trainer_initial_embedding(training->trainer), &known, &status),
 		  &status);
-	ereport(NOTICE, (errmsg("vectors \"%s\" know %u of %u words", training->request.vectors, known,
-							text_vocabulary_size(training->rows.vocabulary) - 1)));
+	ereport(NOTICE,
+			(errmsg("vectors \"%s\" know %u of %s%s", training->request.vectors, own,
+					Counted(words - 1, "word", "words"),
+					known > own ? psprintf(", and %u by their n-grams", known - own) : "")));
 }
 
 /* The model that a request begins with; the network's options are its, but for dropout. */
@@ -218,8 +235,10 @@ MakeTrainer(Training *training)
 
 	Check(nn_blas_load(&status), &status);
 	if (training->request.trainer.precision == TRAINER_MIXED && !nn_bf16_native())
-		ereport(NOTICE, (errmsg("this processor has no bf16 arithmetic: mixed precision will take "
-								"less memory, but no less time")));
+		ereport(NOTICE,
+				(errmsg("this processor has no bf16 arithmetic: mixed precision saves memory, but "
+						"no time"),
+				 errhint("Option \"precision\" as \"single\" is as fast and more exact.")));
 	Check(network_layout_init(&training->layout, &training->request.config,
 							  text_vocabulary_size(training->rows.vocabulary),
 							  (size_t) training->rows.label_count, &status),
@@ -418,27 +437,39 @@ Publish(Training *training)
 	LogFinished(&training->reference);
 	Commit();
 	ereport(NOTICE,
-			(errmsg("published \"%s\" (%zu words, %d labels, %.1f MB), from epoch %d",
-					ModelReferenceString(&training->reference), training->layout.vocabulary - 1,
-					rows->label_count, (double) size / (1024 * 1024),
-					trainer_best_epoch(training->trainer) + 1),
-			 errhint("SELECT emotion_deploy('%s') makes it the model that scoring functions use.",
-					 ModelReferenceString(&training->reference))));
+			(errmsg("published \"%s\" (%s, %s, %.1f MB), from epoch %d",
+					ModelReferenceString(&training->reference),
+					Counted(training->layout.vocabulary - 1, "word", "words"),
+					Counted((uint64) rows->label_count, "label", "labels"),
+					(double) size / (1024 * 1024), trainer_best_epoch(training->trainer) + 1),
+			 training->request.objective == TRAIN_CUES
+				 ? errhint("It foresees words: emotion_train with option \"base\" as \"%s\" begins "
+						   "as it.",
+						   ModelReferenceString(&training->reference))
+				 : errhint("SELECT emotion_deploy('%s') makes it the model that scoring functions "
+						   "use.",
+						   ModelReferenceString(&training->reference))));
 }
 
 static void
 Train(Training *training)
 {
 	if (training->rows.skipped > 0)
-		ereport(NOTICE, (errmsg(UINT64_FORMAT " rows belong to neither split \"%s\" nor \"%s\"",
-								training->rows.skipped, training->request.train_split,
-								training->request.dev_split)));
+		ereport(NOTICE, (errmsg("%s to neither split \"%s\" nor \"%s\"",
+								Counted(training->rows.skipped, "row belongs", "rows belong"),
+								training->request.train_split, training->request.dev_split)));
 	if (training->rows.soft > 0)
-		ereport(NOTICE, (errmsg(UINT64_FORMAT " texts have soft targets", training->rows.soft)));
+		ereport(NOTICE, (errmsg("%s soft targets",
+								Counted(training->rows.soft, "text has", "texts have"))));
 	if (samples_count(training->rows.dev) == 0)
-		ereport(
-			NOTICE,
-			(errmsg("no rows are held out: the last epoch is kept and thresholds stay at 0.5")));
+		ereport(NOTICE,
+				(errmsg("no rows are held out: the last epoch is kept and thresholds stay at 0.5"),
+				 training->request.split_column
+					 ? errhint("Rows to hold out are those whose column %s is \"%s\"; option "
+							   "\"dev_split\" names another value.",
+							   quote_identifier(training->request.split_column),
+							   training->request.dev_split)
+					 : 0));
 
 	MakeTrainer(training);
 	while (!trainer_finished(training->trainer))

@@ -168,7 +168,7 @@ MaskCues(TrainCues *cues, const TrainRequest *request, TrainRows *rows)
 	}
 	MaskSamples(request, rows, label_of, rows->train);
 	MaskSamples(request, rows, label_of, rows->dev);
-	ereport(NOTICE, (errmsg("%zu words to foresee: %s%s", count, shown.data,
+	ereport(NOTICE, (errmsg("%s to foresee: %s%s", Counted(count, "word", "words"), shown.data,
 							count > CUES_SHOWN ? " ..." : "")));
 
 	samples_free(cues->samples);

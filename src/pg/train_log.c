@@ -247,7 +247,9 @@ FindTraining(const char *name, const char *source, Jsonb **options)
 	if (strcmp(began_with, source) != 0)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("the unfinished training of \"%s\" reads source \"%s\", not \"%s\"",
-							   ModelReferenceString(&training), began_with, source)));
+							   ModelReferenceString(&training), began_with, source),
+						errhint("Repeat it literally, or leave option \"resume\" out to begin "
+								"anew.")));
 	MemoryContextSwitchTo(caller);
 	*options = DatumGetJsonbPCopy(SPI_getbinval(row, columns, 3, &null));
 	if (!TryTrainingLock(&training, false))

@@ -15,6 +15,7 @@
 
 /* Share of the labelled texts held out when nothing else is said. */
 #define DEFAULT_HOLDOUT 0.1
+#define DEFAULT_DROPOUT_SUBWORD 0.1 /* of networks with n-grams */
 
 #define WHERE_LISTED "SELECT * FROM emotion_train_options() lists the options."
 
@@ -123,7 +124,8 @@ ParseStrings(const char *option, const JsonbValue *json, char ***strings)
 		JsonContainerSize(json->val.binary.data) == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("option \"%s\" must be an array of strings that is not empty", option)));
+				 errmsg("option \"%s\" must be an array of strings that is not empty", option),
+				 errhint("Write [\"one\", \"other\"], of one only [\"one\"].")));
 	*strings = palloc(sizeof(char *) * JsonContainerSize(json->val.binary.data));
 	iterator = JsonbIteratorInit(json->val.binary.data);
 	while ((token = JsonbIteratorNext(&iterator, &element, true)) != WJB_DONE)
@@ -132,7 +134,8 @@ ParseStrings(const char *option, const JsonbValue *json, char ***strings)
 			continue;
 		if (element.type != jbvString)
 			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-							errmsg("option \"%s\" must be an array of strings", option)));
+							errmsg("option \"%s\" must be an array of strings", option),
+							errhint("Write [\"one\", \"other\"].")));
 		(*strings)[count++] = pnstrdup(element.val.string.val, (Size) element.val.string.len);
 	}
 	return count;
@@ -146,6 +149,8 @@ VisitOption(em_slice name, const option_value *value, const JsonbValue *json, vo
 	bool known;
 
 	request->dim_given |= OptionIs(name, "embedding_dim");
+	request->dev_given |= OptionIs(name, "dev_split");
+	request->subword_given |= OptionIs(name, "dropout_subword");
 	if (OptionIs(name, "labels"))
 		request->label_count = ParseStrings("labels", json, &request->labels);
 	else if (OptionIs(name, "teachers"))
@@ -176,6 +181,35 @@ VisitPreset(em_slice name, const option_value *value, const JsonbValue *json, vo
 	if (OptionIs(name, MODEL_TEXT_PRESET) &&
 		model_config_set(&request->config, name, value, &known, &status) != EM_OK)
 		ReportStatus(&status);
+}
+
+/* Refuse options, a list that a NULL ends, that would be without effect. */
+static void
+RefuseIdle(const Jsonb *options, const char *const *names, const char *what)
+{
+	for (; *names != NULL; names++)
+		if (HasOption(options, *names))
+			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+							errmsg("option \"%s\" %s", *names, what),
+							errhint("It would be without effect: leave it out.")));
+}
+
+static void
+CheckEffects(const Jsonb *options, const TrainRequest *request)
+{
+	static const char *const cues[] = { "cues", "cue_rate", "cue_noise", "cue_count", NULL };
+	static const char *const soft[] = { "soft_weight", "soft_temperature", NULL };
+	static const char *const transfer[] = { "transfer_weight", NULL };
+	static const char *const split[] = { "train_split", "dev_split", NULL };
+
+	if (request->objective != TRAIN_CUES)
+		RefuseIdle(options, cues, "is for objective \"cues\"");
+	if (request->soft_column == NULL && request->teachers == NULL)
+		RefuseIdle(options, soft, "needs option \"soft_column\" or \"teachers\"");
+	if (request->transfer_source == NULL)
+		RefuseIdle(options, transfer, "needs option \"transfer_source\"");
+	if (request->split_column == NULL)
+		RefuseIdle(options, split, "needs option \"split_column\"");
 }
 
 static void
@@ -210,6 +244,10 @@ ParseTrainOptions(const Jsonb *options, const model_config *base, TrainRequest *
 	RequestDefaults(base, request);
 	VisitOptions(options, VisitPreset, request);
 	VisitOptions(options, VisitOption, request);
+	/* n-grams that no word is read as learn next to nothing */
+	if (request->config.subword_buckets > 0 && request->config.dropout_subword == 0 &&
+		!request->subword_given)
+		request->config.dropout_subword = DEFAULT_DROPOUT_SUBWORD;
 	/* what a base lacks is not known before it is read */
 	if ((base != NULL || request->base == NULL) &&
 		model_config_check(&request->config, &status) != EM_OK)
@@ -253,6 +291,8 @@ ParseTrainOptions(const Jsonb *options, const model_config *base, TrainRequest *
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("option \"transfer_text_column\" needs option "
 							   "\"transfer_source\"")));
+	if (!request->resume) /* which may repeat a part of its options */
+		CheckEffects(options, request);
 }
 
 void

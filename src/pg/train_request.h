@@ -37,16 +37,18 @@ typedef struct TrainRequest
 	/* what is made of them */
 	char **labels; /* NULL: those of the source; in the database's encoding */
 	int label_count;
-	int objective;     /* TrainObjective */
-	int cues;          /* words to foresee, at most */
-	int cue_count;     /* a word seen so often in the unlabelled texts joins the vocabulary */
-	double cue_rate;   /* share of their occurrences that is hidden */
-	double cue_noise;  /* share of the other words that is hidden */
-	char *base;        /* model to begin with, or NULL */
-	char *vectors;     /* word vectors to begin with, or NULL */
-	int vectors_words; /* how many of their words join the vocabulary */
-	bool dim_given;    /* embedding_dim is one of the options */
-	char **teachers;   /* models whose scores are learnt; NULL: none */
+	int objective;      /* TrainObjective */
+	int cues;           /* words to foresee, at most */
+	int cue_count;      /* a word seen so often in the unlabelled texts joins the vocabulary */
+	double cue_rate;    /* share of their occurrences that is hidden */
+	double cue_noise;   /* share of the other words that is hidden */
+	char *base;         /* model to begin with, or NULL */
+	char *vectors;      /* word vectors to begin with, or NULL */
+	int vectors_words;  /* how many of their words join the vocabulary */
+	bool dim_given;     /* embedding_dim is one of the options */
+	bool dev_given;     /* dev_split, too */
+	bool subword_given; /* and dropout_subword */
+	char **teachers;    /* models whose scores are learnt; NULL: none */
 	int teacher_count;
 	double soft_weight; /* share of soft targets beside labels */
 	double soft_temperature;

@@ -592,7 +592,14 @@ ReadTrainRows(const char *name, const TrainRequest *request, const TrainStart *s
 									  quote_identifier(request->split_column), request->train_split)
 						: reading.cues ? errhint("Sentences of fewer than %d words are left out.",
 												 MIN_SENTENCE)
-									   : 0));
+									   : errhint("The source is empty, or all of it is held out: "
+												 "see option \"holdout\".")));
+	if (request->split_column && request->dev_given && samples_count(reading.dev.samples) == 0)
+		ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND),
+						errmsg("source \"%s\" has no rows to hold out", name),
+						errhint("Rows held out are those whose column %s is \"%s\"; without option "
+								"\"dev_split\" there need not be any.",
+								quote_identifier(request->split_column), request->dev_split)));
 	text_tokens_free(&reading.tokens);
 	FinishRows(&reading, start, rows);
 }

@@ -146,7 +146,9 @@ ReadTexts(Training *training)
 {
 	const em_allocator *allocator = training->allocator;
 	const vectors_options *options = &training->request.vectors;
-	Source source = { .source = training->source, .text_column = training->text_column };
+	Source source = { .source = training->source,
+					  .text_column = training->text_column,
+					  .text_argument = true };
 	samples_spill spill = SpillInto(&training->file);
 	Reading reading = { .training = training };
 	em_status status;
@@ -161,7 +163,8 @@ ReadTexts(Training *training)
 	ScanSource(&source, VisitRow, &reading);
 	if (samples_count(training->texts) == 0)
 		ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND),
-						errmsg("source \"%s\" has no rows to train on", training->source)));
+						errmsg("source \"%s\" has no rows to train on", training->source),
+						errhint("Word vectors want texts of millions of words.")));
 	remap = MemoryContextAllocHuge(CurrentMemoryContext,
 								   sizeof(uint32) * (text_word_counter_size(reading.counter) + 1));
 	Check(text_word_counter_finish(reading.counter, (uint64) options->min_count,
@@ -183,13 +186,15 @@ MakeTrainer(Training *training)
 	uint64 bytes = vectors_trainer_memory(options, words);
 	em_status status;
 
-	ereport(NOTICE,
-			(errmsg("training word vectors \"%s\" on %zu texts, " UINT64_FORMAT
-					" words, %u different ones seen %d times or more, %d threads, " UINT64_FORMAT
-					" MB of vectors",
-					training->name, samples_count(training->texts),
-					(uint64) samples_tokens(training->texts), words, options->min_count,
-					ThreadsFor(training->request.threads), (bytes + (1 << 20) - 1) >> 20)));
+	ereport(
+		NOTICE,
+		(errmsg("training word vectors \"%s\" on %s, %s, %u different ones seen %d times or more, "
+				"%s, " UINT64_FORMAT " MB of vectors",
+				training->name, Counted(samples_count(training->texts), "text", "texts"),
+				Counted(samples_tokens(training->texts), "word", "words"), words,
+				options->min_count,
+				Counted((uint64) ThreadsFor(training->request.threads), "thread", "threads"),
+				(bytes + (1 << 20) - 1) >> 20)));
 	Check(nn_pool_create(training->allocator, ThreadsFor(training->request.threads),
 						 &training->pool, &status),
 		  &status);

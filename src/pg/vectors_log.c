@@ -148,7 +148,9 @@ RefuseOther(const char *name, const char *what, const char *before, const char *
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("the unfinished training of word vectors \"%s\" reads %s \"%s\", "
 							   "not \"%s\"",
-							   name, what, before, now)));
+							   name, what, before, now),
+						errhint("Repeat it literally, or leave option \"resume\" out to begin "
+								"anew.")));
 }
 
 Jsonb *
