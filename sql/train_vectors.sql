@@ -76,6 +76,26 @@ CALL emotion_train_vectors('new', 'post', 'body');
 ROLLBACK;
 SELECT count(*) FROM emotion_vectors WHERE name = 'new';
 SELECT count(*) FROM emotion_vectors_progress WHERE name = 'new';
+SELECT count(*) FROM emotion.vectors_run WHERE name = 'new';
+
+-- An unfinished training is dropped by its owner, or by who may delete word vectors.
+INSERT INTO emotion.vectors_run (name, source, text_column, options, fingerprint, phase, epochs, checkpoint_epoch)
+VALUES ('half', 'post', 'body', '{}', 1, 'training', 4, 1.25);
+INSERT INTO emotion.vectors_checkpoint VALUES ('half', 1, 'made up');
+SELECT state, epoch, checkpoint_epoch FROM emotion_vectors_progress WHERE name = 'half';
+CREATE ROLE train_vectors_trainer;
+GRANT SELECT, INSERT, UPDATE, DELETE ON emotion.vectors_run, emotion.vectors_checkpoint TO train_vectors_trainer;
+SET ROLE train_vectors_trainer;
+SELECT emotion_drop_vectors('half');
+INSERT INTO emotion.vectors_run (name, source, text_column, options, fingerprint, phase, epochs) VALUES ('own', 'post', 'body', '{}', 1, 'training', 4);
+SELECT emotion_drop_vectors('own');
+RESET ROLE;
+SELECT name FROM emotion_vectors_progress WHERE state = 'interrupted';
+SELECT emotion_drop_vectors('half');
+SELECT count(*) FROM emotion.vectors_run AS r FULL JOIN emotion.vectors_checkpoint AS c ON c.name = r.name WHERE 'half' IN (r.name, c.name);
+SELECT emotion_drop_vectors('half');
+DROP OWNED BY train_vectors_trainer;
+DROP ROLE train_vectors_trainer;
 CREATE ROLE train_vectors_reader;
 GRANT USAGE ON SCHEMA train_vectors TO train_vectors_reader;
 GRANT SELECT ON post TO train_vectors_reader;

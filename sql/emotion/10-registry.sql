@@ -115,7 +115,7 @@ CREATE TABLE emotion.import_part (
 	CONSTRAINT import_part_pkey PRIMARY KEY (upload, part)
 );
 ALTER TABLE emotion.import_part ALTER COLUMN data SET STORAGE EXTERNAL;
-COMMENT ON TABLE emotion.import_part IS 'pieces of model files on their way in; see emotion_import_upload';
+COMMENT ON TABLE emotion.import_part IS 'pieces of files of models and of word vectors on their way in; see emotion_import_upload and emotion_import_vectors_upload';
 COMMENT ON COLUMN emotion.import_part.upload IS 'any name that the client chose for the file';
 COMMENT ON COLUMN emotion.import_part.part IS 'order of the pieces; any numbers';
 COMMENT ON COLUMN emotion.import_part.data IS 'a piece of the file';
@@ -211,6 +211,18 @@ CREATE VIEW emotion_models AS
 			ORDER BY e.id DESC LIMIT 1) AS d
 		ON d.name OPERATOR(pg_catalog.=) m.name AND d.version OPERATOR(pg_catalog.=) m.version;
 COMMENT ON VIEW emotion_models IS 'the models in this database, and which of them is deployed';
+COMMENT ON COLUMN emotion_models.name IS 'lower-case letters, digits, _ and -';
+COMMENT ON COLUMN emotion_models.version IS 'number of the version; it never changes';
+COMMENT ON COLUMN emotion_models.bundled IS 'came with the extension';
+COMMENT ON COLUMN emotion_models.architecture IS 'kind of network';
+COMMENT ON COLUMN emotion_models.parameters IS 'numbers learned';
+COMMENT ON COLUMN emotion_models.size IS 'bytes of the file';
+COMMENT ON COLUMN emotion_models.created_at IS 'when it was published';
+COMMENT ON COLUMN emotion_models.created_by IS 'role that published it';
+COMMENT ON COLUMN emotion_models.metrics IS 'quality measured when it was published';
+COMMENT ON COLUMN emotion_models.lineage IS 'where it comes from: source, options, seed, parent';
+COMMENT ON COLUMN emotion_models.description IS 'for people';
+COMMENT ON COLUMN emotion_models.sha256 IS 'SHA-256 of the file, in hex: equal hashes, equal models';
 COMMENT ON COLUMN emotion_models.model IS 'how functions take it: name@version';
 COMMENT ON COLUMN emotion_models.deployed IS 'used by scoring functions when no model is named';
 COMMENT ON COLUMN emotion_models.labels IS 'number of labels; their names: emotion_label_names(model)';

@@ -143,5 +143,23 @@ CREATE VIEW @extschema@.emotion_training_progress AS
 	ORDER BY r.started_at DESC;
 COMMENT ON VIEW @extschema@.emotion_training_progress IS
 	'trainings and how far they are; state is reading, training, publishing, interrupted (resume it) or finished';
+COMMENT ON COLUMN @extschema@.emotion_training_progress.model IS 'version that is trained, name@version';
+COMMENT ON COLUMN @extschema@.emotion_training_progress.state IS 'reading, scoring, training, publishing, interrupted or finished';
+COMMENT ON COLUMN @extschema@.emotion_training_progress.epoch IS 'epochs finished; a resumed training goes on after them';
+COMMENT ON COLUMN @extschema@.emotion_training_progress.epochs IS 'epochs at most';
+COMMENT ON COLUMN @extschema@.emotion_training_progress.texts_done IS 'texts read in the running epoch';
+COMMENT ON COLUMN @extschema@.emotion_training_progress.texts IS 'texts of an epoch';
+COMMENT ON COLUMN @extschema@.emotion_training_progress.percent IS 'how much of all epochs is done';
+COMMENT ON COLUMN @extschema@.emotion_training_progress.best_epoch IS 'epoch that is published unless a later one is better';
+COMMENT ON COLUMN @extschema@.emotion_training_progress.best_macro_auc IS 'its ROC-AUC on the held-out texts, mean of the labels';
+COMMENT ON COLUMN @extschema@.emotion_training_progress.best_macro_f1 IS 'its F1 on the held-out texts, mean of the labels';
+COMMENT ON COLUMN @extschema@.emotion_training_progress.train_loss IS 'loss of the last epoch finished';
+COMMENT ON COLUMN @extschema@.emotion_training_progress.texts_per_second IS 'texts read per second in the last epoch finished';
+COMMENT ON COLUMN @extschema@.emotion_training_progress.time_left_at_most IS 'what the remaining epochs take; less if it stops early';
+COMMENT ON COLUMN @extschema@.emotion_training_progress.source IS 'table or query of the rows';
+COMMENT ON COLUMN @extschema@.emotion_training_progress.started_at IS 'when it began';
+COMMENT ON COLUMN @extschema@.emotion_training_progress.updated_at IS 'when it last told of itself';
+COMMENT ON COLUMN @extschema@.emotion_training_progress.started_by IS 'role that began it';
+COMMENT ON COLUMN @extschema@.emotion_training_progress.pid IS 'server process that trains; null: none does';
 ALTER VIEW @extschema@.emotion_training_progress OWNER TO @extowner@;
 GRANT SELECT ON @extschema@.emotion_training_progress TO PUBLIC;

@@ -101,6 +101,16 @@ CREATE VIEW @extschema@.emotion_vectors AS
 		pg_catalog.encode(v.sha256, 'hex') AS sha256
 	FROM emotion.vectors AS v;
 COMMENT ON VIEW @extschema@.emotion_vectors IS 'the word vectors in this database';
+COMMENT ON COLUMN @extschema@.emotion_vectors.name IS 'how functions take them';
+COMMENT ON COLUMN @extschema@.emotion_vectors.buckets IS 'what hashes of n-grams are taken modulo; 0: without n-grams';
+COMMENT ON COLUMN @extschema@.emotion_vectors.min_n IS 'characters of the shortest n-grams';
+COMMENT ON COLUMN @extschema@.emotion_vectors.max_n IS 'characters of the longest n-grams';
+COMMENT ON COLUMN @extschema@.emotion_vectors.size IS 'bytes of the file';
+COMMENT ON COLUMN @extschema@.emotion_vectors.source IS 'table, query, file or upload that they come from';
+COMMENT ON COLUMN @extschema@.emotion_vectors.arguments IS 'how they were made';
+COMMENT ON COLUMN @extschema@.emotion_vectors.created_at IS 'when they were published';
+COMMENT ON COLUMN @extschema@.emotion_vectors.created_by IS 'role that published them';
+COMMENT ON COLUMN @extschema@.emotion_vectors.sha256 IS 'SHA-256 of the file, in hex';
 COMMENT ON COLUMN @extschema@.emotion_vectors.dim IS 'numbers of a vector';
 COMMENT ON COLUMN @extschema@.emotion_vectors.words IS 'words that have a vector of their own';
 COMMENT ON COLUMN @extschema@.emotion_vectors.ngrams IS 'buckets of n-grams that have a vector; with them any word has one';
@@ -108,7 +118,7 @@ COMMENT ON COLUMN @extschema@.emotion_vectors.ngrams IS 'buckets of n-grams that
 CREATE FUNCTION @extschema@.emotion_drop_vectors(name pg_catalog.text) RETURNS pg_catalog.void
 	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'emotion_drop_vectors';
 COMMENT ON FUNCTION @extschema@.emotion_drop_vectors(pg_catalog.text) IS
-	'delete word vectors; models trained with them hold what they need and stay as they are';
+	'delete word vectors, or an unfinished training of them; models trained with them hold what they need and stay as they are';
 
 CREATE PROCEDURE @extschema@.emotion_import_vectors(name pg_catalog.text, path pg_catalog.text,
 		options pg_catalog.jsonb DEFAULT '{}')

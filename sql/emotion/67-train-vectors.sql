@@ -15,6 +15,7 @@ CREATE TABLE emotion.vectors_run (
 	words_done pg_catalog.int8 NOT NULL DEFAULT 0,
 	words_per_second pg_catalog.float8,
 	loss pg_catalog.float8,
+	checkpoint_epoch pg_catalog.float8,
 	seconds pg_catalog.float8 NOT NULL DEFAULT 0,
 	started_at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
 	updated_at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
@@ -36,6 +37,7 @@ COMMENT ON COLUMN emotion.vectors_run.epoch IS 'passes finished';
 COMMENT ON COLUMN emotion.vectors_run.words_done IS 'words read in the running pass';
 COMMENT ON COLUMN emotion.vectors_run.words_per_second IS 'words read per second in the running pass';
 COMMENT ON COLUMN emotion.vectors_run.loss IS 'mean of the running pass, per pair of words and vector compared';
+COMMENT ON COLUMN emotion.vectors_run.checkpoint_epoch IS 'passes, the last perhaps in part, that the checkpoint holds';
 COMMENT ON COLUMN emotion.vectors_run.seconds IS 'time spent training';
 COMMENT ON COLUMN emotion.vectors_run.started_at IS 'when it began';
 COMMENT ON COLUMN emotion.vectors_run.updated_at IS 'when it last told of itself';
@@ -76,7 +78,7 @@ CREATE VIEW @extschema@.emotion_vectors_progress AS
 		CASE WHEN r.finished THEN 'finished'
 			WHEN l.pid IS NULL THEN 'interrupted'
 			ELSE r.phase END AS state,
-		r.epoch, r.epochs, r.words_done, r.words,
+		r.epoch, r.epochs, CASE WHEN r.finished THEN r.words ELSE r.words_done END AS words_done, r.words,
 		pg_catalog.round((100.0 OPERATOR(pg_catalog.*) p.done)::pg_catalog.numeric, 1) AS percent,
 		r.loss,
 		pg_catalog.round(r.words_per_second::pg_catalog.numeric, 0) AS words_per_second,
@@ -85,6 +87,7 @@ CREATE VIEW @extschema@.emotion_vectors_progress AS
 				OPERATOR(pg_catalog.*) ((r.words::pg_catalog.float8 OPERATOR(pg_catalog.*) r.epochs)))
 				OPERATOR(pg_catalog./) r.words_per_second)::pg_catalog.numeric, 0)::pg_catalog.float8)
 			END AS time_left,
+		CASE WHEN NOT r.finished THEN pg_catalog.round(r.checkpoint_epoch::pg_catalog.numeric, 2) END AS checkpoint_epoch,
 		r.texts, r.source, r.text_column, r.started_at, r.updated_at, r.started_by, l.pid
 	FROM emotion.vectors_run r
 	CROSS JOIN LATERAL (SELECT CASE WHEN r.finished THEN 1.0::pg_catalog.float8
@@ -102,5 +105,23 @@ CREATE VIEW @extschema@.emotion_vectors_progress AS
 	ORDER BY r.started_at DESC;
 COMMENT ON VIEW @extschema@.emotion_vectors_progress IS
 	'trainings of word vectors and how far they are; state is reading, training, publishing, interrupted (resume it) or finished';
+COMMENT ON COLUMN @extschema@.emotion_vectors_progress.name IS 'word vectors that are trained';
+COMMENT ON COLUMN @extschema@.emotion_vectors_progress.state IS 'reading, training, publishing, interrupted or finished';
+COMMENT ON COLUMN @extschema@.emotion_vectors_progress.epoch IS 'passes finished';
+COMMENT ON COLUMN @extschema@.emotion_vectors_progress.epochs IS 'passes over the rows';
+COMMENT ON COLUMN @extschema@.emotion_vectors_progress.words_done IS 'words read in the running pass, of the last one when finished';
+COMMENT ON COLUMN @extschema@.emotion_vectors_progress.words IS 'words of a pass';
+COMMENT ON COLUMN @extschema@.emotion_vectors_progress.percent IS 'how much of all passes is done';
+COMMENT ON COLUMN @extschema@.emotion_vectors_progress.loss IS 'mean of the running pass, per pair of words and vector compared';
+COMMENT ON COLUMN @extschema@.emotion_vectors_progress.words_per_second IS 'words read per second in the running pass';
+COMMENT ON COLUMN @extschema@.emotion_vectors_progress.time_left IS 'what the remaining passes take at that speed; null unless it runs';
+COMMENT ON COLUMN @extschema@.emotion_vectors_progress.checkpoint_epoch IS 'passes after which {"resume": true} goes on; null: from the beginning, or finished';
+COMMENT ON COLUMN @extschema@.emotion_vectors_progress.texts IS 'rows to train on';
+COMMENT ON COLUMN @extschema@.emotion_vectors_progress.source IS 'table or query of the rows';
+COMMENT ON COLUMN @extschema@.emotion_vectors_progress.text_column IS 'its column of texts';
+COMMENT ON COLUMN @extschema@.emotion_vectors_progress.started_at IS 'when it began';
+COMMENT ON COLUMN @extschema@.emotion_vectors_progress.updated_at IS 'when it last told of itself';
+COMMENT ON COLUMN @extschema@.emotion_vectors_progress.started_by IS 'role that began it';
+COMMENT ON COLUMN @extschema@.emotion_vectors_progress.pid IS 'server process that trains; null: none does';
 ALTER VIEW @extschema@.emotion_vectors_progress OWNER TO @extowner@;
 GRANT SELECT ON @extschema@.emotion_vectors_progress TO PUBLIC;

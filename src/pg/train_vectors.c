@@ -15,12 +15,15 @@
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
 #include "portability/instr_time.h"
+#include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/json.h"
 #include "utils/memutils.h"
 #include "utils/portal.h"
+#include "utils/resowner.h"
 
 #include "glue.h"
+#include "registry.h"
 #include "source.h"
 #include "train_rows.h"
 #include "vectors_log.h"
@@ -28,7 +31,7 @@
 #include "vectors_request.h"
 
 /* How often other sessions are told how far it is. */
-#define TELL_SECONDS 2.0
+#define TELL_SECONDS 0.5
 
 /*
  * A checkpoint is written when an epoch ends or so long after the last one, but not before so many
@@ -37,6 +40,10 @@
  */
 #define CHECKPOINT_SECONDS 60.0
 #define CHECKPOINT_PATIENCE 10.0
+
+/* Who cancels waits for a checkpoint that takes less than this; before the first, by bytes. */
+#define CANCEL_PATIENCE 0.5
+#define CHECKPOINT_SPEED 1e8
 
 typedef struct Training
 {
@@ -251,6 +258,31 @@ Checkpoint(Training *training, double after)
 	INSTR_TIME_SET_CURRENT(training->checkpoint);
 }
 
+/*
+ * A checkpoint before the training is cancelled. Meanwhile nothing can cancel it: tables that
+ * somebody else has locked are left alone.
+ */
+static void
+SaveBeforeCancel(Training *training)
+{
+	double takes = training->checkpoint_took;
+
+	if (!InterruptWanted(NULL))
+		return;
+	if (takes == 0)
+		takes = (double) vectors_trainer_state_size(training->trainer) / CHECKPOINT_SPEED;
+	if (takes >= CANCEL_PATIENCE ||
+		!ConditionalLockRelationOid(RegistryRelation("vectors_run"), RowExclusiveLock) ||
+		!ConditionalLockRelationOid(RegistryRelation("vectors_checkpoint"), RowExclusiveLock))
+		return;
+	HOLD_INTERRUPTS();
+	Tell(training,
+		 WordsPerSecond(training, vectors_trainer_progress(training->trainer).words_done));
+	WriteVectorsCheckpoint(training->name, training->trainer);
+	Commit();
+	RESUME_INTERRUPTS();
+}
+
 static void
 EndEpoch(Training *training)
 {
@@ -280,6 +312,7 @@ Train(Training *training)
 	{
 		int epoch = progress.epoch;
 
+		SaveBeforeCancel(training);
 		CHECK_FOR_INTERRUPTS();
 		Check(vectors_trainer_step(training->trainer, &status), &status);
 		progress = vectors_trainer_progress(training->trainer);
@@ -337,6 +370,40 @@ Publish(Training *training)
 					training->name, vectors->word_count, vectors->bucket_rows, vectors->dim)));
 }
 
+/* Read the texts and make the trainer; if that fails, what was announced is taken back. */
+static void
+Prepare(Training *training)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(caller);
+	PG_TRY();
+	{
+		ReadTexts(training);
+		MakeTrainer(training);
+		ReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(caller);
+		CurrentResourceOwner = owner;
+	}
+	PG_CATCH();
+	{
+		ErrorData *error;
+
+		MemoryContextSwitchTo(caller);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(caller);
+		CurrentResourceOwner = owner;
+		ForgetVectorsRun(training->name);
+		Commit();
+		ReThrowError(error);
+	}
+	PG_END_TRY();
+}
+
 /* Hold the training's lock until it ends, well or not. */
 static void
 RunTraining(Training *training, Jsonb *given)
@@ -359,13 +426,13 @@ RunTraining(Training *training, Jsonb *given)
 		else
 			AnnounceVectorsRun(name, training->source, training->text_column, given, epochs);
 		Commit();
-		ReadTexts(training);
+		Prepare(training);
 		fingerprint = samples_fingerprint(training->texts);
 		if (resume)
+		{
 			CheckVectorsRows(name, fingerprint);
-		MakeTrainer(training);
-		if (resume)
 			Resume(training);
+		}
 		else /* only now, when the rows have proved fit to train on */
 			ReplaceVectorsRun(name, training->source, training->text_column, given, epochs,
 							  fingerprint, samples_count(training->texts));

@@ -42,15 +42,21 @@ Reference(const char *name)
 	return reference;
 }
 
+static void
+RefuseRunning(const char *name)
+{
+	ereport(ERROR, (errcode(ERRCODE_OBJECT_IN_USE),
+					errmsg("word vectors \"%s\" are being trained by another session", name),
+					errhint("The view emotion_vectors_progress shows it.")));
+}
+
 void
 LockVectorsRun(const char *name)
 {
 	ModelReference reference = Reference(name);
 
 	if (!TryTrainingLock(&reference, true))
-		ereport(ERROR, (errcode(ERRCODE_OBJECT_IN_USE),
-						errmsg("word vectors \"%s\" are being trained by another session", name),
-						errhint("The view emotion_vectors_progress shows it.")));
+		RefuseRunning(name);
 }
 
 void
@@ -106,6 +112,39 @@ AnnounceVectorsRun(const char *name, const char *source, const char *text_column
 			  "SELECT $1, $2, $3, $4, $5, 'reading' WHERE NOT EXISTS (SELECT 1 FROM "
 			  "emotion.vectors_run AS r WHERE r.name OPERATOR(pg_catalog.=) $1)",
 			  name, source, text_column, options, epochs, 0, 0);
+}
+
+void
+ForgetVectorsRun(const char *name)
+{
+	DeleteRows("DELETE FROM emotion.vectors_run WHERE name OPERATOR(pg_catalog.=) $1 AND "
+			   "NOT finished AND fingerprint IS NULL",
+			   name);
+}
+
+bool
+DiscardVectorsRun(const char *name)
+{
+	Oid types[] = { TEXTOID };
+	Datum values[] = { CStringGetTextDatum(name) };
+	ModelReference reference = Reference(name);
+
+	if (Run("SELECT started_by FROM emotion.vectors_run WHERE name OPERATOR(pg_catalog.=) $1 AND "
+			"NOT finished",
+			1, types, values, SPI_OK_SELECT) == 0)
+		return false;
+	if (strcmp(SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1),
+			   GetUserNameFromId(GetUserId(), false)) != 0)
+		CheckPrivilege("vectors", ACL_DELETE);
+	CheckPrivilege("vectors_run", ACL_SELECT | ACL_DELETE);
+	CheckPrivilege("vectors_checkpoint", ACL_SELECT | ACL_DELETE);
+	if (!TryTrainingLock(&reference, false))
+		RefuseRunning(name);
+	DeleteCheckpoint(name);
+	DeleteRows("DELETE FROM emotion.vectors_run WHERE name OPERATOR(pg_catalog.=) $1 AND "
+			   "NOT finished",
+			   name);
+	return true;
 }
 
 static void
@@ -235,6 +274,17 @@ LogVectorsFinished(const char *name)
 		1, types, values, SPI_OK_UPDATE);
 }
 
+static void
+LogCheckpoint(const char *name, vectors_progress progress)
+{
+	double share = progress.words > 0 ? (double) progress.words_done / (double) progress.words : 0;
+	Oid types[] = { TEXTOID, FLOAT8OID };
+	Datum values[] = { CStringGetTextDatum(name), Float8GetDatum(progress.epoch + share) };
+
+	Run("UPDATE emotion.vectors_run SET checkpoint_epoch = $2 WHERE name OPERATOR(pg_catalog.=) $1",
+		2, types, values, SPI_OK_UPDATE);
+}
+
 void
 WriteVectorsCheckpoint(const char *name, const vectors_trainer *trainer)
 {
@@ -258,6 +308,7 @@ WriteVectorsCheckpoint(const char *name, const vectors_trainer *trainer)
 			types, values, SPI_OK_INSERT);
 	}
 	pfree(data);
+	LogCheckpoint(name, vectors_trainer_progress(trainer));
 }
 
 bool

@@ -25,6 +25,15 @@ extern void EndVectorsRun(const char *name);
 extern void AnnounceVectorsRun(const char *name, const char *source, const char *text_column,
 							   const Jsonb *options, int epochs);
 
+/* Take that back. */
+extern void ForgetVectorsRun(const char *name);
+
+/*
+ * Drop an unfinished training, the caller's own or anybody's for who may delete word vectors; false
+ * when there is none. An error while it runs.
+ */
+extern bool DiscardVectorsRun(const char *name);
+
 /* The rows have been read. A NOTICE when what is dropped had come to anything. */
 extern void ReplaceVectorsRun(const char *name, const char *source, const char *text_column,
 							  const Jsonb *options, int epochs, uint64 fingerprint, uint64 texts);

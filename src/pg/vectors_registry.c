@@ -21,6 +21,7 @@
 #include <string.h>
 
 #include "glue.h"
+#include "vectors_log.h"
 
 PG_FUNCTION_INFO_V1(emotion_drop_vectors);
 PG_FUNCTION_INFO_V1(emotion_check_vectors_part_delete);
@@ -289,11 +290,17 @@ emotion_drop_vectors(PG_FUNCTION_ARGS)
 	char *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	Oid types[1] = { TEXTOID };
 	Datum values[1] = { CStringGetTextDatum(name) };
+	VectorsRow row;
 
-	(void) GetVectors(name);
-	CheckPrivilege("vectors", ACL_DELETE);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
+	if (!FindVectors(name, RegistrySnapshot(), &row) && DiscardVectorsRun(name))
+	{
+		SPI_finish();
+		PG_RETURN_VOID();
+	}
+	(void) GetVectors(name);
+	CheckPrivilege("vectors", ACL_DELETE);
 	Execute("DELETE FROM emotion.vectors WHERE name OPERATOR(pg_catalog.=) $1", 1, types, values,
 			NULL, SPI_OK_DELETE);
 	SPI_finish();

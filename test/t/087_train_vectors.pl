@@ -69,6 +69,7 @@ ok(time - $from < 5, sprintf('a cancel ends it at once (%.2f s)', time - $from))
 like($err, qr/57014/, 'with the usual error');
 is(state('seen', 'state, pid IS NULL'), 'interrupted|t', 'it is called interrupted');
 is($node->safe_psql('postgres', "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"), 0, 'no lock is left');
+is(state('seen', 'checkpoint_epoch >= epoch'), 't', 'what had been learnt when it was cancelled is kept');
 
 # --- what resuming refuses
 (undef, $err) = ask($second, train('seen', 'other', '{"resume": true}'));
