@@ -40,7 +40,7 @@ CREATE FUNCTION @extschema@.emotion_calibrate(model pg_catalog.text, source pg_c
 	RETURNS pg_catalog.text
 	LANGUAGE c AS 'MODULE_PATHNAME', 'emotion_calibrate' VOLATILE STRICT PARALLEL UNSAFE COST 1000000;
 COMMENT ON FUNCTION @extschema@.emotion_calibrate(pg_catalog.text, pg_catalog.text, pg_catalog.jsonb) IS
-	'publish a new version whose scores are calibrated on a table or query of texts and labels: sigmoid(scale logit(score) + shift) with scale and shift by label, shrunk toward common ones where positives are few; thresholds move along';
+	'publish a new version whose scores are calibrated on a table or query of texts and labels: sigmoid(scale logit(score) + shift) with scale and shift by label, shrunk toward common ones where positives are few; thresholds move along; options text_column, label_column, split_column, split, method, shift, calibration_shrinkage, name';
 
 CREATE FUNCTION @extschema@.emotion_calibration(model pg_catalog.text, source pg_catalog.text,
 		options pg_catalog.jsonb DEFAULT '{}', OUT label pg_catalog.text, OUT bin pg_catalog.int4,
@@ -49,7 +49,7 @@ CREATE FUNCTION @extschema@.emotion_calibration(model pg_catalog.text, source pg
 	RETURNS SETOF pg_catalog.record
 	LANGUAGE c AS 'MODULE_PATHNAME', 'emotion_calibration' VOLATILE STRICT PARALLEL UNSAFE COST 1000000 ROWS 400;
 COMMENT ON FUNCTION @extschema@.emotion_calibration(pg_catalog.text, pg_catalog.text, pg_catalog.jsonb) IS
-	'scores in bins beside the share of texts that have the label; label is null for all labels together; option "folds" shows cross-fitted calibrated scores instead';
+	'scores in bins beside the share of texts that have the label; label is null for all labels together; option "folds" shows cross-fitted calibrated scores instead; options text_column, label_column, split_column, split, method, shift, calibration_shrinkage, bins, equal_count, folds, seed';
 
 CREATE FUNCTION @extschema@.emotion_calibration_error(model pg_catalog.text, source pg_catalog.text,
 		options pg_catalog.jsonb DEFAULT '{}', OUT label pg_catalog.text, OUT texts pg_catalog.int8,
@@ -60,11 +60,11 @@ CREATE FUNCTION @extschema@.emotion_calibration_error(model pg_catalog.text, sou
 	RETURNS SETOF pg_catalog.record
 	LANGUAGE c AS 'MODULE_PATHNAME', 'emotion_calibration_error' VOLATILE STRICT PARALLEL UNSAFE COST 1000000 ROWS 29;
 COMMENT ON FUNCTION @extschema@.emotion_calibration_error(pg_catalog.text, pg_catalog.text, pg_catalog.jsonb) IS
-	'expected calibration error in bins of equal width and of equal count, Brier score and log loss, of all labels together (label is null) and of each; with option "folds" also of scores calibrated on the other folds';
+	'expected calibration error in bins of equal width and of equal count, Brier score and log loss, of all labels together (label is null) and of each; with option "folds" also of scores calibrated on the other folds; options text_column, label_column, split_column, split, method, shift, calibration_shrinkage, bins, folds, seed';
 
 CREATE FUNCTION @extschema@.emotion_calibration_svg(model pg_catalog.text, source pg_catalog.text,
 		options pg_catalog.jsonb DEFAULT '{}')
 	RETURNS pg_catalog.text
 	LANGUAGE c AS 'MODULE_PATHNAME', 'emotion_calibration_svg' VOLATILE STRICT PARALLEL UNSAFE COST 1000000;
 COMMENT ON FUNCTION @extschema@.emotion_calibration_svg(pg_catalog.text, pg_catalog.text, pg_catalog.jsonb) IS
-	'a reliability diagram as an SVG picture, of all labels together and small of each; with option "folds" also of scores calibrated on the other folds';
+	'a reliability diagram as an SVG picture, of all labels together and small of each; with option "folds" also of scores calibrated on the other folds; options text_column, label_column, split_column, split, method, shift, calibration_shrinkage, bins, equal_count, folds, seed, title';
