@@ -267,7 +267,7 @@ SaveBeforeCancel(Training *training)
 {
 	double takes = training->checkpoint_took;
 
-	if (!InterruptWanted(NULL))
+	if (!QueryCancelPending && !ProcDiePending)
 		return;
 	if (takes == 0)
 		takes = (double) vectors_trainer_state_size(training->trainer) / CHECKPOINT_SPEED;
