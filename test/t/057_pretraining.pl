@@ -53,6 +53,17 @@ sub new_session
 	return ($session, ask($session, 'SELECT pg_backend_pid()'));
 }
 
+# --- what it says of itself
+my $notices = '';
+$node->psql('postgres', train('said', 'few', qq{{$size, $way, "objective": "cues", "cue_source": "post", "cues": 1, "cue_count": 10, "epochs": 1, "threads": 1}}),
+	stderr => \$notices);
+like($notices, qr/NOTICE:  1 word to foresee: \S+$/m, 'one word is no words');
+like($notices, qr/on \d+ sentences \(0 held out\), 1 word to foresee, \d+ words, 1 thread,/, 'texts without labels are read by the sentence');
+like($notices, qr/HINT:  It foresees words: emotion_train with option "base" as "said\@1"/, 'such a model is one to begin with');
+$node->psql('postgres', train('bare', q{SELECT *, ''train'' AS split FROM post}, qq{{$size, $way, "split_column": "split", "epochs": 1, "threads": 1}}),
+	stderr => \$notices);
+like($notices, qr/no rows are held out.*\n.*HINT:  Rows to hold out are those whose column split is "dev"/, 'where rows to hold out are looked for is said');
+
 # --- killed and resumed
 $node->safe_psql('postgres', train('whole', 'few', qq{{$thirty, "threads": 1}}));
 my $whole = hash('whole');
