@@ -1,7 +1,7 @@
 -- The registry's tables, their constraints, and what they enforce.
 \i test/reference/tiny_model.sql
 BEGIN;
-SELECT plan(51);
+SELECT plan(52);
 
 SELECT has_table('emotion', t, 'there is a table ' || t)
 FROM unnest(ARRAY['model', 'model_part', 'dropped_model', 'deployment', 'import_part']) AS t;
@@ -64,5 +64,7 @@ SELECT is(emotion_labels('happy'), '{joy}', 'the deployed model scores');
 DELETE FROM emotion.deployment;
 SELECT throws_ok($$SELECT emotion_labels('happy')$$, '55000', 'no model is deployed', 'nothing deployed, nothing scored');
 SELECT throws_ok($$SELECT emotion_model_hash()$$, '55000', NULL, 'nor hashed');
+SELECT is_empty($$SELECT c.relname, a.attname FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid
+	WHERE c.relkind = 'v' AND c.relname LIKE 'emotion%' AND a.attnum > 0 AND col_description(c.oid, a.attnum) IS NULL$$, 'every column of our views says what it is');
 SELECT * FROM finish();
 ROLLBACK;
