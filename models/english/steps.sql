@@ -35,7 +35,7 @@ SELECT format('CALL emotion_train(%L, %L, %L)', 'step_' || name,
 	FROM variant WHERE NOT EXISTS (SELECT FROM emotion_models AS m WHERE m.name = 'step_' || variant.name)
 		AND (variant.name <> 'llm' OR to_regclass('llm') IS NOT NULL) ORDER BY place \gexec
 
-UPDATE variant SET model = 'step_' || name || '@1';
+UPDATE variant AS v SET model = (SELECT model FROM emotion_models AS m WHERE m.name = 'step_' || v.name ORDER BY version DESC LIMIT 1);
 SELECT array_agg(model ORDER BY version) AS english FROM emotion_models WHERE name = 'english_training' \gset
 INSERT INTO variant (name, model, previous, says) VALUES
 	('teachers', 'teachers@1', 'cues', 'four such networks of other seeds, their mean score'),
@@ -45,15 +45,17 @@ INSERT INTO variant (name, model, previous, says) VALUES
 	('calibrated', (:'english'::text[])[2], 'taught', 'calibrated'),
 	('tuned', (:'english'::text[])[3], 'calibrated', 'thresholds tuned: the model that ships');
 
-SELECT format(E'%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s', v.name, v.says || CASE WHEN p.name = 'cues' AND v.says LIKE 'not taken%' THEN ' (gain over cues)' ELSE '' END,
-	round(auc.value::numeric, 4), round(auc.low::numeric, 4), round(auc.high::numeric, 4), round(ap.value::numeric, 4),
-	round(f1.value::numeric, 4), round(f1.low::numeric, 4), round(f1.high::numeric, 4),
+CREATE TEMPORARY TABLE figure AS SELECT v.name, e.metric, round(e.value::numeric, 4) AS value, round(e.low::numeric, 4) AS low, round(e.high::numeric, 4) AS high
+FROM variant AS v JOIN emotion_models AS m ON m.model = v.model,
+	emotion_evaluate(v.model, 'goemotions', '{"split_column": "split", "folds": 2, "bootstrap": 1000}') AS e WHERE e.scope = 'macro';
+SELECT format(E'%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s', v.name, v.says || CASE WHEN v.says LIKE 'not taken%' THEN ' (gain over cues)' ELSE '' END,
+	auc.value, auc.low, auc.high, ap.value, f1.value, f1.low, f1.high,
 	round(c.difference::numeric, 4), round(c.low::numeric, 4), round(c.high::numeric, 4))
-FROM variant AS v JOIN emotion_models AS m ON m.model = v.model
+FROM variant AS v
+JOIN figure AS auc ON auc.name = v.name AND auc.metric = 'roc_auc'
+JOIN figure AS ap ON ap.name = v.name AND ap.metric = 'average_precision'
+JOIN figure AS f1 ON f1.name = v.name AND f1.metric = 'f1'
 LEFT JOIN variant AS p ON p.name = v.previous
-CROSS JOIN LATERAL (SELECT array_agg(e) AS rows FROM emotion_evaluate(v.model, 'goemotions',
-	'{"split_column": "split", "folds": 2, "bootstrap": 1000}') AS e WHERE e.scope = 'macro') AS figures
-CROSS JOIN LATERAL unnest(figures.rows) AS auc CROSS JOIN LATERAL unnest(figures.rows) AS ap CROSS JOIN LATERAL unnest(figures.rows) AS f1
 LEFT JOIN LATERAL (SELECT * FROM emotion_compare(p.model, v.model, 'goemotions', '{"split_column": "split", "bootstrap": 1000}')
 	WHERE metric = 'macro_roc_auc') AS c ON p.model IS NOT NULL
-WHERE auc.metric = 'roc_auc' AND ap.metric = 'average_precision' AND f1.metric = 'f1' ORDER BY v.place;
+ORDER BY v.place;
