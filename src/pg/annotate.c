@@ -16,6 +16,7 @@
 
 #include "cache.h"
 #include "glue.h"
+#include "procedure.h"
 #include "score.h"
 
 #include "access/xact.h"
@@ -347,8 +348,7 @@ AnnotateBatch(Annotation *annotation, Portal cursor)
 	PopActiveSnapshot();
 	MemoryContextSwitchTo(caller);
 	SPI_freetuptable(listed);
-	SPI_commit();
-	SPI_start_transaction();
+	CommitAndGoOn();
 	MemoryContextReset(annotation->batch_context);
 	annotation->written += written;
 	annotation->skipped += wanted - written;
@@ -379,13 +379,9 @@ AnnotatePass(Annotation *annotation)
 Datum
 emotion_annotate(PG_FUNCTION_ARGS)
 {
-	CallContext *call = (CallContext *) fcinfo->context;
 	Annotation annotation;
 
-	if (call == NULL || !IsA(call, CallContext) || call->atomic)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_TRANSACTION_TERMINATION),
-						errmsg("emotion_annotate cannot run inside a transaction block"),
-						errhint("It commits after each batch: CALL it by itself.")));
+	CheckMayCommit(fcinfo, "emotion_annotate", "It commits after each batch: CALL it by itself.");
 	if (SPI_connect_ext(SPI_OPT_NONATOMIC) != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 

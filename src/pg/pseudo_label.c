@@ -33,6 +33,7 @@
 #include "aggregate_state.h"
 #include "glue.h"
 #include "new_table.h"
+#include "procedure.h"
 
 PG_FUNCTION_INFO_V1(emotion_pseudo_label);
 
@@ -46,37 +47,13 @@ PG_FUNCTION_INFO_V1(emotion_pseudo_label);
 
 /* ---- queries ---------------------------------------------------------------------------------- */
 
-/* SPI leaves its own context behind; the caller's is what we go on in. */
-static void
-Execute(const char *query, int count, Oid *types, Datum *values, bool read_only, int expected)
-{
-	MemoryContext caller = CurrentMemoryContext;
-	int result = SPI_execute_with_args(query, count, types, values, NULL, read_only, 0);
-
-	MemoryContextSwitchTo(caller);
-	if (result != expected)
-		elog(ERROR, "\"%s\" failed: %s", query, SPI_result_code_string(result));
-}
-
-static void
-Commit(void)
-{
-	MemoryContext caller = CurrentMemoryContext;
-
-	SPI_commit();
-#if PG_VERSION_NUM < 150000
-	SPI_start_transaction();
-#endif
-	MemoryContextSwitchTo(caller);
-}
-
 /* The first column of the first row as a string in the current context; NULL when null. */
 static char *
 OneString(const char *query, int count, Oid *types, Datum *values)
 {
 	char *value = NULL;
 
-	Execute(query, count, types, values, false, SPI_OK_SELECT);
+	(void) RunStatement(query, count, types, values, NULL, false, SPI_OK_SELECT);
 	if (SPI_processed > 0)
 		value = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
 	SPI_freetuptable(SPI_tuptable);
@@ -133,16 +110,17 @@ BegunWith(const PseudoLabelling *p, const char *text_column, double min_confiden
 static void
 MakeTarget(PseudoLabelling *p, const char *begun_with)
 {
-	Execute(psprintf("CREATE TABLE %s (key pg_catalog.text PRIMARY KEY, text pg_catalog.text,"
-					 " labels pg_catalog.text[], scores pg_catalog.float4[],"
-					 " confidence pg_catalog.float4, model pg_catalog.text NOT NULL,"
-					 " labelled_at pg_catalog.timestamptz NOT NULL,"
-					 " outcome pg_catalog.text NOT NULL, fingerprint pg_catalog.int8)",
-					 p->target),
-			0, NULL, NULL, false, SPI_OK_UTILITY);
-	Execute(psprintf("COMMENT ON TABLE %s IS %s", p->target,
-					 quote_literal_cstr(psprintf(COMMENT_MARK "%s", begun_with))),
-			0, NULL, NULL, false, SPI_OK_UTILITY);
+	(void) RunStatement(
+		psprintf("CREATE TABLE %s (key pg_catalog.text PRIMARY KEY, text pg_catalog.text,"
+				 " labels pg_catalog.text[], scores pg_catalog.float4[],"
+				 " confidence pg_catalog.float4, model pg_catalog.text NOT NULL,"
+				 " labelled_at pg_catalog.timestamptz NOT NULL,"
+				 " outcome pg_catalog.text NOT NULL, fingerprint pg_catalog.int8)",
+				 p->target),
+		0, NULL, NULL, NULL, false, SPI_OK_UTILITY);
+	(void) RunStatement(psprintf("COMMENT ON TABLE %s IS %s", p->target,
+								 quote_literal_cstr(psprintf(COMMENT_MARK "%s", begun_with))),
+						0, NULL, NULL, NULL, false, SPI_OK_UTILITY);
 }
 
 /* Make the target, or make sure that it is one of ours, begun as we would begin it. */
@@ -248,7 +226,7 @@ LabelBatch(PseudoLabelling *p, Portal cursor)
 	}
 	MemoryContextSwitchTo(caller);
 	SPI_freetuptable(table);
-	Commit();
+	CommitAndGoOn();
 	MemoryContextReset(p->batch_context);
 	p->done += rows;
 	if (rows > 0)
@@ -344,10 +322,8 @@ emotion_pseudo_label(PG_FUNCTION_ARGS)
 		if (PG_ARGISNULL(i))
 			ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 							errmsg("%s must not be null", names[i])));
-	if (!IsA(fcinfo->context, CallContext) || castNode(CallContext, fcinfo->context)->atomic)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_TRANSACTION_TERMINATION),
-						errmsg("emotion_pseudo_label cannot run inside a transaction block"),
-						errhint("It commits after each batch: CALL it by itself.")));
+	CheckMayCommit(fcinfo, "emotion_pseudo_label",
+				   "It commits after each batch: CALL it by itself.");
 	if (SPI_connect_ext(SPI_OPT_NONATOMIC) != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 
@@ -388,7 +364,7 @@ emotion_pseudo_label(PG_FUNCTION_ARGS)
 						errmsg("%s is being filled by another session", p->target)));
 	PG_TRY();
 	{
-		Commit();
+		CommitAndGoOn();
 		LabelRows(p);
 	}
 	PG_FINALLY();

@@ -10,13 +10,10 @@
 #include "postgres.h"
 
 #include <math.h>
-#include <unistd.h>
 
 #include "access/xact.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
-#include "nodes/parsenodes.h"
-#include "portability/instr_time.h"
 #include "utils/builtins.h"
 #include "utils/json.h"
 #include "utils/memutils.h"
@@ -28,6 +25,7 @@
 #include "../nn/bf16.h"
 #include "../nn/matmul.h"
 #include "glue.h"
+#include "procedure.h"
 #include "registry.h"
 #include "train_log.h"
 #include "train_request.h"
@@ -53,16 +51,6 @@ typedef struct Training
 	instr_time began;
 } Training;
 
-static double
-SecondsSince(instr_time began)
-{
-	instr_time now;
-
-	INSTR_TIME_SET_CURRENT(now);
-	INSTR_TIME_SUBTRACT(now, began);
-	return INSTR_TIME_GET_DOUBLE(now);
-}
-
 static void
 ReleaseTraining(void *argument)
 {
@@ -71,35 +59,6 @@ ReleaseTraining(void *argument)
 	nn_pool_destroy(training->pool);
 	training->pool = NULL;
 	CloseTrainRows(&training->rows);
-}
-
-/*
- * SPI_commit() in the training's own words: what is allocated meanwhile belongs to the training,
- * not to the transaction.
- */
-static void
-Commit(void)
-{
-	MemoryContext before = CurrentMemoryContext;
-
-	SPI_commit();
-#if PG_VERSION_NUM < 150000
-	SPI_start_transaction();
-#endif
-	MemoryContextSwitchTo(before);
-}
-
-static int
-ThreadsFor(const TrainRequest *request)
-{
-	long cores = sysconf(_SC_NPROCESSORS_ONLN);
-	int threads = request->threads;
-
-	if (threads == 0)
-		threads = 1 + max_parallel_maintenance_workers;
-	else
-		return threads;
-	return cores > 0 && threads > cores ? (int) cores : threads;
 }
 
 static void
@@ -118,7 +77,7 @@ NoticeBeginning(const Training *training)
 					Counted((uint64) training->rows.label_count, cues ? "word to foresee" : "label",
 							cues ? "words to foresee" : "labels"),
 					Counted(text_vocabulary_size(training->rows.vocabulary) - 1, "word", "words"),
-					Counted((uint64) ThreadsFor(&training->request), "thread", "threads"),
+					Counted((uint64) ThreadsFor(training->request.threads), "thread", "threads"),
 					(bytes + (1 << 20) - 1) >> 20)));
 }
 
@@ -221,8 +180,8 @@ MakePool(Training *training)
 {
 	em_status status;
 
-	Check(nn_pool_create(training->allocator, ThreadsFor(&training->request), &training->pool,
-						 &status),
+	Check(nn_pool_create(training->allocator, ThreadsFor(training->request.threads),
+						 &training->pool, &status),
 		  &status);
 }
 
@@ -328,7 +287,7 @@ TrainEpoch(Training *training)
 		if (SecondsSince(told) >= TELL_SECONDS)
 		{
 			LogTexts(&training->reference, TextsOfEpoch(training));
-			Commit();
+			CommitAndGoOn();
 			INSTR_TIME_SET_CURRENT(told);
 		}
 	}
@@ -348,7 +307,7 @@ TrainEpoch(Training *training)
 				(double) trainer_texts_done(trainer) / training_seconds);
 	MemoryContextSwitchTo(before);
 	MemoryContextDelete(scratch);
-	Commit();
+	CommitAndGoOn();
 }
 
 /* A number for JSON: NaN has none there. */
@@ -412,7 +371,7 @@ Publish(Training *training)
 	size_t size;
 
 	LogPhase(&training->reference, "publishing");
-	Commit();
+	CommitAndGoOn();
 	model.allocator = training->allocator;
 	model.layout = training->layout;
 	model.labels = model_copy_labels(training->allocator, rows->labels, (size_t) rows->label_count);
@@ -435,7 +394,7 @@ Publish(Training *training)
 	publication.description = training->request.description;
 	PublishModel(&publication);
 	LogFinished(&training->reference);
-	Commit();
+	CommitAndGoOn();
 	ereport(NOTICE,
 			(errmsg("published \"%s\" (%s, %s, %.1f MB), from epoch %d",
 					ModelReferenceString(&training->reference),
@@ -511,7 +470,7 @@ RunTraining(Training *training, const char *name, Jsonb *given)
 		/* before the commit: the registry is read with the statement's snapshot */
 		LoadRequestedVectors(training);
 		LoadBase(training);
-		Commit();
+		CommitAndGoOn();
 		ReadTrainRows(training->source, &training->request, &training->start, training->pool,
 					  &training->rows);
 		/* only now, when the rows have proved fit to train on */
@@ -522,7 +481,7 @@ RunTraining(Training *training, const char *name, Jsonb *given)
 					samples_fingerprint(training->rows.dev) + training->rows.cues * 37,
 				samples_count(training->rows.train), samples_count(training->rows.dev),
 				training->request.resume);
-		Commit();
+		CommitAndGoOn();
 		Train(training);
 	}
 	PG_FINALLY();
@@ -547,12 +506,8 @@ emotion_train(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
 		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 						errmsg("model and source must not be null")));
-	if (!IsA(fcinfo->context, CallContext) || castNode(CallContext, fcinfo->context)->atomic)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_TRANSACTION_TERMINATION),
-				 errmsg("emotion_train cannot run inside a transaction block"),
-				 errhint("It commits after each epoch: call it on its own, outside BEGIN and "
-						 "functions.")));
+	CheckMayCommit(fcinfo, "emotion_train",
+				   "It commits after each epoch: call it on its own, outside BEGIN and functions.");
 	PreventCommandDuringRecovery("emotion_train()");
 	PreventCommandIfReadOnly("emotion_train()");
 

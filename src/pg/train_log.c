@@ -17,6 +17,7 @@
 #include "utils/snapmgr.h"
 
 #include "glue.h"
+#include "procedure.h"
 
 /* Advisory locks of users have 1 or 2 here; what we lock does not meet theirs. */
 #define TRAINING_LOCK_CLASS 77
@@ -87,22 +88,6 @@ EndTraining(const ModelReference *training)
 	LockRelease(&tag, ExclusiveLock, true);
 }
 
-/*
- * Run one statement; arguments as SPI_execute_with_args takes them. Returns rows processed. The
- * current memory context stays what it is: SPI would leave its own, which ends before the training.
- */
-static uint64
-Run(const char *query, int count, Oid *types, Datum *values, const char *nulls, int expected)
-{
-	MemoryContext caller = CurrentMemoryContext;
-	int result = SPI_execute_with_args(query, count, types, values, nulls, false, 0);
-
-	MemoryContextSwitchTo(caller);
-	if (result != expected)
-		elog(ERROR, "\"%s\" failed: %s", query, SPI_result_code_string(result));
-	return SPI_processed;
-}
-
 /* The two arguments that name a training, in front of others. */
 #define TRAINING_TYPES TEXTOID, INT4OID
 #define TRAINING_VALUES(training)                                                                  \
@@ -123,10 +108,10 @@ LockUnfinished(const char *name, int32 but)
 {
 	Oid types[] = { TEXTOID, INT4OID };
 	Datum values[] = { CStringGetTextDatum(name), Int32GetDatum(but) };
-	uint64 rows = Run("SELECT version, epoch, epochs FROM emotion.training_run "
-					  "WHERE name OPERATOR(pg_catalog.=) $1 AND NOT finished "
-					  "AND version OPERATOR(pg_catalog.<>) $2",
-					  2, types, values, NULL, SPI_OK_SELECT);
+	uint64 rows = RunStatement("SELECT version, epoch, epochs FROM emotion.training_run "
+							   "WHERE name OPERATOR(pg_catalog.=) $1 AND NOT finished "
+							   "AND version OPERATOR(pg_catalog.<>) $2",
+							   2, types, values, NULL, false, SPI_OK_SELECT);
 
 	for (uint64 i = 0; i < rows; i++)
 	{
@@ -166,15 +151,17 @@ DropUnfinished(const ModelReference *beside)
 					 errhint("Option \"resume\" would have gone on with it.")));
 	}
 	for (size_t i = 0; i < lengthof(parts); i++)
-		Run(psprintf("DELETE FROM emotion.%s AS p USING emotion.training_run AS r WHERE r.name "
+		RunStatement(
+			psprintf("DELETE FROM emotion.%s AS p USING emotion.training_run AS r WHERE r.name "
 					 "OPERATOR(pg_catalog.=) $1 AND r.version OPERATOR(pg_catalog.<>) $2 AND NOT "
 					 "r.finished AND p.name OPERATOR(pg_catalog.=) r.name AND p.version "
 					 "OPERATOR(pg_catalog.=) r.version",
 					 parts[i]),
-			2, types, values, NULL, SPI_OK_DELETE);
-	Run("DELETE FROM emotion.training_run WHERE name OPERATOR(pg_catalog.=) $1 AND version "
+			2, types, values, NULL, false, SPI_OK_DELETE);
+	RunStatement(
+		"DELETE FROM emotion.training_run WHERE name OPERATOR(pg_catalog.=) $1 AND version "
 		"OPERATOR(pg_catalog.<>) $2 AND NOT finished",
-		2, types, values, NULL, SPI_OK_DELETE);
+		2, types, values, NULL, false, SPI_OK_DELETE);
 }
 
 int32
@@ -190,12 +177,13 @@ BeginTraining(const char *name, const char *source, const Jsonb *options, int ep
 	(void) LockUnfinished(name, 0);
 	values[0] = CStringGetTextDatum(name);
 	/* calls that failed before they trained left nothing to keep */
-	Run("DELETE FROM emotion.training_run WHERE name OPERATOR(pg_catalog.=) $1 AND NOT finished "
+	RunStatement(
+		"DELETE FROM emotion.training_run WHERE name OPERATOR(pg_catalog.=) $1 AND NOT finished "
 		"AND fingerprint IS NULL",
-		1, types, values, NULL, SPI_OK_DELETE);
-	Run("SELECT pg_catalog.max(version) FROM emotion.training_run WHERE name "
-		"OPERATOR(pg_catalog.=) $1",
-		1, types, values, NULL, SPI_OK_SELECT);
+		1, types, values, NULL, false, SPI_OK_DELETE);
+	RunStatement("SELECT pg_catalog.max(version) FROM emotion.training_run WHERE name "
+				 "OPERATOR(pg_catalog.=) $1",
+				 1, types, values, NULL, false, SPI_OK_SELECT);
 	version = DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &null));
 	version = null ? 0 : version;
 	version = 1 + Max(version, LastUsedModelVersion(name));
@@ -206,9 +194,10 @@ BeginTraining(const char *name, const char *source, const Jsonb *options, int ep
 	values[2] = CStringGetTextDatum(source);
 	values[3] = JsonbPGetDatum(options);
 	values[4] = Int32GetDatum(epochs);
-	Run("INSERT INTO emotion.training_run (name, version, source, options, epochs, phase) VALUES "
+	RunStatement(
+		"INSERT INTO emotion.training_run (name, version, source, options, epochs, phase) VALUES "
 		"($1, $2, $3, $4, $5, 'reading')",
-		5, types, values, NULL, SPI_OK_INSERT);
+		5, types, values, NULL, false, SPI_OK_INSERT);
 	if (!TryTrainingLock(&training, true))
 		RefuseRunning(&training);
 	return version;
@@ -234,10 +223,10 @@ FindTraining(const char *name, const char *source, Jsonb **options)
 	char *began_with;
 	bool null;
 
-	if (Run("SELECT version, source, options FROM emotion.training_run WHERE name "
-			"OPERATOR(pg_catalog.=) $1 AND NOT finished AND fingerprint IS NOT NULL "
-			"ORDER BY version DESC LIMIT 1",
-			1, types, values, NULL, SPI_OK_SELECT) == 0)
+	if (RunStatement("SELECT version, source, options FROM emotion.training_run WHERE name "
+					 "OPERATOR(pg_catalog.=) $1 AND NOT finished AND fingerprint IS NOT NULL "
+					 "ORDER BY version DESC LIMIT 1",
+					 1, types, values, NULL, false, SPI_OK_SELECT) == 0)
 		RefuseNone(name);
 	row = SPI_tuptable->vals[0];
 	columns = SPI_tuptable->tupdesc;
@@ -256,9 +245,10 @@ FindTraining(const char *name, const char *source, Jsonb **options)
 		RefuseRunning(&training);
 	/* it may have ended between our look and our lock */
 	values[1] = Int32GetDatum(training.version);
-	if (Run("SELECT 1 FROM emotion.training_run WHERE name OPERATOR(pg_catalog.=) $1 AND version "
+	if (RunStatement(
+			"SELECT 1 FROM emotion.training_run WHERE name OPERATOR(pg_catalog.=) $1 AND version "
 			"OPERATOR(pg_catalog.=) $2 AND NOT finished",
-			2, types, values, NULL, SPI_OK_SELECT) == 0)
+			2, types, values, NULL, false, SPI_OK_SELECT) == 0)
 		RefuseNone(name);
 	if (!TryTrainingLock(&training, true))
 		RefuseRunning(&training);
@@ -273,20 +263,22 @@ LogRows(const ModelReference *training, uint64 fingerprint, uint64 train_texts, 
 	Datum values[] = { TRAINING_VALUES(training), Int64GetDatum((int64) fingerprint),
 					   Int64GetDatum((int64) train_texts), Int64GetDatum((int64) dev_texts) };
 
-	if (resume && Run("SELECT 1 FROM emotion.training_run WHERE name OPERATOR(pg_catalog.=) $1 AND "
-					  "version OPERATOR(pg_catalog.=) $2 AND (fingerprint IS NULL OR fingerprint "
-					  "OPERATOR(pg_catalog.=) $3)",
-					  3, types, values, NULL, SPI_OK_SELECT) == 0)
+	if (resume &&
+		RunStatement("SELECT 1 FROM emotion.training_run WHERE name OPERATOR(pg_catalog.=) $1 AND "
+					 "version OPERATOR(pg_catalog.=) $2 AND (fingerprint IS NULL OR fingerprint "
+					 "OPERATOR(pg_catalog.=) $3)",
+					 3, types, values, NULL, false, SPI_OK_SELECT) == 0)
 		ereport(
 			ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("the rows of the source are not those that the training of \"%s\" began with",
 					ModelReferenceString(training)),
 			 errhint("Restore the rows, or leave option \"resume\" out to begin anew.")));
-	Run("UPDATE emotion.training_run SET fingerprint = $3, train_texts = $4, dev_texts = $5, "
+	RunStatement(
+		"UPDATE emotion.training_run SET fingerprint = $3, train_texts = $4, dev_texts = $5, "
 		"phase = 'training', texts_done = 0, updated_at = pg_catalog.clock_timestamp() "
 		"WHERE name OPERATOR(pg_catalog.=) $1 AND version OPERATOR(pg_catalog.=) $2",
-		5, types, values, NULL, SPI_OK_UPDATE);
+		5, types, values, NULL, false, SPI_OK_UPDATE);
 }
 
 void
@@ -295,9 +287,10 @@ LogPhase(const ModelReference *training, const char *phase)
 	Oid types[] = { TRAINING_TYPES, TEXTOID };
 	Datum values[] = { TRAINING_VALUES(training), CStringGetTextDatum(phase) };
 
-	Run("UPDATE emotion.training_run SET phase = $3, updated_at = pg_catalog.clock_timestamp() "
+	RunStatement(
+		"UPDATE emotion.training_run SET phase = $3, updated_at = pg_catalog.clock_timestamp() "
 		"WHERE name OPERATOR(pg_catalog.=) $1 AND version OPERATOR(pg_catalog.=) $2",
-		3, types, values, NULL, SPI_OK_UPDATE);
+		3, types, values, NULL, false, SPI_OK_UPDATE);
 }
 
 void
@@ -306,10 +299,10 @@ LogTexts(const ModelReference *training, uint64 texts_done)
 	Oid types[] = { TRAINING_TYPES, INT8OID };
 	Datum values[] = { TRAINING_VALUES(training), Int64GetDatum((int64) texts_done) };
 
-	Run("UPDATE emotion.training_run SET texts_done = $3, updated_at = "
-		"pg_catalog.clock_timestamp() WHERE name OPERATOR(pg_catalog.=) $1 AND version "
-		"OPERATOR(pg_catalog.=) $2",
-		3, types, values, NULL, SPI_OK_UPDATE);
+	RunStatement("UPDATE emotion.training_run SET texts_done = $3, updated_at = "
+				 "pg_catalog.clock_timestamp() WHERE name OPERATOR(pg_catalog.=) $1 AND version "
+				 "OPERATOR(pg_catalog.=) $2",
+				 3, types, values, NULL, false, SPI_OK_UPDATE);
 }
 
 void
@@ -329,14 +322,16 @@ LogEpoch(const ModelReference *training, int epoch, const trainer_epoch *figures
 	nulls[5] = isnan(figures->macro_auc) ? 'n' : ' ';
 	nulls[6] = isnan(figures->macro_ap) ? 'n' : ' ';
 	nulls[7] = isnan(figures->macro_f1) ? 'n' : ' ';
-	Run("INSERT INTO emotion.training_epoch (name, version, epoch, train_loss, log_loss, "
+	RunStatement(
+		"INSERT INTO emotion.training_epoch (name, version, epoch, train_loss, log_loss, "
 		"macro_auc, macro_ap, macro_f1, seconds, texts_per_second) VALUES ($1, $2, $3, $4, $5, $6, "
 		"$7, $8, $9, $10)",
-		10, types, values, nulls, SPI_OK_INSERT);
-	Run("UPDATE emotion.training_run SET epoch = $3, texts_done = 0, best_epoch = $11, seconds = "
+		10, types, values, nulls, false, SPI_OK_INSERT);
+	RunStatement(
+		"UPDATE emotion.training_run SET epoch = $3, texts_done = 0, best_epoch = $11, seconds = "
 		"seconds OPERATOR(pg_catalog.+) $9, updated_at = pg_catalog.clock_timestamp() "
 		"WHERE name OPERATOR(pg_catalog.=) $1 AND version OPERATOR(pg_catalog.=) $2",
-		11, types, values, nulls, SPI_OK_UPDATE);
+		11, types, values, nulls, false, SPI_OK_UPDATE);
 }
 
 static void
@@ -345,9 +340,10 @@ DeleteCheckpoint(const ModelReference *training)
 	Oid types[] = { TRAINING_TYPES };
 	Datum values[] = { TRAINING_VALUES(training) };
 
-	Run("DELETE FROM emotion.training_checkpoint WHERE name OPERATOR(pg_catalog.=) $1 AND version "
+	RunStatement(
+		"DELETE FROM emotion.training_checkpoint WHERE name OPERATOR(pg_catalog.=) $1 AND version "
 		"OPERATOR(pg_catalog.=) $2",
-		2, types, values, NULL, SPI_OK_DELETE);
+		2, types, values, NULL, false, SPI_OK_DELETE);
 }
 
 void
@@ -357,10 +353,10 @@ LogFinished(const ModelReference *training)
 	Datum values[] = { TRAINING_VALUES(training) };
 
 	DeleteCheckpoint(training);
-	Run("UPDATE emotion.training_run SET finished = true, updated_at = "
-		"pg_catalog.clock_timestamp() WHERE name OPERATOR(pg_catalog.=) $1 AND version "
-		"OPERATOR(pg_catalog.=) $2",
-		2, types, values, NULL, SPI_OK_UPDATE);
+	RunStatement("UPDATE emotion.training_run SET finished = true, updated_at = "
+				 "pg_catalog.clock_timestamp() WHERE name OPERATOR(pg_catalog.=) $1 AND version "
+				 "OPERATOR(pg_catalog.=) $2",
+				 2, types, values, NULL, false, SPI_OK_UPDATE);
 }
 
 void
@@ -379,9 +375,10 @@ WriteCheckpoint(const ModelReference *training, const uint8 *bytes, size_t size)
 
 		SET_VARSIZE(data, length + VARHDRSZ);
 		memcpy(VARDATA(data), bytes + done, length);
-		Run("INSERT INTO emotion.training_checkpoint (name, version, part, data) VALUES ($1, $2, "
+		RunStatement(
+			"INSERT INTO emotion.training_checkpoint (name, version, part, data) VALUES ($1, $2, "
 			"$3, $4)",
-			4, types, values, NULL, SPI_OK_INSERT);
+			4, types, values, NULL, false, SPI_OK_INSERT);
 		pfree(data);
 	}
 }
@@ -398,18 +395,19 @@ ReadCheckpoint(const ModelReference *training, size_t *size)
 	bool null;
 
 	*size = 0;
-	Run("SELECT pg_catalog.sum(pg_catalog.octet_length(data))::pg_catalog.int8 FROM "
-		"emotion.training_checkpoint WHERE name OPERATOR(pg_catalog.=) $1 AND version "
-		"OPERATOR(pg_catalog.=) $2",
-		2, types, values, NULL, SPI_OK_SELECT);
+	RunStatement("SELECT pg_catalog.sum(pg_catalog.octet_length(data))::pg_catalog.int8 FROM "
+				 "emotion.training_checkpoint WHERE name OPERATOR(pg_catalog.=) $1 AND version "
+				 "OPERATOR(pg_catalog.=) $2",
+				 2, types, values, NULL, false, SPI_OK_SELECT);
 	capacity = (size_t) DatumGetInt64(
 		SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &null));
 	if (null)
 		return NULL;
 	bytes = MemoryContextAllocHuge(caller, capacity);
-	parts = Run("SELECT data FROM emotion.training_checkpoint WHERE name OPERATOR(pg_catalog.=) $1 "
-				"AND version OPERATOR(pg_catalog.=) $2 ORDER BY part",
-				2, types, values, NULL, SPI_OK_SELECT);
+	parts = RunStatement(
+		"SELECT data FROM emotion.training_checkpoint WHERE name OPERATOR(pg_catalog.=) $1 "
+		"AND version OPERATOR(pg_catalog.=) $2 ORDER BY part",
+		2, types, values, NULL, false, SPI_OK_SELECT);
 	for (uint64 i = 0; i < parts; i++)
 	{
 		Datum stored = SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &null);

@@ -8,13 +8,9 @@
  */
 #include "postgres.h"
 
-#include <unistd.h>
-
 #include "access/xact.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
-#include "nodes/parsenodes.h"
-#include "portability/instr_time.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/json.h"
@@ -23,6 +19,7 @@
 #include "utils/resowner.h"
 
 #include "glue.h"
+#include "procedure.h"
 #include "registry.h"
 #include "source.h"
 #include "train_rows.h"
@@ -68,16 +65,6 @@ typedef struct Training
 	uint64 epoch_from; /* words of the epoch done when this call began it */
 } Training;
 
-static double
-SecondsSince(instr_time began)
-{
-	instr_time now;
-
-	INSTR_TIME_SET_CURRENT(now);
-	INSTR_TIME_SUBTRACT(now, began);
-	return INSTR_TIME_GET_DOUBLE(now);
-}
-
 static void
 ReleaseTraining(void *argument)
 {
@@ -88,30 +75,6 @@ ReleaseTraining(void *argument)
 	if (training->file.file != NULL)
 		BufFileClose(training->file.file);
 	training->file.file = NULL;
-}
-
-/* What is allocated meanwhile belongs to the training, not to the transaction. */
-static void
-Commit(void)
-{
-	MemoryContext before = CurrentMemoryContext;
-
-	SPI_commit();
-#if PG_VERSION_NUM < 150000
-	SPI_start_transaction();
-#endif
-	MemoryContextSwitchTo(before);
-}
-
-static int
-ThreadsFor(int asked)
-{
-	long cores = sysconf(_SC_NPROCESSORS_ONLN);
-	int threads = 1 + max_parallel_maintenance_workers;
-
-	if (asked > 0)
-		return asked;
-	return cores > 0 && threads > cores ? (int) cores : threads;
 }
 
 /* ---- reading ------------------------------------------------------------------------- */
@@ -279,7 +242,7 @@ SaveBeforeCancel(Training *training)
 	Tell(training,
 		 WordsPerSecond(training, vectors_trainer_progress(training->trainer).words_done));
 	WriteVectorsCheckpoint(training->name, training->trainer);
-	Commit();
+	CommitAndGoOn();
 	RESUME_INTERRUPTS();
 }
 
@@ -294,7 +257,7 @@ EndEpoch(Training *training)
 							words_per_second, progress.loss)));
 	Tell(training, words_per_second);
 	Checkpoint(training, 0);
-	Commit();
+	CommitAndGoOn();
 	INSTR_TIME_SET_CURRENT(training->epoch_began);
 	training->epoch_from = 0;
 }
@@ -322,7 +285,7 @@ Train(Training *training)
 		{
 			Tell(training, WordsPerSecond(training, progress.words_done));
 			Checkpoint(training, CHECKPOINT_SECONDS);
-			Commit();
+			CommitAndGoOn();
 		}
 	}
 }
@@ -358,12 +321,12 @@ Publish(Training *training)
 	vectors *vectors;
 
 	LogVectorsPhase(training->name, "publishing");
-	Commit();
+	CommitAndGoOn();
 	Check(vectors_trainer_finish(training->trainer, &vectors, &status), &status);
 	vectors->words = training->vocabulary;
 	PublishVectors(training->name, vectors, training->source, arguments);
 	LogVectorsFinished(training->name);
-	Commit();
+	CommitAndGoOn();
 	ereport(NOTICE,
 			(errmsg("published word vectors \"%s\" (%u words, %u buckets of n-grams, %u "
 					"numbers each)",
@@ -398,7 +361,7 @@ Prepare(Training *training)
 		MemoryContextSwitchTo(caller);
 		CurrentResourceOwner = owner;
 		ForgetVectorsRun(training->name);
-		Commit();
+		CommitAndGoOn();
 		ReThrowError(error);
 	}
 	PG_END_TRY();
@@ -425,7 +388,7 @@ RunTraining(Training *training, Jsonb *given)
 			LogVectorsPhase(name, "reading");
 		else
 			AnnounceVectorsRun(name, training->source, training->text_column, given, epochs);
-		Commit();
+		CommitAndGoOn();
 		Prepare(training);
 		fingerprint = samples_fingerprint(training->texts);
 		if (resume)
@@ -436,7 +399,7 @@ RunTraining(Training *training, Jsonb *given)
 		else /* only now, when the rows have proved fit to train on */
 			ReplaceVectorsRun(name, training->source, training->text_column, given, epochs,
 							  fingerprint, samples_count(training->texts));
-		Commit();
+		CommitAndGoOn();
 		Train(training);
 		Publish(training);
 	}
@@ -461,11 +424,8 @@ emotion_train_vectors(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1) || PG_ARGISNULL(2))
 		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 						errmsg("name, source and text_column must not be null")));
-	if (!IsA(fcinfo->context, CallContext) || castNode(CallContext, fcinfo->context)->atomic)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_TRANSACTION_TERMINATION),
-						errmsg("emotion_train_vectors cannot run inside a transaction block"),
-						errhint("It commits as it goes: call it on its own, outside BEGIN and "
-								"functions.")));
+	CheckMayCommit(fcinfo, "emotion_train_vectors",
+				   "It commits as it goes: call it on its own, outside BEGIN and functions.");
 	PreventCommandDuringRecovery("emotion_train_vectors()");
 	PreventCommandIfReadOnly("emotion_train_vectors()");
 

@@ -12,25 +12,10 @@
 #include "utils/builtins.h"
 
 #include "glue.h"
+#include "procedure.h"
 #include "train_log.h"
 
 #define CHECKPOINT_PART_BYTES ((size_t) 8 * 1024 * 1024)
-
-/*
- * Run one statement. The current memory context stays what it is: SPI would leave its own, which
- * ends before the training.
- */
-static uint64
-Run(const char *query, int count, Oid *types, Datum *values, int expected)
-{
-	MemoryContext caller = CurrentMemoryContext;
-	int result = SPI_execute_with_args(query, count, types, values, NULL, false, 0);
-
-	MemoryContextSwitchTo(caller);
-	if (result != expected)
-		elog(ERROR, "\"%s\" failed: %s", query, SPI_result_code_string(result));
-	return SPI_processed;
-}
 
 static ModelReference
 Reference(const char *name)
@@ -83,7 +68,7 @@ InsertRun(const char *query, const char *name, const char *source, const char *t
 									Int64GetDatum((int64) fingerprint),
 									Int64GetDatum((int64) texts) };
 
-	Run(query, RUN_ARGUMENTS, types, values, SPI_OK_INSERT);
+	RunStatement(query, RUN_ARGUMENTS, types, values, NULL, false, SPI_OK_INSERT);
 }
 
 static void
@@ -92,7 +77,7 @@ DeleteRows(const char *query, const char *name)
 	Oid types[] = { TEXTOID };
 	Datum values[] = { CStringGetTextDatum(name) };
 
-	Run(query, 1, types, values, SPI_OK_DELETE);
+	RunStatement(query, 1, types, values, NULL, false, SPI_OK_DELETE);
 }
 
 static void
@@ -129,9 +114,10 @@ DiscardVectorsRun(const char *name)
 	Datum values[] = { CStringGetTextDatum(name) };
 	ModelReference reference = Reference(name);
 
-	if (Run("SELECT started_by FROM emotion.vectors_run WHERE name OPERATOR(pg_catalog.=) $1 AND "
+	if (RunStatement(
+			"SELECT started_by FROM emotion.vectors_run WHERE name OPERATOR(pg_catalog.=) $1 AND "
 			"NOT finished",
-			1, types, values, SPI_OK_SELECT) == 0)
+			1, types, values, NULL, false, SPI_OK_SELECT) == 0)
 		return false;
 	if (strcmp(SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1),
 			   GetUserNameFromId(GetUserId(), false)) != 0)
@@ -154,10 +140,11 @@ NoticeDropped(const char *name)
 	Datum values[] = { CStringGetTextDatum(name) };
 	bool null;
 
-	if (Run("SELECT r.epoch, r.epochs FROM emotion.vectors_run AS r WHERE r.name "
+	if (RunStatement(
+			"SELECT r.epoch, r.epochs FROM emotion.vectors_run AS r WHERE r.name "
 			"OPERATOR(pg_catalog.=) $1 AND EXISTS (SELECT 1 FROM emotion.vectors_checkpoint AS c "
 			"WHERE c.name OPERATOR(pg_catalog.=) $1)",
-			1, types, values, SPI_OK_SELECT) == 0)
+			1, types, values, NULL, false, SPI_OK_SELECT) == 0)
 		return;
 	ereport(
 		NOTICE,
@@ -201,9 +188,9 @@ FindVectorsRun(const char *name, const char *source, const char *text_column)
 	TupleDesc columns;
 	bool null;
 
-	if (Run("SELECT source, text_column, options FROM emotion.vectors_run WHERE name "
-			"OPERATOR(pg_catalog.=) $1 AND NOT finished AND fingerprint IS NOT NULL",
-			1, types, values, SPI_OK_SELECT) == 0)
+	if (RunStatement("SELECT source, text_column, options FROM emotion.vectors_run WHERE name "
+					 "OPERATOR(pg_catalog.=) $1 AND NOT finished AND fingerprint IS NOT NULL",
+					 1, types, values, NULL, false, SPI_OK_SELECT) == 0)
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
 						errmsg("there is no unfinished training of word vectors \"%s\"", name),
 						errhint("Leave option \"resume\" out to begin one.")));
@@ -220,10 +207,11 @@ CheckVectorsRows(const char *name, uint64 fingerprint)
 	Oid types[] = { TEXTOID, INT8OID };
 	Datum values[] = { CStringGetTextDatum(name), Int64GetDatum((int64) fingerprint) };
 
-	if (Run("UPDATE emotion.vectors_run SET phase = 'training', updated_at = "
+	if (RunStatement(
+			"UPDATE emotion.vectors_run SET phase = 'training', updated_at = "
 			"pg_catalog.clock_timestamp() WHERE name OPERATOR(pg_catalog.=) $1 AND fingerprint "
 			"OPERATOR(pg_catalog.=) $2",
-			2, types, values, SPI_OK_UPDATE) == 0)
+			2, types, values, NULL, false, SPI_OK_UPDATE) == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("the rows of the source are not those that the training of word vectors "
@@ -238,9 +226,10 @@ LogVectorsPhase(const char *name, const char *phase)
 	Oid types[] = { TEXTOID, TEXTOID };
 	Datum values[] = { CStringGetTextDatum(name), CStringGetTextDatum(phase) };
 
-	Run("UPDATE emotion.vectors_run SET phase = $2, updated_at = pg_catalog.clock_timestamp() "
+	RunStatement(
+		"UPDATE emotion.vectors_run SET phase = $2, updated_at = pg_catalog.clock_timestamp() "
 		"WHERE name OPERATOR(pg_catalog.=) $1",
-		2, types, values, SPI_OK_UPDATE);
+		2, types, values, NULL, false, SPI_OK_UPDATE);
 }
 
 void
@@ -256,10 +245,11 @@ LogVectorsProgress(const char *name, const vectors_progress *progress, double se
 					   Float8GetDatum(seconds),
 					   Float8GetDatum(words_per_second) };
 
-	Run("UPDATE emotion.vectors_run SET epoch = $2, words = $3, words_done = $4, loss = $5, "
+	RunStatement(
+		"UPDATE emotion.vectors_run SET epoch = $2, words = $3, words_done = $4, loss = $5, "
 		"seconds = seconds OPERATOR(pg_catalog.+) $6, words_per_second = $7, updated_at = "
 		"pg_catalog.clock_timestamp() WHERE name OPERATOR(pg_catalog.=) $1",
-		7, types, values, SPI_OK_UPDATE);
+		7, types, values, NULL, false, SPI_OK_UPDATE);
 }
 
 void
@@ -269,9 +259,9 @@ LogVectorsFinished(const char *name)
 	Datum values[] = { CStringGetTextDatum(name) };
 
 	DeleteCheckpoint(name);
-	Run("UPDATE emotion.vectors_run SET finished = true, updated_at = "
-		"pg_catalog.clock_timestamp() WHERE name OPERATOR(pg_catalog.=) $1",
-		1, types, values, SPI_OK_UPDATE);
+	RunStatement("UPDATE emotion.vectors_run SET finished = true, updated_at = "
+				 "pg_catalog.clock_timestamp() WHERE name OPERATOR(pg_catalog.=) $1",
+				 1, types, values, NULL, false, SPI_OK_UPDATE);
 }
 
 static void
@@ -281,8 +271,9 @@ LogCheckpoint(const char *name, vectors_progress progress)
 	Oid types[] = { TEXTOID, FLOAT8OID };
 	Datum values[] = { CStringGetTextDatum(name), Float8GetDatum(progress.epoch + share) };
 
-	Run("UPDATE emotion.vectors_run SET checkpoint_epoch = $2 WHERE name OPERATOR(pg_catalog.=) $1",
-		2, types, values, SPI_OK_UPDATE);
+	RunStatement(
+		"UPDATE emotion.vectors_run SET checkpoint_epoch = $2 WHERE name OPERATOR(pg_catalog.=) $1",
+		2, types, values, NULL, false, SPI_OK_UPDATE);
 }
 
 void
@@ -304,8 +295,9 @@ WriteVectorsCheckpoint(const char *name, const vectors_trainer *trainer)
 		SET_VARSIZE(data, length + VARHDRSZ);
 		vectors_trainer_save(trainer, from, length, (uint8 *) VARDATA(data));
 		values[1] = Int32GetDatum((int32) part + 1);
-		Run("INSERT INTO emotion.vectors_checkpoint (name, part, data) VALUES ($1, $2, $3)", 3,
-			types, values, SPI_OK_INSERT);
+		RunStatement(
+			"INSERT INTO emotion.vectors_checkpoint (name, part, data) VALUES ($1, $2, $3)", 3,
+			types, values, NULL, false, SPI_OK_INSERT);
 	}
 	pfree(data);
 	LogCheckpoint(name, vectors_trainer_progress(trainer));
@@ -327,9 +319,10 @@ ReadVectorsCheckpoint(const char *name, vectors_trainer *trainer)
 
 		CHECK_FOR_INTERRUPTS();
 		values[1] = Int32GetDatum(part);
-		if (Run("SELECT data FROM emotion.vectors_checkpoint WHERE name OPERATOR(pg_catalog.=) $1 "
+		if (RunStatement(
+				"SELECT data FROM emotion.vectors_checkpoint WHERE name OPERATOR(pg_catalog.=) $1 "
 				"AND part OPERATOR(pg_catalog.=) $2",
-				2, types, values, SPI_OK_SELECT) == 0)
+				2, types, values, NULL, false, SPI_OK_SELECT) == 0)
 			break;
 		stored = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &null);
 		data = DatumGetByteaPP(stored);
