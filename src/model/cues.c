@@ -44,30 +44,9 @@ first_in_text(counts *counts, uint32_t id, uint32_t number)
 	return true;
 }
 
+/* Count by word, or, given room for one text's targets (labels), by word and label. */
 static em_code
-count_words(samples *texts, counts *counts, uint32_t *with_word, em_status *status)
-{
-	uint32_t texts_count = (uint32_t) samples_count(texts);
-
-	memset(counts->last_text, 0, counts->words * sizeof(uint32_t));
-	for (uint32_t number = 0; number < texts_count; number++)
-	{
-		nn_sequence text;
-		em_code code = samples_go_on(counts->should_stop, counts->stop_context, status);
-
-		if (code == EM_OK)
-			code = samples_read(texts, &number, 1, &text, NULL, NULL, status);
-		if (code != EM_OK)
-			return code;
-		for (uint32_t i = 0; i < text.length; i++)
-			if (first_in_text(counts, text.ids[i], number))
-				with_word[text.ids[i]]++;
-	}
-	return EM_OK;
-}
-
-static em_code
-count_joint(samples *texts, counts *counts, real *targets, em_status *status)
+count_texts(samples *texts, counts *counts, uint32_t *with_word, real *targets, em_status *status)
 {
 	uint32_t texts_count = (uint32_t) samples_count(texts);
 
@@ -85,10 +64,14 @@ count_joint(samples *texts, counts *counts, real *targets, em_status *status)
 		{
 			uint32_t id = text.ids[i];
 
-			if (!first_in_text(counts, id, number) || counts->row[id] == 0)
+			if (!first_in_text(counts, id, number))
 				continue;
-			for (size_t label = 0; label < counts->labels; label++)
-				counts->joint[(counts->row[id] - 1) * counts->labels + label] += targets[label] > 0;
+			if (targets == NULL)
+				with_word[id]++;
+			else if (counts->row[id] > 0)
+				for (size_t label = 0; label < counts->labels; label++)
+					counts->joint[(counts->row[id] - 1) * counts->labels + label] +=
+						targets[label] > 0;
 		}
 	}
 	return EM_OK;
@@ -171,10 +154,10 @@ cues_choose(const em_allocator *allocator, samples *labelled, size_t labels, sam
 		made.with_word = block + words;
 		made.last_text = block + 2 * words;
 		made.row = block + 3 * words;
-		code = count_words(labelled, &made, made.with_word, status);
+		code = count_texts(labelled, &made, made.with_word, NULL, status);
 	}
 	if (code == EM_OK)
-		code = count_words(other, &made, with_other, status);
+		code = count_texts(other, &made, with_other, NULL, status);
 	for (size_t id = 0; code == EM_OK && id < words; id++)
 		if (made.with_word[id] >= CUES_MIN_LABELLED && with_other[id] >= CUES_MIN_OTHER)
 			made.row[id] = ++rows;
@@ -182,7 +165,7 @@ cues_choose(const em_allocator *allocator, samples *labelled, size_t labels, sam
 	{
 		made.joint = em_allocate_zeroed(allocator, (size_t) rows * labels + 1, sizeof(uint32_t));
 		candidates = em_allocate_array(allocator, (size_t) rows + 1, sizeof(candidate));
-		code = made.joint && candidates ? count_joint(labelled, &made, targets, status)
+		code = made.joint && candidates ? count_texts(labelled, &made, NULL, targets, status)
 										: out_of_memory(status);
 	}
 	if (code == EM_OK)
