@@ -2,11 +2,14 @@
 # Training word vectors in the server against fastText's own program, same texts, same settings, one
 # after the other in one run, repeated: words per second, and whether the vectors say the same.
 #
+# With GoEmotions at hand, the same network is then trained from either's vectors, once a round.
+#
 #   WORDS (3000000), THREADS (2), ROUNDS (2), DIM (100), EPOCHS (1), MODEL (skipgram)
+#   TRAINING_EPOCHS (4): of the networks; 0: none is trained
 set -euo pipefail
 cd "$(dirname "$0")/.."
 words=${WORDS:-3000000} threads=${THREADS:-2} rounds=${ROUNDS:-2} dim=${DIM:-100} epochs=${EPOCHS:-1}
-model=${MODEL:-skipgram}
+model=${MODEL:-skipgram} training_epochs=${TRAINING_EPOCHS:-4}
 [ -n "$EMOTION_DATA" ] && compgen -G "$EMOTION_DATA/reddit/*.txt.zst" >/dev/null || {
 	echo "no reddit/*.txt.zst in EMOTION_DATA (\"$EMOTION_DATA\"): nothing measured"
 	exit 0
@@ -14,6 +17,7 @@ model=${MODEL:-skipgram}
 command -v fasttext >/dev/null || { echo "fasttext is not installed: nothing measured"; exit 0; }
 psql_here() { psql -XqAt -v ON_ERROR_STOP=1 "$@"; }
 work=$(mktemp -d)
+chmod 755 "$work" # the server reads fastText's file there
 trap 'rm -rf "$work"' EXIT
 
 # Letters alone, so that both split the same words.
@@ -22,7 +26,14 @@ for file in "$EMOTION_DATA"/reddit/*.txt.zst; do zstd -dc "$file"; done 2>/dev/n
 	awk -v words="$words" '{ print; seen += NF; if (seen >= words) exit }' >"$work/text" || true
 count=$(wc -w <"$work/text")
 echo "$(wc -l <"$work/text") texts, $count words, $model, dim $dim, $epochs epochs, $threads threads"
-psql_here -c "CREATE EXTENSION IF NOT EXISTS emotion" -c "DROP TABLE IF EXISTS bench_text" \
+[ -r "$EMOTION_DATA/goemotions/train.tsv" ] || training_epochs=0
+if [ "$training_epochs" -gt 0 ]; then
+	. bench/load_goemotions.sh
+	psql_here() { psql -XqAt -v ON_ERROR_STOP=1 "$@"; }
+else
+	psql_here -c "CREATE EXTENSION IF NOT EXISTS emotion"
+fi
+psql_here -c "DROP TABLE IF EXISTS bench_text" \
 	-c "CREATE TABLE bench_text (text text)" -c "\\copy bench_text FROM '$work/text'" -c "VACUUM ANALYZE bench_text"
 
 seconds() { # COMMAND...: wall time on standard output, the rest of it to $work/log
@@ -46,7 +57,7 @@ for round in $(seq "$rounds"); do
 		split(line, part, "words/sec/thread:"); split(part[2], number, " ")
 		printf "fasttext training %.0f words/s\n", number[1] * threads }'
 done | tee build/bench/vectors.raw
-awk '{ value[$1 " " $2] += $4; n[$1 " " $2]++ } END { print ""; print "means:"
+awk '{ for (i = 3; i <= NF; i++) if ($i ~ /^words\/s/) { value[$1 " " $2] += $(i - 1); n[$1 " " $2]++ } } END { print ""; print "means:"
 	for (name in value) printf "%-20s %.0f words/s\n", name, value[name] / n[name]
 	printf "training: %.1f times, whole: %.1f times fasttext\n",
 		value["emotion training"] / value["fasttext training"], value["emotion whole"] / value["fasttext whole"] }' build/bench/vectors.raw
@@ -86,4 +97,24 @@ for word in sad angry happy afraid disgusted surprised grateful proud jealous lo
 	printf '%-10s emotion:  %s\n' "$word" "$(psql_here -c "SELECT string_agg(word, ' ') FROM emotion_nearest_words('bench_1', '$word', 8)")"
 	printf '%-10s fasttext: %s\n' '' "$(fasttext nn "$work/theirs_1.bin" 8 <<<"$word" 2>/dev/null | sed 's/^Query word? //' | awk 'NF == 2 { printf "%s ", $1 }')"
 done
-psql_here -c "SELECT emotion_drop_vectors(name) FROM emotion_vectors WHERE name LIKE 'bench\\_%'" -c "DROP TABLE bench_text" >/dev/null
+
+# Is a network that begins with ours as good as one that begins with theirs? Paired on the rows of dev.
+if [ "$training_epochs" -gt 0 ]; then
+	echo
+	echo "macro figures on dev of the same network, $training_epochs epochs, from fastText's vectors and from ours:"
+	for round in $(seq "$rounds"); do
+		chmod 644 "$work/theirs_$round.bin"
+		psql_here -c "SET client_min_messages = warning" \
+			-c "CALL emotion_import_vectors('theirs_$round', '$work/theirs_$round.bin', '{\"words_from\": \"bench_text\", \"words_column\": \"text\"}')"
+		for vectors in bench_$round theirs_$round; do
+			psql_here -c "SET client_min_messages = warning" -c "CALL emotion_train('from_$vectors', 'goemotions',
+				'{\"split_column\": \"split\", \"vectors\": \"$vectors\", \"epochs\": $training_epochs, \"seed\": $round,
+				\"threads\": $threads, \"precision\": \"mixed\", \"embedding_dim\": $dim, \"dropout_embedding\": 0.3}')"
+		done
+		psql_here -c "SELECT format('  round $round, %s: fasttext %s, emotion %s, difference %s (%s to %s)', metric, round(model_value::numeric, 4),
+				round(other_value::numeric, 4), round(difference::numeric, 4), round(low::numeric, 4), round(high::numeric, 4))
+			FROM emotion_compare('from_theirs_$round@1', 'from_bench_$round@1', 'goemotions', '{\"split_column\": \"split\", \"split\": \"dev\"}')
+			ORDER BY metric DESC"
+	done
+fi
+psql_here -c "SELECT emotion_drop_vectors(name) FROM emotion_vectors WHERE name ~ '^(bench|theirs)_'" -c "DROP TABLE bench_text" >/dev/null
