@@ -8,7 +8,7 @@
  */
 #include "postgres.h"
 
-#include "import_records.h"
+#include "import_fields.h"
 
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
@@ -16,11 +16,9 @@
 #include "utils/memutils.h"
 
 #include "../data/delimited.h"
-#include "../model/json.h"
 #include "glue.h"
 
 #define MAX_FIELDS 256
-#define MAX_RECORD_LABELS 1000
 #define GATHER_LINES 200
 #define GATHER_BYTES (1024 * 1024)
 
@@ -56,278 +54,8 @@ struct RecordReader
 
 	em_slice fields[MAX_FIELDS];
 	size_t field_count;
-	em_slice labels[MAX_RECORD_LABELS];
+	em_slice labels[IMPORT_MAX_LABELS];
 };
-
-static em_slice
-Trim(em_slice slice)
-{
-	while (slice.length > 0 && strchr(" \t\r\n", slice.bytes[0]) != NULL)
-		slice.bytes++, slice.length--;
-	while (slice.length > 0 && strchr(" \t\r\n", slice.bytes[slice.length - 1]) != NULL)
-		slice.length--;
-	return slice;
-}
-
-static bool
-SliceIs(em_slice slice, const char *string)
-{
-	return slice.length == strlen(string) && memcmp(slice.bytes, string, slice.length) == 0;
-}
-
-/* A piece of a line for a message, cut to what a line of a message holds. */
-static char *
-Quoted(em_slice slice)
-{
-	int length = pg_mbcliplen(slice.bytes, (int) Min(slice.length, 200), 60);
-
-	return psprintf("\"%.*s%s\"", length, slice.bytes, (size_t) length < slice.length ? "..." : "");
-}
-
-/* --- labels */
-
-/* A label by name, or by id where labels are listed. */
-static bool
-AddLabel(RecordReader *reader, ImportRecord *record, em_slice label)
-{
-	const ImportRequest *request = reader->request;
-
-	label = Trim(label);
-	if (label.length == 0)
-	{
-		record->reason = "a label is empty";
-		return false;
-	}
-	if (request->label_count > 0)
-	{
-		bool digits = true;
-		int found = -1;
-
-		for (int i = 0; i < request->label_count && found < 0; i++)
-			if (SliceIs(label, request->labels[i]))
-				found = i;
-		for (size_t i = 0; i < label.length; i++)
-			digits = digits && label.bytes[i] >= '0' && label.bytes[i] <= '9';
-		if (found < 0 && digits)
-		{
-			int64 id = 0;
-
-			for (size_t i = 0; i < label.length && id <= request->label_count; i++)
-				id = id * 10 + (label.bytes[i] - '0');
-			if (id >= request->label_count)
-			{
-				record->reason = psprintf("label id %s is not in 0 to %d", Quoted(label),
-										  request->label_count - 1);
-				return false;
-			}
-			found = (int) id;
-		}
-		if (found < 0)
-		{
-			record->reason = psprintf("unknown label %s", Quoted(label));
-			return false;
-		}
-		label = (em_slice){ request->labels[found], strlen(request->labels[found]) };
-	}
-	for (int i = 0; i < record->label_count; i++)
-		if (record->labels[i].length == label.length &&
-			memcmp(record->labels[i].bytes, label.bytes, label.length) == 0)
-			return true;
-	if (record->label_count == MAX_RECORD_LABELS)
-	{
-		record->reason = psprintf("more than %d labels", MAX_RECORD_LABELS);
-		return false;
-	}
-	record->labels[record->label_count++] = label;
-	return true;
-}
-
-/* Labels parted by a separator; nothing is no label. */
-static bool
-SplitLabels(RecordReader *reader, ImportRecord *record, em_slice list, char separator)
-{
-	list = Trim(list);
-	while (list.length > 0)
-	{
-		const char *end = memchr(list.bytes, separator, list.length);
-		size_t length = end != NULL ? (size_t) (end - list.bytes) : list.length;
-
-		if (!AddLabel(reader, record, (em_slice){ list.bytes, length }))
-			return false;
-		if (end == NULL)
-			break;
-		list.bytes += length + 1;
-		list.length -= length + 1;
-		if (list.length == 0)
-		{
-			record->reason = "a label is empty";
-			return false;
-		}
-	}
-	return true;
-}
-
-/* --- JSON */
-
-/* A line as the JSON reader wants it. */
-static em_slice
-JsonBytes(em_slice line)
-{
-	char *converted;
-
-	if (GetDatabaseEncoding() == PG_UTF8 || GetDatabaseEncoding() == PG_SQL_ASCII)
-		return line;
-	converted = pg_server_to_any(line.bytes, (int) line.length, PG_UTF8);
-	return converted == line.bytes ? line : (em_slice){ converted, strlen(converted) };
-}
-
-/* What a string or number token says; false when it holds a zero character. */
-static bool
-JsonString(const json_reader *json, em_slice *value)
-{
-	char *string = palloc(json->raw.length + 1);
-	size_t length = json->raw.length;
-
-	if (json->escaped)
-		length = json_unescape(json->raw, string);
-	else
-		memcpy(string, json->raw.bytes, length);
-	if (memchr(string, 0, length) != NULL)
-		return false;
-	if (GetDatabaseEncoding() != PG_UTF8 && GetDatabaseEncoding() != PG_SQL_ASCII)
-	{
-		string = CStringFromUtf8(string, length);
-		length = strlen(string);
-	}
-	*value = (em_slice){ string, length };
-	return true;
-}
-
-static bool
-JsonMistake(ImportRecord *record, const json_reader *json)
-{
-	record->reason = psprintf("not JSON: %s at byte %zu",
-							  json->error != NULL ? json->error : "something", json->position + 1);
-	return false;
-}
-
-/* Labels: an array of names or ids, or a string of them. */
-static bool
-JsonLabels(RecordReader *reader, ImportRecord *record, json_reader *json, json_token token)
-{
-	em_slice value;
-
-	if (token == JSON_STRING)
-	{
-		if (!JsonString(json, &value))
-			record->reason = "a character is zero";
-		else
-			return SplitLabels(reader, record, value, reader->request->label_separator);
-		return false;
-	}
-	if (token == JSON_NULL)
-		return true;
-	if (token != JSON_ARRAY_BEGIN)
-	{
-		record->reason =
-			psprintf("\"%s\" is neither an array nor a string", reader->request->label_field);
-		return false;
-	}
-	while ((token = json_next(json)) != JSON_ARRAY_END)
-	{
-		if (token == JSON_ERROR)
-			return JsonMistake(record, json);
-		if (token != JSON_STRING && token != JSON_NUMBER)
-		{
-			record->reason = "a label is neither a name nor an id";
-			return false;
-		}
-		if (!JsonString(json, &value))
-		{
-			record->reason = "a character is zero";
-			return false;
-		}
-		if (!AddLabel(reader, record, value))
-			return false;
-	}
-	return true;
-}
-
-static bool
-JsonMember(RecordReader *reader, ImportRecord *record, json_reader *json, em_slice key,
-		   bool *labelled)
-{
-	const ImportRequest *request = reader->request;
-	em_slice *target = NULL;
-	json_token token = json_next(json);
-
-	if (token == JSON_ERROR)
-		return JsonMistake(record, json);
-	if (SliceIs(key, request->label_field))
-	{
-		*labelled = token != JSON_NULL;
-		record->label_count = 0;
-		return JsonLabels(reader, record, json, token);
-	}
-	if (SliceIs(key, request->text_field))
-		target = &record->text;
-	else if (SliceIs(key, request->id_field))
-		target = &record->id;
-	else if (SliceIs(key, request->source_field))
-		target = &record->source;
-	else if (SliceIs(key, request->split_field))
-		target = &record->split;
-	if (target == NULL || token == JSON_NULL)
-		return json_skip(json, token) || JsonMistake(record, json);
-	if (token != JSON_STRING && (token != JSON_NUMBER || target == &record->text))
-	{
-		record->reason = psprintf("%s is not a string", Quoted(key));
-		return false;
-	}
-	if (!JsonString(json, target))
-	{
-		record->reason = "a character is zero";
-		return false;
-	}
-	return true;
-}
-
-static bool
-ParseJson(RecordReader *reader, ImportRecord *record, em_slice line)
-{
-	json_reader json;
-	json_token token;
-	bool labelled = false;
-
-	line = JsonBytes(line);
-	json_open(&json, line.bytes, line.length);
-	token = json_next(&json);
-	if (token == JSON_ERROR)
-		return JsonMistake(record, &json);
-	if (token != JSON_OBJECT_BEGIN)
-	{
-		record->reason = "not a JSON object";
-		return false;
-	}
-	while ((token = json_next(&json)) != JSON_OBJECT_END)
-	{
-		em_slice key;
-
-		if (token != JSON_KEY)
-			return JsonMistake(record, &json);
-		if (!JsonString(&json, &key))
-			key = (em_slice){ "", 0 };
-		if (!JsonMember(reader, record, &json, key, &labelled))
-			return false;
-	}
-	if (json_next(&json) != JSON_END)
-		return JsonMistake(record, &json);
-	if (record->text.bytes == NULL)
-		record->reason = psprintf("no member \"%s\"", reader->request->text_field);
-	else if (!labelled && !reader->request->allow_unlabelled)
-		record->reason = psprintf("no member \"%s\"", reader->request->label_field);
-	return record->reason == NULL;
-}
 
 /* --- delimited text */
 
@@ -336,31 +64,15 @@ ParsePolarity(ImportRecord *record, em_slice field)
 {
 	static em_slice names[] = { { "negative", 8 }, { "neutral", 7 }, { "positive", 8 } };
 
-	field = Trim(field);
+	field = TrimSlice(field);
 	if (field.length != 1 || strchr("024", field.bytes[0]) == NULL)
 	{
-		record->reason = psprintf("polarity %s is not 0, 2 or 4", Quoted(field));
+		record->reason = psprintf("polarity %s is not 0, 2 or 4", QuotedSlice(field));
 		return false;
 	}
 	record->polarity = field.bytes[0] - '0';
 	record->labels[record->label_count++] = names[record->polarity / 2];
 	return true;
-}
-
-/* A list as CSV holds it: a JSON array, or names with a separator between them. */
-static bool
-ParseLabelField(RecordReader *reader, ImportRecord *record, em_slice field)
-{
-	json_reader json;
-
-	field = Trim(field);
-	if (field.length == 0 || field.bytes[0] != '[')
-		return SplitLabels(reader, record, field, reader->request->label_separator);
-	field = JsonBytes(field);
-	json_open(&json, field.bytes, field.length);
-	if (!JsonLabels(reader, record, &json, json_next(&json)))
-		return false;
-	return json_next(&json) == JSON_END || JsonMistake(record, &json);
 }
 
 static em_slice
@@ -396,7 +108,8 @@ ParseFields(RecordReader *reader, ImportRecord *record)
 	record->id = Field(reader, reader->id_at);
 	record->source = Field(reader, reader->source_at);
 	record->split = Field(reader, reader->split_at);
-	return reader->label_at < 0 || ParseLabelField(reader, record, Field(reader, reader->label_at));
+	return reader->label_at < 0 ||
+		   ParseLabelField(reader->request, record, Field(reader, reader->label_at));
 }
 
 static int
@@ -442,7 +155,7 @@ TakeHeader(RecordReader *reader)
 	reader->columns = palloc(sizeof(char *) * (Size) reader->column_count);
 	for (int i = 0; i < reader->column_count; i++)
 	{
-		em_slice name = Trim(reader->fields[i]);
+		em_slice name = TrimSlice(reader->fields[i]);
 
 		reader->columns[i] = pnstrdup(name.bytes, name.length);
 	}
@@ -653,13 +366,13 @@ ParseLine(RecordReader *reader, ImportRecord *record, const ImportLine *line)
 	}
 	if (reader->request->format == IMPORT_JSONL)
 	{
-		if (!ParseJson(reader, record, line->text))
+		if (!ParseJsonRecord(reader->request, record, line->text))
 			return;
 	}
 	else if (!SplitFields(reader, record, line) || reader->header_wanted ||
 			 !ParseFields(reader, record))
 		return;
-	if (Trim(record->text).length == 0)
+	if (TrimSlice(record->text).length == 0)
 		record->reason = "empty text";
 	else if (record->label_count == 0 && !reader->request->allow_unlabelled)
 		record->reason = "no label";
