@@ -25,12 +25,22 @@ INSERT INTO variant (name, previous, says, options) VALUES
 	('mixup', 'cues', 'not taken: mixup of 0.2', '{"mixup": 0.2}'),
 	('samples', 'cues', 'not taken: four dropout samples', '{"dropout_samples": 4}'),
 	('words', 'cues', 'not taken: word dropout of 0.2', '{"dropout_word": 0.2}'),
+	('balanced', 'cues', 'not taken: class-balanced loss', '{"loss": "class_balanced"}'),
+	('copies', 'cues', 'not taken: a quarter more rows, copies of those with rare labels (ml_ros)', '{}'),
 	('llm', 'cues', 'not taken: with the 1,560 LLM-written texts', '{}');
+
+SELECT to_regclass('copied') IS NULL AS wanted \gset
+\if :wanted
+	CALL emotion_balance('SELECT text, labels FROM goemotions WHERE split = ''train''', 'copied', 1, 'ml_ros',
+		'{"percent": 25, "to_target": false, "seed": 1}');
+\endif
 
 -- The options of the first teacher, as they were given.
 SELECT lineage -> 'options' AS teacher FROM emotion_models WHERE model = 'teacher@1' \gset
 SELECT format('CALL emotion_train(%L, %L, %L)', 'step_' || name,
-		CASE WHEN name = 'llm' THEN 'SELECT text, labels, split FROM goemotions UNION ALL SELECT text, labels, ''train'' FROM llm' ELSE 'goemotions' END,
+		CASE name WHEN 'llm' THEN 'SELECT text, labels, split FROM goemotions UNION ALL SELECT text, labels, ''train'' FROM llm'
+			WHEN 'copies' THEN 'SELECT text, labels, ''train'' AS split FROM copied UNION ALL SELECT text, labels, split FROM goemotions WHERE split = ''dev'''
+			ELSE 'goemotions' END,
 		jsonb_strip_nulls(:'teacher'::jsonb || options))
 	FROM variant WHERE NOT EXISTS (SELECT FROM emotion_models AS m WHERE m.name = 'step_' || variant.name)
 		AND (variant.name <> 'llm' OR to_regclass('llm') IS NOT NULL) ORDER BY place \gexec
