@@ -334,7 +334,7 @@ Refill(BatchState *state)
 		MemoryContextSwitchTo(caller);
 		bytes += state->rows[state->count++]->t_len;
 	}
-	if (state->count > 1)
+	if (estate->es_epq_active == NULL)
 		for (int i = 0; i < state->scored_count; i++)
 			ScoreBatch(state, &state->scored[i]);
 	state->wanted = Min(state->wanted * BATCH_GROWTH, Max(BatchRows, 1));

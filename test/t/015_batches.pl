@@ -29,13 +29,13 @@ my $update = "UPDATE post SET labels = emotion_labels(body) WHERE emotion_labels
 like(ask($second, "EXPLAIN (COSTS OFF) $update"), qr/Emotion Batches/, 'an update reads ahead');
 ask($first, 'BEGIN');
 ask($first, q{UPDATE post SET body = 'I hate happy sad' WHERE i = 105});
-ask($first, q{UPDATE post SET body = 'happy in the quiet evening' WHERE i = 110});
+ask($first, q{UPDATE post SET body = 'happy quiet' WHERE i = 110});
 send_query($second, $update);
 $node->poll_query_until('postgres', 'SELECT count(*) = 1 FROM pg_locks WHERE NOT granted');
 ask($first, 'COMMIT');
 wait_for_session($second);
 is($node->safe_psql('postgres', q{SELECT i, labels = emotion_labels(body), labels FROM post WHERE i IN (100, 105, 110) ORDER BY i}),
-	"100|t|{joy}\n105||\n110|t|{calm,joy}", 'rechecks the text as it is now, and scores that');
+	"100|t|{joy}\n105||\n110|t|{joy,calm}", 'rechecks the text as it is now, and scores that');
 is($node->safe_psql('postgres', q{SET emotion.batch_rows = 0; SELECT count(*) FROM post WHERE i <= 1000
 	AND (labels IS NOT NULL) <> (emotion_labels(body) @> '{joy}' AND body IS NOT NULL)}), '0', 'all other rows are right');
 close_session($first);
@@ -62,7 +62,7 @@ $node->poll_query_until('postgres', "SELECT count(*) = 1 FROM pg_stat_activity W
 $node->safe_psql('postgres', "SELECT pg_cancel_backend($pid)");
 my (undef, $error) = wait_for_session($second);
 like($error, qr/canceling statement due to user request/, 'a cancel ends a batch');
-is(ask($second, 'SELECT count(*) FROM post WHERE i < 100 AND emotion_labels(body) IS NULL'), '19', 'and the session scores on in batches');
+is(ask($second, 'SELECT count(*) FROM post WHERE i < 100 AND emotion_labels(body) IS NULL'), '20', 'and the session scores on in batches');
 
 # --- a cursor that its reader moves in, and one whose row is changed
 ask($second, 'BEGIN');
