@@ -12,7 +12,9 @@
 
 #include <limits.h>
 
+#include "batch_scan.h"
 #include "cache.h"
+#include "score_memo.h"
 #include "vectors_words.h"
 
 #ifndef EMOTION_VERSION
@@ -45,6 +47,13 @@ _PG_init(void)
 							"others are dropped beyond this.",
 							&VectorsCacheSize, 512, 0, MAX_KILOBYTES / 1024, PGC_USERSET,
 							GUC_UNIT_MB, NULL, NULL, NULL);
+	DefineCustomIntVariable("emotion.batch_rows",
+							"Rows that a query reads ahead to score their texts together.",
+							"0 or 1: each text is scored by itself, with the same result.",
+							&BatchRows, 512, 0, 16384, PGC_USERSET, 0, NULL, NULL, NULL);
 	MarkGUCPrefixReserved("emotion");
 	InitModelCache();
+	InitScoreMemo();
+	InitBatchScan();
+	InitBatchPlan();
 }

@@ -9,6 +9,7 @@
 
 #include "glue.h"
 #include "score.h"
+#include "score_memo.h"
 
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
@@ -46,13 +47,19 @@ ScoreTexts(CachedModel *cached, const em_slice *texts, size_t n)
 	return scores;
 }
 
-/* Scores of the text in argument 0. */
-static float4 *
+/* Scores of the text in argument 0: a batch may have left them (batch_scan.c). */
+static const float4 *
 ScoreArgument(FunctionCallInfo fcinfo, CachedModel *cached)
 {
 	em_slice slice = TextAsUtf8(PG_GETARG_TEXT_PP(0));
+	const float4 *scores = RememberedScores(cached, slice);
 
-	return ScoreTexts(cached, &slice, 1);
+	if (scores == NULL)
+	{
+		scores = ScoreTexts(cached, &slice, 1);
+		RememberLastScores(cached, slice, scores);
+	}
+	return scores;
 }
 
 int
@@ -201,7 +208,7 @@ emotion_top(PG_FUNCTION_ARGS)
 	int32 k = PG_GETARG_INT32(1);
 	CachedModel *cached;
 	ReturnSetInfo *info;
-	float4 *scores;
+	const float4 *scores;
 	int *ranks;
 
 	if (k < 0)
