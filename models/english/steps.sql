@@ -12,8 +12,10 @@ INSERT INTO variant (name, previous, says, options) VALUES
 		'{"base": null, "vectors": "reddit", "vectors_words": 20000, "subword_buckets": 30000, "learning_rate": 0.002, "embedding_rate": 1}'),
 	('rates', 'average', 'words learn slowly, the network fast (learning_rate 0.012, embedding_rate 0.05)',
 		'{"base": null, "vectors": "reddit", "vectors_words": 20000, "subword_buckets": 30000}'),
-	('cues', 'rates', 'the network has learnt to foresee hidden words of Reddit: a teacher', '{}'),
-	('i8', 'cues', 'the same, kept in 8 bits', '{"storage": "i8"}'),
+	('cues', 'rates', 'the network has learnt to foresee hidden words of Reddit', '{}'),
+	('balanced', 'cues', 'class-balanced loss: errors in rare labels weigh more', '{"loss": "class_balanced"}'),
+	('sampled', 'balanced', 'four dropout samples of each text: a teacher', '{"loss": "class_balanced", "dropout_samples": 4}'),
+	('i8', 'cues', 'without both, kept in 8 bits', '{"storage": "i8"}'),
 	('single', 'cues', 'not taken: single precision', '{"precision": "single"}'),
 	('frozen', 'cues', 'not taken: words stand still', '{"embedding_rate": 0}'),
 	('unfreeze', 'cues', 'not taken: layers join one by one (unfreeze_epochs 0.3)', '{"unfreeze_epochs": 0.3}'),
@@ -23,9 +25,7 @@ INSERT INTO variant (name, previous, says, options) VALUES
 	('distribution', 'cues', 'not taken: distribution-balanced loss', '{"loss": "distribution_balanced"}'),
 	('adjusted', 'cues', 'not taken: logit adjustment of 0.5', '{"logit_adjustment": 0.5}'),
 	('mixup', 'cues', 'not taken: mixup of 0.2', '{"mixup": 0.2}'),
-	('samples', 'cues', 'not taken: four dropout samples', '{"dropout_samples": 4}'),
 	('words', 'cues', 'not taken: word dropout of 0.2', '{"dropout_word": 0.2}'),
-	('balanced', 'cues', 'not taken: class-balanced loss', '{"loss": "class_balanced"}'),
 	('copies', 'cues', 'not taken: a quarter more rows, copies of those with rare labels (ml_ros)', '{}'),
 	('llm', 'cues', 'not taken: with the 1,560 LLM-written texts', '{}');
 
@@ -35,8 +35,8 @@ SELECT to_regclass('copied') IS NULL AS wanted \gset
 		'{"percent": 25, "to_target": false, "seed": 1}');
 \endif
 
--- The options of the first teacher, as they were given.
-SELECT lineage -> 'options' AS teacher FROM emotion_models WHERE model = 'teacher@1' \gset
+-- The options of the first teacher, as they were given, but for those that are steps of their own.
+SELECT lineage -> 'options' - 'loss' - 'dropout_samples' AS teacher FROM emotion_models WHERE model = 'teacher@1' \gset
 SELECT format('CALL emotion_train(%L, %L, %L)', 'step_' || name,
 		CASE name WHEN 'llm' THEN 'SELECT text, labels, split FROM goemotions UNION ALL SELECT text, labels, ''train'' FROM llm'
 			WHEN 'copies' THEN 'SELECT text, labels, ''train'' AS split FROM copied UNION ALL SELECT text, labels, split FROM goemotions WHERE split = ''dev'''
@@ -48,7 +48,7 @@ SELECT format('CALL emotion_train(%L, %L, %L)', 'step_' || name,
 UPDATE variant AS v SET model = (SELECT model FROM emotion_models AS m WHERE m.name = 'step_' || v.name ORDER BY version DESC LIMIT 1);
 SELECT array_agg(model ORDER BY version) AS english FROM emotion_models WHERE name = 'english_training' \gset
 INSERT INTO variant (name, model, previous, says) VALUES
-	('teachers', 'teachers@1', 'cues', 'four such networks of other seeds, their mean score'),
+	('teachers', 'teachers@1', 'sampled', 'four such networks of other seeds, their mean score'),
 	('student', 'student@1', 'teachers', 'one network taught by the four, also on texts of Reddit, with little dropout'),
 	('students', 'students@1', 'student', 'three such networks of other seeds, their mean score'),
 	('taught', (:'english'::text[])[1], 'students', 'one network taught by the three, in 8 bits'),

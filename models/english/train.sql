@@ -47,7 +47,7 @@ SELECT format('CALL emotion_train(''teacher'', ''goemotions'', ''{
 		"excitement", "fear", "gratitude", "grief", "joy", "love", "nervousness", "optimism", "pride",
 		"realization", "relief", "remorse", "sadness", "surprise", "neutral"],
 	"dropout_word": 0.1, "dropout_embedding": 0.3, "dropout_conv": 0.3, "dropout_hidden": 0.2,
-	"dropout_pooled": 0.5, "dropout_subword": 0,
+	"dropout_pooled": 0.5, "dropout_samples": 4, "dropout_subword": 0, "loss": "class_balanced",
 	"learning_rate": 0.012, "embedding_rate": 0.05, "weight_averaging": 0.998,
 	"epochs": 5, "patience": 0, "metric": "macro_ap", "precision": "mixed",$$)
 FROM generate_series((SELECT count(*) + 1 FROM emotion_models WHERE name = 'teacher'), 4) AS seed \gexec
@@ -71,7 +71,7 @@ COMMIT;
 CALL emotion_annotate('goemotions', 'text', 'soft', 'teachers@1');
 CALL emotion_annotate('transfer', 'text', 'soft', 'teachers@1');
 
-\set student '{"base": "reddit@1", "split_column": "split", "transfer_source": "transfer", "soft_weight": 0.7, "dropout_word": 0, "dropout_embedding": 0.05, "dropout_conv": 0.05, "dropout_hidden": 0.05, "dropout_pooled": 0.1, "dropout_subword": 0.05, "learning_rate": 0.012, "embedding_rate": 0.05, "weight_averaging": 0.998, "epochs": 4, "patience": 0, "metric": "macro_ap", "precision": "mixed"}'
+\set student '{"base": "reddit@1", "split_column": "split", "transfer_source": "transfer", "soft_weight": 0.7, "loss": "class_balanced", "dropout_word": 0, "dropout_embedding": 0.05, "dropout_conv": 0.05, "dropout_hidden": 0.05, "dropout_pooled": 0.1, "dropout_subword": 0.05, "learning_rate": 0.012, "embedding_rate": 0.05, "weight_averaging": 0.998, "epochs": 4, "patience": 0, "metric": "macro_ap", "precision": "mixed"}'
 SELECT to_jsonb(emotion_label_names('teacher@1')) AS labels \gset
 SELECT format('CALL emotion_train(''student'', ''goemotions'', %L)', :'student'::jsonb ||
 	jsonb_build_object('labels', :'labels'::jsonb, 'soft_column', 'soft', 'seed', seed, 'description', 'one of the three that teach the model english'))
