@@ -13,7 +13,7 @@ model=${MODEL:-skipgram}
 	exit 0
 }
 command -v fasttext >/dev/null || { echo "fasttext is not installed: nothing measured"; exit 0; }
-psql_here() { psql -XqAt -v ON_ERROR_STOP=1 -d postgres "$@"; }
+psql_here() { psql -XqAt -v ON_ERROR_STOP=1 "$@"; }
 work=$(mktemp -d)
 trap 'rm -rf "$work" "$notes"' EXIT
 details=build/bench/vectors.details

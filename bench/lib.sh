@@ -1,4 +1,4 @@
-# Sourced by benches: figures noted by name, their medians, Markdown tables of ratios.
+# Sourced by benches, PG* name the database: figures noted by name, their medians, Markdown tables of ratios.
 #
 #   QUICK=1     small sizes and one round, to see that all runs: the figures mean nothing then
 #   ROUNDS      how often what is compared is measured, one after the other in turn
@@ -10,7 +10,7 @@ notes=$(mktemp)
 trap 'rm -f "$notes"' EXIT
 
 export PGOPTIONS="-c client_min_messages=warning"
-psql_here() { psql -Xq -v ON_ERROR_STOP=1 -d postgres "$@"; }
+psql_here() { psql -Xq -v ON_ERROR_STOP=1 "$@"; }
 has_python() { "$python" -c "import $1" 2>/dev/null; }
 
 # size NAME USUAL QUICK: the variable of that name, or what is usual
