@@ -8,8 +8,9 @@
 #   TRAINING_EPOCHS (4): of the networks; 0: none is trained
 set -euo pipefail
 cd "$(dirname "$0")/.."
-words=${WORDS:-3000000} threads=${THREADS:-2} rounds=${ROUNDS:-2} dim=${DIM:-100} epochs=${EPOCHS:-1}
-model=${MODEL:-skipgram} training_epochs=${TRAINING_EPOCHS:-4}
+. bench/lib.sh
+words=$(size WORDS 3000000 100000) threads=${THREADS:-2} rounds=${ROUNDS:-${quick:-2}} dim=${DIM:-100} epochs=${EPOCHS:-1}
+model=${MODEL:-skipgram} training_epochs=$(size TRAINING_EPOCHS 4 0)
 [ -n "$EMOTION_DATA" ] && compgen -G "$EMOTION_DATA/reddit/*.txt.zst" >/dev/null || {
 	echo "no reddit/*.txt.zst in EMOTION_DATA (\"$EMOTION_DATA\"): nothing measured"
 	exit 0
@@ -18,14 +19,15 @@ command -v fasttext >/dev/null || { echo "fasttext is not installed: nothing mea
 psql_here() { psql -XqAt -v ON_ERROR_STOP=1 "$@"; }
 work=$(mktemp -d)
 chmod 755 "$work" # the server reads fastText's file there
-trap 'rm -rf "$work"' EXIT
+trap 'rm -rf "$work" "$notes"' EXIT
+details=build/bench/vectors.details
+mkdir -p build/bench
 
 # Letters alone, so that both split the same words.
 for file in "$EMOTION_DATA"/reddit/*.txt.zst; do zstd -dc "$file"; done 2>/dev/null |
 	tr 'A-Z' 'a-z' | tr -cs 'a-z\n' ' ' | sed 's/^ *//; s/ *$//; /^$/d' |
 	awk -v words="$words" '{ print; seen += NF; if (seen >= words) exit }' >"$work/text" || true
 count=$(wc -w <"$work/text")
-echo "$(wc -l <"$work/text") texts, $count words, $model, dim $dim, $epochs epochs, $threads threads"
 [ -r "$EMOTION_DATA/goemotions/train.tsv" ] || training_epochs=0
 if [ "$training_epochs" -gt 0 ]; then
 	. bench/load_goemotions.sh
@@ -56,11 +58,13 @@ for round in $(seq "$rounds"); do
 	tr '\r' '\n' <"$work/log" | awk -v threads="$threads" '/words\/sec\/thread/ { line = $0 } END {
 		split(line, part, "words/sec/thread:"); split(part[2], number, " ")
 		printf "fasttext training %.0f words/s\n", number[1] * threads }'
-done | tee build/bench/vectors.raw
-awk '{ for (i = 3; i <= NF; i++) if ($i ~ /^words\/s/) { value[$1 " " $2] += $(i - 1); n[$1 " " $2]++ } } END { print ""; print "means:"
-	for (name in value) printf "%-20s %.0f words/s\n", name, value[name] / n[name]
-	printf "training: %.1f times, whole: %.1f times fasttext\n",
-		value["emotion training"] / value["fasttext training"], value["emotion whole"] / value["fasttext whole"] }' build/bench/vectors.raw
+done >"$work/raw"
+while read -r who what _ rate _; do note "${who}_$what" "$rate"; done < <(sed 's/ whole call / whole call /; s/ whole run / whole run /; s/ training / training - /' "$work/raw")
+title "Word vectors: $(thousands "$(wc -l <"$work/text")") texts, $(thousands "$count") words, $model, dim $dim, epochs $epochs, $threads threads" "bench/run.sh vectors"
+columns "" "training, words/s" "from texts to vectors, words/s"
+row ours "$(thousands "$(figure emotion_training)")" "$(thousands "$(figure emotion_whole)")"
+row fastText "$(thousands "$(figure fasttext_training)")" "$(thousands "$(figure fasttext_whole)")"
+row "ours, times fastText" "$(ratio "$(figure emotion_training)" "$(figure fasttext_training)")" "$(ratio "$(figure emotion_whole)" "$(figure fasttext_whole)")"
 
 # Do both find the same words alike? Cosines of pairs of the 3000 most frequent words.
 tr ' ' '\n' <"$work/text" | awk 'NF { n[$1]++ } END { for (w in n) print n[w], w }' | sort -k1,1nr -k2 | awk 'NR <= 3000 { print $2 }' >"$work/words"
@@ -70,7 +74,8 @@ for round in $(seq "$rounds"); do
 		fasttext print-word-vectors "$work/${who}_$round.bin" <"$work/words" >"$work/${who}_$round.txt"
 	done
 done
-/usr/bin/python3 - "$work" "$rounds" <<'P'
+has_python numpy || exit 0
+$python - "$work" "$rounds" <<'P'
 import sys
 import numpy as np
 work, rounds = sys.argv[1], int(sys.argv[2])
@@ -87,17 +92,14 @@ for name, vectors in all_vectors.items():
     matrix = np.array([vectors[w] for w in words])
     matrix /= np.linalg.norm(matrix, axis=1, keepdims=True) + 1e-12
     ranks[name] = np.argsort(np.argsort((matrix[pairs[:, 0]] * matrix[pairs[:, 1]]).sum(1)))
-print(f'\nrank correlation of the cosines of {len(pairs)} pairs of words:')
-for i, a in enumerate(names):
-    for b in names[i + 1:]:
-        print(f'  {a:10} {b:10} {np.corrcoef(ranks[a], ranks[b])[0, 1]:.3f}')
+print(f'\nRank correlation of the cosines of {len(pairs):,} pairs of frequent words: ' + ', '.join(
+    f'{a} and {b} {np.corrcoef(ranks[a], ranks[b])[0, 1]:.3f}'.replace('_', ' ')
+    for i, a in enumerate(names) for b in names[i + 1:]) + '.')
 P
-echo
 for word in sad angry happy afraid disgusted surprised grateful proud jealous lonely excited nervous ashamed confused hopeful annoyed love grief relief curious; do
 	printf '%-10s emotion:  %s\n' "$word" "$(psql_here -c "SELECT string_agg(word, ' ') FROM emotion_nearest_words('bench_1', '$word', 8)")"
 	printf '%-10s fasttext: %s\n' '' "$(fasttext nn "$work/theirs_1.bin" 8 <<<"$word" 2>/dev/null | sed 's/^Query word? //' | awk 'NF == 2 { printf "%s ", $1 }')"
-done
-
+done >$details
 # Is a network that begins with ours as good as one that begins with theirs? Paired on the rows of dev.
 if [ "$training_epochs" -gt 0 ]; then
 	echo

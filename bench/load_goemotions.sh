@@ -5,7 +5,7 @@ if [ ! -r "$data/train.tsv" ]; then
 	echo "skipped: $data/train.tsv is not there (set EMOTION_DATA)"
 	exit 0
 fi
-psql_here() { psql -Xq -v ON_ERROR_STOP=1 -d postgres "$@"; }
+psql_here() { psql -Xq -v ON_ERROR_STOP=1 "$@"; }
 psql_here -c "SET client_min_messages = error" -c "DROP EXTENSION IF EXISTS emotion CASCADE" \
 	-c "DROP TABLE IF EXISTS goemotions" -c "CREATE EXTENSION emotion" \
 	-c "CREATE TABLE goemotions (text text NOT NULL, labels text[] NOT NULL, split text NOT NULL, id text)"

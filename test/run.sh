@@ -112,7 +112,7 @@ if wants_server; then
 		tests+=(test/readme.pl)
 	fi
 	if wants tap; then
-		tests+=($(ls test/t/*.pl 2>/dev/null) test/balance.sh)
+		tests+=($(ls test/t/*.pl 2>/dev/null) test/balance.sh test/bench.sh)
 	fi
 fi
 

@@ -152,6 +152,23 @@ check_labels(const uint32_t *labels, uint32_t size, em_status *status)
 	return EM_OK;
 }
 
+static em_code
+check_rows(const data_label_sets *sets, uint64_t rows, em_status *status)
+{
+	if (rows > (uint64_t) INT64_MAX - sets->rows)
+		return em_fail(status, EM_LIMIT, "%" PRIu64 " rows more than %" PRIu64 " are too many",
+					   rows, sets->rows);
+	return EM_OK;
+}
+
+static void
+count_rows(data_label_sets *sets, entry *e, uint64_t rows)
+{
+	sets->distinct += e->rows == 0;
+	e->rows += rows;
+	sets->rows += rows;
+}
+
 em_code
 data_label_sets_add(data_label_sets *sets, const uint32_t *labels, uint32_t size, uint64_t rows,
 					em_status *status)
@@ -159,13 +176,11 @@ data_label_sets_add(data_label_sets *sets, const uint32_t *labels, uint32_t size
 	em_code code = check_labels(labels, size, status);
 	uint32_t hash = hash_labels(labels, size);
 	size_t slot;
-	entry *e;
 
+	if (code == EM_OK)
+		code = check_rows(sets, rows, status);
 	if (code != EM_OK || rows == 0)
 		return code;
-	if (rows > (uint64_t) INT64_MAX - sets->rows)
-		return em_fail(status, EM_LIMIT, "%" PRIu64 " rows more than %" PRIu64 " are too many",
-					   rows, sets->rows);
 	slot = find_slot(sets, labels, size, hash);
 	if (sets->slots[slot] == 0)
 	{
@@ -189,11 +204,18 @@ data_label_sets_add(data_label_sets *sets, const uint32_t *labels, uint32_t size
 		sets->pool_count += size;
 		sets->slots[slot] = (uint32_t) ++sets->entry_count;
 	}
-	e = &sets->entries[sets->slots[slot] - 1];
-	sets->distinct += e->rows == 0;
-	e->rows += rows;
-	sets->rows += rows;
+	count_rows(sets, &sets->entries[sets->slots[slot] - 1], rows);
 	return EM_OK;
+}
+
+em_code
+data_label_sets_add_to(data_label_sets *sets, uint32_t number, uint64_t rows, em_status *status)
+{
+	em_code code = check_rows(sets, rows, status);
+
+	if (code == EM_OK && rows > 0)
+		count_rows(sets, &sets->entries[number], rows);
+	return code;
 }
 
 em_code

@@ -71,4 +71,8 @@ bool data_label_sets_number(const data_label_sets *sets, const uint32_t *labels,
 							uint32_t *number);
 data_label_set data_label_sets_at(const data_label_sets *sets, uint32_t number);
 
+/* Count `rows` rows more with the set of a number; as data_label_sets_add(). */
+em_code data_label_sets_add_to(data_label_sets *sets, uint32_t number, uint64_t rows,
+							   em_status *status);
+
 #endif /* EMOTION_DATA_LABEL_SETS_H */

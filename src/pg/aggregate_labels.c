@@ -54,7 +54,7 @@ emotion_label_accum(PG_FUNCTION_ARGS)
 	if (state == NULL)
 		state = MakeLabelState(context);
 	if (!PG_ARGISNULL(1))
-		AddLabelRow(state, PG_GETARG_ARRAYTYPE_P(1));
+		AddLabelRow(state, PG_GETARG_DATUM(1));
 	PG_RETURN_POINTER(state);
 }
 
@@ -68,7 +68,7 @@ emotion_label_remove(PG_FUNCTION_ARGS)
 	if (state == NULL)
 		PG_RETURN_NULL();
 	if (!PG_ARGISNULL(1))
-		RemoveLabelRow(state, PG_GETARG_ARRAYTYPE_P(1));
+		RemoveLabelRow(state, PG_GETARG_DATUM(1));
 	PG_RETURN_POINTER(state);
 }
 

@@ -21,6 +21,8 @@
 #define WHOSE "emotion_label_state()"
 /* More labels in one row than this are a mistake, and would make the row's sorting slow. */
 #define MAX_ROW_LABELS 65536
+/* Of groups with fewer rows there may be millions, which a memo each would make larger. */
+#define ROWS_BEFORE_MEMO 8
 
 LabelState *
 MakeLabelState(MemoryContext context)
@@ -30,6 +32,7 @@ MakeLabelState(MemoryContext context)
 
 	state->context = context;
 	InitLabelDictionary(&state->dictionary, context);
+	InitArrayMemo(&state->memo, context);
 	CheckCode(data_label_sets_create(ContextAllocator(context), &state->sets, &status), &status);
 	return state;
 }
@@ -68,13 +71,15 @@ SortRow(LabelState *state, uint32 size)
 	return (uint32) qunique(state->row, size, sizeof(uint32), CompareNumbers);
 }
 
-static void
+/* Returns how many distinct labels the row has. */
+static uint32
 AddRow(LabelState *state, uint32 size)
 {
 	em_status status;
 
-	CheckCode(data_label_sets_add(state->sets, state->row, SortRow(state, size), 1, &status),
-			  &status);
+	size = SortRow(state, size);
+	CheckCode(data_label_sets_add(state->sets, state->row, size, 1, &status), &status);
+	return size;
 }
 
 /* A label never seen has the number NO_LABEL here, which no set has. */
@@ -83,27 +88,39 @@ RemoveRow(LabelState *state, uint32 size)
 {
 	em_status status;
 
+	GiveUpArrayMemo(&state->memo); /* sets change their numbers from now on */
 	CheckCode(data_label_sets_remove(state->sets, state->row, SortRow(state, size), 1, &status),
 			  &status);
 }
 
 void
-AddLabelRow(LabelState *state, ArrayType *labels)
+AddLabelRow(LabelState *state, Datum labels)
 {
-	TextArrayWalk walk = WalkTextArray(labels);
+	const struct varlena *array = PG_DETOAST_DATUM_PACKED(labels);
+	bool memo = data_label_sets_rows(state->sets) >= ROWS_BEFORE_MEMO;
+	TextArrayWalk walk;
 	em_slice label;
-	uint32 size = 0;
+	em_status status;
+	uint32 size = 0, set;
 
+	if (memo && RecallArray(&state->memo, array, &set))
+	{
+		CheckCode(data_label_sets_add_to(state->sets, set, 1, &status), &status);
+		return;
+	}
+	walk = WalkTextArray(DatumGetArrayTypeP(PointerGetDatum(array)));
 	ReserveRow(state, (uint32) walk.count);
 	while (NextText(&walk, &label, "a row"))
 		state->row[size++] = LabelNumber(&state->dictionary, label);
-	AddRow(state, size);
+	size = AddRow(state, size);
+	if (memo && data_label_sets_number(state->sets, state->row, size, &set))
+		RememberArray(&state->memo, array, set);
 }
 
 void
-RemoveLabelRow(LabelState *state, ArrayType *labels)
+RemoveLabelRow(LabelState *state, Datum labels)
 {
-	TextArrayWalk walk = WalkTextArray(labels);
+	TextArrayWalk walk = WalkTextArray(DatumGetArrayTypeP(labels));
 	em_slice label;
 	uint32 size = 0;
 
@@ -119,7 +136,7 @@ AddLabelSet(LabelState *state, const em_slice *labels, uint32 count)
 	ReserveRow(state, count);
 	for (uint32 i = 0; i < count; i++)
 		state->row[i] = LabelNumber(&state->dictionary, labels[i]);
-	AddRow(state, count);
+	(void) AddRow(state, count);
 }
 
 void

@@ -12,6 +12,7 @@
 #include "utils/array.h"
 
 #include "../data/label_sets.h"
+#include "array_memo.h"
 #include "label_dictionary.h"
 
 typedef struct LabelState
@@ -19,15 +20,16 @@ typedef struct LabelState
 	MemoryContext context;
 	LabelDictionary dictionary;
 	data_label_sets *sets; /* of the dictionary's numbers */
+	ArrayMemo memo;        /* of rows' arrays: numbers in sets */
 	uint32 *row;           /* a row's label numbers */
 	size_t row_capacity;
 } LabelState;
 
 extern LabelState *MakeLabelState(MemoryContext context);
 
-/* Count a row, or take it out again: an error when it is not there. */
-extern void AddLabelRow(LabelState *state, ArrayType *labels);
-extern void RemoveLabelRow(LabelState *state, ArrayType *labels);
+/* Count a row, text[], or take it out again: an error when it is not there. */
+extern void AddLabelRow(LabelState *state, Datum labels);
+extern void RemoveLabelRow(LabelState *state, Datum labels);
 
 /* The same for labels that are not an array. */
 extern void AddLabelSet(LabelState *state, const em_slice *labels, uint32 count);

@@ -3,7 +3,7 @@
 \set data `[ -r "$EMOTION_DATA/goemotions/train.tsv" ] && echo yes || echo no`
 SELECT :'data' = 'yes' AS have_data \gset
 BEGIN;
-SELECT plan(93);
+SELECT plan(98);
 
 -- What is there, and that planners may use it in parallel.
 SELECT is(count(*), 15::bigint, 'there are ' || count(*) || ' aggregates')
@@ -60,6 +60,29 @@ FROM ballot;
 \else
 SELECT skip('EMOTION_DATA/llm/votes.tsv is not here', 2);
 \endif
+
+-- Rows whose arrays were seen before are counted by their bytes: the same as by their elements, whether
+-- few arrays repeat or thousands hardly do, however long they are and however they are stored.
+CREATE TEMPORARY TABLE repeated AS SELECT i AS id, CASE
+	WHEN kind = 'few' THEN ARRAY['l' || i % 3, 'l' || i % 7, 'l' || i % 2]
+	WHEN kind = 'many' THEN ARRAY['l' || i * 7919 % 5003, 'm' || i * 31 % 89]
+	WHEN kind = 'long' THEN ARRAY(SELECT 'label number ' || n FROM generate_series(i % 5, 60) AS n)
+	ELSE ('[' || i % 4 || ':' || i % 4 + 1 || ']={l' || i % 2 || ',l3}')::text[] END AS labels, kind
+FROM generate_series(1, 12000) AS i, unnest('{few,many,long,bounds}'::text[]) AS kind WHERE kind <> 'long' OR i < 400;
+SELECT results_eq(format($$SELECT l, (emotion_label_counts(labels) ->> l)::bigint FROM repeated, (SELECT DISTINCT unnest(labels) AS l
+		FROM repeated WHERE kind = %1$L) AS d WHERE kind = %1$L GROUP BY l ORDER BY l COLLATE "C"$$, kind),
+	format($$SELECT l, count(DISTINCT id) FROM repeated, unnest(labels) AS l WHERE kind = %L GROUP BY l ORDER BY l COLLATE "C"$$, kind),
+	kind || ' arrays: a count per label')
+FROM unnest('{few,long,bounds}'::text[]) AS kind;
+SELECT is((emotion_label_stats(labels)).labelsets, (SELECT count(DISTINCT sorted) FROM repeated, LATERAL
+		(SELECT array_agg(DISTINCT l COLLATE "C" ORDER BY l COLLATE "C") AS sorted FROM unnest(labels) AS l) AS s),
+	'all together: as many label sets as there are') FROM repeated;
+SELECT is((SELECT array_agg(n ORDER BY id) FROM (SELECT id, (emotion_label_stats(labels) OVER w).labelsets AS n FROM repeated
+		WHERE kind = 'few' AND id <= 200 WINDOW w AS (ORDER BY id ROWS 30 PRECEDING)) AS x),
+	(SELECT array_agg(n ORDER BY id) FROM (SELECT id, count(DISTINCT (SELECT array_agg(DISTINCT l ORDER BY l)
+			FROM unnest(ARRAY[i % 3, i % 7, i % 2]) AS l)) AS n
+		FROM generate_series(1, 200) AS id, LATERAL generate_series(greatest(id - 30, 1), id) AS i GROUP BY id) AS x),
+	'and in a window that moves');
 
 -- Undefined is null, not NaN.
 SELECT unnest(ARRAY[is((s).density, NULL, 'without labels there is no density'), is((s).mean_ir, NULL, 'nor imbalance'),

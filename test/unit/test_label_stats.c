@@ -441,6 +441,13 @@ test_errors(void)
 	CHECK(data_label_sets_add(sets, one, 1, UINT64_MAX, &status) == EM_LIMIT &&
 			  data_label_sets_rows(sets) == 2,
 		  "a count that overflows is refused: %s", status.message);
+	CHECK(data_label_sets_add_to(sets, 0, 3, NULL) == EM_OK && data_label_sets_rows(sets) == 5 &&
+			  data_label_sets_at(sets, 0).rows == 5 && data_label_sets_distinct(sets) == 1 &&
+			  data_label_sets_remove(sets, one, 1, 3, NULL) == EM_OK,
+		  "a set is counted by its number, too");
+	CHECK(data_label_sets_add_to(sets, 0, UINT64_MAX, &status) == EM_LIMIT &&
+			  data_label_sets_rows(sets) == 2,
+		  "where a count that overflows is refused as well: %s", status.message);
 	CHECK(data_label_sets_add(sets, falling, 1, 0, NULL) == EM_OK &&
 			  data_label_sets_distinct(sets) == 1,
 		  "0 rows of a set add nothing");

@@ -1,11 +1,11 @@
 #!/usr/bin/python3
-"""The same network in PyTorch, at the best setting that we found for it: what our speed is
-compared with.
+"""Training the same network in PyTorch, at the best setting that we found for it: what the speed of our
+training is compared with.
 
-  /usr/bin/python3 bench/torch_peer.py [--data DIRECTORY] [--embedding 200] [--filters 128] ...
+  bench/peer/train.py [--data DIRECTORY] [--embedding 200] [--filters 128] ...
 
-Prints lines "name value": training in samples/s (the median of several stretches of an epoch),
-scoring in texts/s, one text in ms. DIRECTORY holds goemotions/train.tsv and dev.tsv.
+Prints lines "name value": samples/s, the median of several stretches of an epoch. DIRECTORY holds
+goemotions/train.tsv.
 
 The setting, each part of which PyTorch needs to be at its best on a processor:
 - OpenBLAS gets one thread, PyTorch's own OpenMP pool the others. Otherwise the two pools fight,
@@ -132,46 +132,9 @@ def measure_training(rows, vocabulary, size, o):
     return statistics.median(rates)
 
 
-def measure_scoring(rows, vocabulary, size, o):
-    """Texts per second, the whole of rows each time, the making of batches not counted."""
-    torch.manual_seed(1)
-    network = Network(vocabulary, o).eval()
-    groups = batches(rows, size)
-    rates = []
-    with torch.inference_mode():
-        for ids, lengths, _ in groups[::4]:
-            network(ids, lengths)
-        begin = time.perf_counter()
-        while not rates or (len(rates) < o.stretches and
-                            time.perf_counter() - begin < o.stretches * o.seconds):
-            start = time.perf_counter()
-            for ids, lengths, _ in groups:
-                torch.sigmoid(network(ids, lengths))
-            rates.append(len(rows) / (time.perf_counter() - start))
-    return statistics.median(rates)
-
-
-def measure_one(rows, vocabulary, o):
-    """Milliseconds for one text at a time, on one thread."""
-    torch.manual_seed(1)
-    network = Network(vocabulary, o).eval()
-    singles = [group[:2] for row in rows[:200] for group in batches([row], 1)]
-    times = []
-    torch.set_num_threads(1)
-    with torch.inference_mode():
-        begin = time.perf_counter()
-        while len(times) < len(singles) or time.perf_counter() - begin < o.seconds:
-            for ids, lengths in singles:
-                start = time.perf_counter()
-                torch.sigmoid(network(ids, lengths))
-                times.append(time.perf_counter() - start)
-    torch.set_num_threads(int(o.threads))
-    return 1000 * statistics.median(times[len(singles) // 4:])
-
-
 def main():
     parser = argparse.ArgumentParser(description="the network in PyTorch: speed")
-    here = Path(__file__).resolve().parent.parent
+    here = Path(__file__).resolve().parent.parent.parent
     parser.add_argument("--data", default=os.environ.get("EMOTION_DATA", here / "../shared/data"))
     for name, default in (("embedding", 200), ("filters", 128), ("hidden", 128),
                           ("attention", 256), ("labels", 28), ("words", 0), ("max-tokens", 100),
@@ -179,7 +142,6 @@ def main():
         parser.add_argument("--" + name, type=int, default=default)
     parser.add_argument("--widths", type=int, nargs="+", default=[3])
     parser.add_argument("--batches", type=int, nargs="+", default=[64, 128])
-    parser.add_argument("--scoring-batch", type=int, default=256)
     parser.add_argument("--dropout-embedding", type=float, default=0.2)
     parser.add_argument("--dropout-conv", type=float, default=0.2)
     parser.add_argument("--dropout-pooled", type=float, default=0.3)
@@ -189,13 +151,11 @@ def main():
     torch.set_num_threads(o.threads)
 
     train = read(Path(o.data) / "goemotions/train.tsv", o.max_tokens)
-    dev = read(Path(o.data) / "goemotions/dev.tsv", o.max_tokens)
     # 0 is padding, 1 the unknown word; words seen once are unknown, as with us
     counts = Counter(word for words, _ in train for word in words)
     known = [word for word, count in counts.most_common(o.words or None) if count > 1]
     number = {word: i + 2 for i, word in enumerate(known)}
-    train, dev = ([([number.get(word, 1) for word in words], labels) for words, labels in rows]
-                  for rows in (train, dev))
+    train = [([number.get(word, 1) for word in words], labels) for words, labels in train]
     vocabulary = len(number) + 2
 
     print("torch", torch.__version__)
@@ -203,11 +163,7 @@ def main():
     print("vocabulary", vocabulary)
     print("tokens_per_text %.2f" % statistics.mean(len(words) for words, _ in train))
     for size in o.batches:
-        print("train_samples_per_s_batch_%d %.0f" % (size, measure_training(train, vocabulary,
-                                                                             size, o)), flush=True)
-    print("score_texts_per_s_batch_%d %.0f" % (o.scoring_batch, measure_scoring(
-        dev, vocabulary, o.scoring_batch, o)), flush=True)
-    print("score_one_text_ms %.2f" % measure_one(dev, vocabulary, o))
+        print("batch_%d %.0f" % (size, measure_training(train, vocabulary, size, o)), flush=True)
 
 
 main()
