@@ -5,7 +5,8 @@
  * A text is cut into pieces (words with the space before them, numbers, marks, white space), and
  * the bytes of each piece are merged pair by pair, the pair of lowest rank first, the leftmost of
  * equal ones: Sennrich et al. 2016, arXiv 1508.07909. As every byte is a token, every text can be
- * read. Ids and places are those of Hugging Face's tokenizers 0.23 (test/reference/bpe.sh compares).
+ * read. Ids and places are those of Hugging Face's tokenizers 0.23 (test/reference/bpe.sh compares),
+ * but for prefix spaces, which have no place in the text.
  *
  * In the files a token is spelt in an alphabet of 256 characters, one for each byte: printable ones
  * for themselves, the others as U+0100 and what follows ("Ġthe" is " the").
@@ -21,7 +22,7 @@
 #define TEXT_BPE_MAX_ADDED 10000
 #define TEXT_BPE_MAX_ADDED_BYTES 256 /* of an added token's name */
 #define TEXT_BPE_MAX_SPECIALS 16     /* ids put before a text, and after it */
-#define TEXT_BPE_MAX_LENGTH 1000000  /* ids of a text that may be asked for */
+#define TEXT_BPE_MAX_LENGTH 4194304  /* ids of a text that may be asked for */
 
 /*
  * A longer piece (a word of so many bytes without a break) is cut there, and its parts are merged
