@@ -15,10 +15,10 @@
  */
 #define MAX_PROBES 1000
 
-static size_t
-aligned(size_t size)
+static uint64_t
+aligned(uint64_t size)
 {
-	return (size + 7) & ~(size_t) 7;
+	return (size + 7) & ~UINT64_C(7);
 }
 
 /* Slots of a table for count entries, at most half of them taken. */
@@ -32,30 +32,24 @@ slots_for(size_t count)
 	return slots;
 }
 
-void
-bpe_lay_out(text_bpe *bpe)
+bpe_arrays
+bpe_lay_out(const text_bpe *bpe)
 {
-	uint64_t at = aligned(sizeof(*bpe));
+	bpe_arrays at;
 	uint64_t added = (uint64_t) bpe->added_count[0] + bpe->added_count[1];
 
-	bpe->token_slots = at;
-	at += ((uint64_t) bpe->token_mask + 1) * sizeof(hash_slot);
-	bpe->merge_slots = at;
-	at += ((uint64_t) bpe->merge_mask + 1) * sizeof(hash_slot);
-	bpe->merges = at;
-	at += (uint64_t) bpe->merge_count * sizeof(bpe_merge);
-	bpe->starts = at;
-	at += ((uint64_t) bpe->ids + 1) * sizeof(uint32_t);
-	bpe->added = at;
-	at += added * sizeof(uint32_t);
-	bpe->flags = at;
-	at += bpe->ids;
-	bpe->spellings = at;
-	at += bpe->spelling_bytes;
-	bpe->size = aligned(at);
+	at.token_slots = aligned(sizeof(*bpe));
+	at.merge_slots = at.token_slots + ((uint64_t) bpe->token_mask + 1) * sizeof(hash_slot);
+	at.merges = at.merge_slots + ((uint64_t) bpe->merge_mask + 1) * sizeof(hash_slot);
+	at.starts = at.merges + (uint64_t) bpe->merge_count * sizeof(bpe_merge);
+	at.added = at.starts + ((uint64_t) bpe->ids + 1) * sizeof(uint32_t);
+	at.flags = at.added + added * sizeof(uint32_t);
+	at.spellings = at.flags + bpe->ids;
+	at.size = aligned(at.spellings + bpe->spelling_bytes);
+	return at;
 }
 
-#define ARRAY(bpe, type, field) ((type *) (void *) ((char *) (bpe) + (bpe)->field))
+#define ARRAY(bpe, type, field) ((type *) (void *) ((char *) (bpe) + (bpe)->at.field))
 
 size_t
 bpe_spell_byte(unsigned char byte, char out[4])
@@ -81,7 +75,7 @@ text_bpe_get_rules(const text_bpe *bpe)
 size_t
 text_bpe_size(const text_bpe *bpe)
 {
-	return (size_t) bpe->size;
+	return (size_t) bpe->at.size;
 }
 
 uint32_t
@@ -445,8 +439,8 @@ text_bpe_build(const em_allocator *allocator, const text_bpe_source *source, tex
 	code = measure(source, &header, status);
 	if (code != EM_OK)
 		return code;
-	bpe_lay_out(&header);
-	made = em_allocate_zeroed(allocator, (size_t) header.size, 1);
+	header.at = bpe_lay_out(&header);
+	made = em_allocate_zeroed(allocator, (size_t) header.at.size, 1);
 	joined = em_allocate_array(allocator, header.longest, 1);
 	if (made == NULL || joined == NULL)
 		code = em_fail(status, EM_OUT_OF_MEMORY, "out of memory");

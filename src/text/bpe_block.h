@@ -31,10 +31,22 @@ enum
 #define BPE_MAGIC UINT64_C(0x3145504274786574)
 #define BPE_MAX_SPELLING_BYTES (UINT32_C(1) << 30)
 
+/* Where each array begins, and the last one ends, in bytes from the block's beginning. */
+typedef struct bpe_arrays
+{
+	uint64_t token_slots; /* hash_slot (token_mask + 1): entry is id + 1 */
+	uint64_t merge_slots; /* hash_slot (merge_mask + 1): entry is rank + 1 */
+	uint64_t merges;      /* bpe_merge (merge_count), by rank */
+	uint64_t starts;      /* uint32_t (ids + 1): spelling of each id in spellings */
+	uint64_t added;       /* uint32_t ids of the added tokens of each set, by their names' bytes */
+	uint64_t flags;       /* uint8_t (ids) */
+	uint64_t spellings;   /* char (spelling_bytes) */
+	uint64_t size;
+} bpe_arrays;
+
 struct text_bpe
 {
 	uint64_t magic;
-	uint64_t size;
 	text_bpe_rules rules;
 	uint32_t ids;
 	uint32_t merge_count;
@@ -45,18 +57,11 @@ struct text_bpe
 	uint32_t added_plain[BPE_SETS];    /* those that are not special */
 	uint32_t byte_ids[256];            /* TEXT_BPE_NO_ID: the unknown token's */
 	uint8_t added_first[BPE_SETS][32]; /* a bit for each byte that begins an added token */
-	/* where each array begins, in bytes from the block's beginning */
-	uint64_t starts;      /* uint32_t (ids + 1): spelling of each id in spellings */
-	uint64_t token_slots; /* hash_slot (token_mask + 1): entry is id + 1 */
-	uint64_t merge_slots; /* hash_slot (merge_mask + 1): entry is rank + 1 */
-	uint64_t merges;      /* bpe_merge (merge_count), by rank */
-	uint64_t added;       /* uint32_t ids of the added tokens of each set, by their names' bytes */
-	uint64_t flags;       /* uint8_t (ids) */
-	uint64_t spellings;   /* char (spelling_bytes) */
+	bpe_arrays at;
 };
 
 #define BPE_ARRAY(bpe, type, field)                                                                \
-	((const type *) (const void *) ((const char *) (bpe) + (bpe)->field))
+	((const type *) (const void *) ((const char *) (bpe) + (bpe)->at.field))
 
 static inline uint8_t
 bpe_flags(const text_bpe *bpe, uint32_t id)
@@ -102,8 +107,8 @@ bpe_find_merge(const text_bpe *bpe, uint32_t left, uint32_t right, size_t *work)
 	}
 }
 
-/* Set the offsets of the arrays and the size, from the counts. */
-void bpe_lay_out(text_bpe *bpe);
+/* The arrays of a block with these counts. */
+bpe_arrays bpe_lay_out(const text_bpe *bpe);
 
 /* Order of spellings, by their bytes. */
 int bpe_compare(em_slice a, em_slice b);

@@ -40,17 +40,16 @@ sound_merge(const text_bpe *bpe, const bpe_merge *merge)
 static bool
 sound_header(const text_bpe *bpe, size_t size)
 {
-	text_bpe again;
+	bpe_arrays arrays;
 
-	memcpy(&again, bpe, sizeof(again));
-	if (bpe->magic != BPE_MAGIC || bpe->size != size || bpe->ids > TEXT_BPE_MAX_IDS ||
+	if (bpe->magic != BPE_MAGIC || bpe->at.size != size || bpe->ids > TEXT_BPE_MAX_IDS ||
 		bpe->merge_count > TEXT_BPE_MAX_MERGES || bpe->spelling_bytes > BPE_MAX_SPELLING_BYTES ||
 		bpe->added_count[0] > TEXT_BPE_MAX_ADDED || bpe->added_count[1] > TEXT_BPE_MAX_ADDED ||
 		(bpe->token_mask & (bpe->token_mask + 1)) != 0 || bpe->token_mask == UINT32_MAX ||
 		(bpe->merge_mask & (bpe->merge_mask + 1)) != 0 || bpe->merge_mask == UINT32_MAX)
 		return false;
-	bpe_lay_out(&again);
-	return memcmp(&again, bpe, sizeof(again)) == 0;
+	arrays = bpe_lay_out(bpe);
+	return memcmp(&arrays, &bpe->at, sizeof(arrays)) == 0;
 }
 
 static bool
