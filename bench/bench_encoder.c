@@ -4,10 +4,11 @@
  *	  per second and as a share of the best that OpenBLAS does on this machine
  *	  in the same run.
  *
- *	  make -f test/plain.mk bench && build/bench/bench_encoder [FILE [SECONDS]]
+ *	  make -f test/plain.mk bench && build/bench/bench_encoder [FILE [SECONDS [BATCHES]]]
  *
  * FILE: weights, texts and logits that bench/torch_encoder_peer.py wrote; without it (or "-")
- * weights are random, and so are the texts.
+ * weights are random, and so are the texts. BATCHES: only so many of ENCODER_BATCH_ROWS tokens, for a
+ * short look.
  */
 #include <math.h>
 #include <stdio.h>
@@ -23,7 +24,7 @@
 
 enum
 {
-	TEXTS = 128,
+	TEXTS = 228, /* four batches of ENCODER_BATCH_ROWS tokens */
 	LABELS = 28,
 	MAX_THREADS = 2
 };
@@ -334,14 +335,19 @@ main(int argc, char **argv)
 		read_file(argv[1]);
 	else
 		make_texts();
+	if (argc > 3 && atoi(argv[3]) > 0 && (size_t) atoi(argv[3]) * TEXTS / 4 < text_count)
+		text_count = (size_t) atoi(argv[3]) * TEXTS / 4;
 	for (size_t i = 0; i < text_count; i++)
 		token_count += texts[i].length;
 	printf("%s, %s\n%zu parameters, %zu texts of %.1f tokens, %.2f GFLOP each\n", nn_simd_name(),
 		   nn_blas_description(), layout.total, text_count,
 		   (double) token_count / (double) text_count,
 		   1e-9 * operations((uint32_t) (token_count / text_count)));
+	fflush(stdout);
 	bench(ENCODER_BATCH_ROWS, 1, seconds);
 	compare();
+	if (argc > 3)
+		return 0;
 	bench(256, 1, seconds);
 	bench(ENCODER_BATCH_ROWS, MAX_THREADS, seconds);
 	bench(1, 1, seconds);
