@@ -1,8 +1,8 @@
 /*
  * bench_encoder.c
- *	  How fast the encoder scores: DistilRoBERTa's sizes, texts of 13 words, in texts
- *	  per second and as a share of the best that OpenBLAS does on this machine
- *	  in the same run.
+ *	  How fast the encoder scores, in floats and in 8 bits: DistilRoBERTa's sizes, texts of 13
+ *	  words, in texts per second and as a share of the best that OpenBLAS does on this
+ *	  machine in the same run.
  *
  *	  make -f test/plain.mk bench && build/bench/bench_encoder [FILE [SECONDS [BATCHES]]]
  *
@@ -16,7 +16,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "../src/model/encoder.h"
+#include "../src/model/encoder_int8.h"
 #include "../src/model/safetensors.h"
 #include "../src/nn/activation.h"
 #include "../src/nn/matmul.h"
@@ -31,6 +31,7 @@ enum
 
 static encoder_layout layout;
 static real *weights;
+static encoder_int8 *int8; /* NULL: floats */
 static nn_sequence texts[TEXTS];
 static size_t text_count = TEXTS, token_count;
 static real *logits, *expected;
@@ -195,7 +196,7 @@ static void
 score(void *context, size_t index)
 {
 	piece *piece = &((struct piece *) context)[index];
-	const encoder_weights view = { weights };
+	const encoder_weights view = { weights, int8 };
 	encoder_pass pass;
 
 	piece->arena.used = 0;
@@ -261,15 +262,25 @@ peak(double seconds)
 	return best;
 }
 
+/* From the file's logits or, without, from the floats'. */
 static void
 compare(void)
 {
-	double largest = 0;
+	static real kept[TEXTS * LABELS];
+	double largest = 0, spread = 0;
 
-	for (size_t i = 0; expected != NULL && i < text_count * layout.labels; i++)
+	if (expected == NULL)
+	{
+		memcpy(kept, logits, sizeof(kept));
+		expected = kept;
+		return;
+	}
+	for (size_t i = 0; i < text_count * layout.labels; i++)
+	{
 		largest = fmax(largest, fabs((double) logits[i] - expected[i]));
-	if (expected != NULL)
-		printf("logits differ from the file's by at most %.2g\n", largest);
+		spread = fmax(spread, fabs((double) expected[i]));
+	}
+	printf("logits, up to %.2g, differ by at most %.2g\n", spread, largest);
 }
 
 static void
@@ -300,10 +311,10 @@ bench(size_t rows, int threads, double seconds)
 		spent += took;
 		rounds++;
 	}
-	printf("%5zu tokens a batch, %d thread%s: %7.1f texts/s best, %7.1f mean; %6.1f GFLOP/s, "
+	printf("%s, %5zu tokens a batch, %d thread%s: %7.1f texts/s best, %7.1f mean; %6.1f GFLOP/s, "
 		   "%5.1f %% of %d x sgemm's %.1f\n",
-		   rows, threads, threads > 1 ? "s" : " ", (double) text_count / best,
-		   (double) text_count * rounds / sum, flops / best * 1e-9,
+		   int8 ? "int8 " : "float", rows, threads, threads > 1 ? "s" : " ",
+		   (double) text_count / best, (double) text_count * rounds / sum, flops / best * 1e-9,
 		   100 * flops / best * 1e-9 / best_peak / threads, threads, best_peak);
 	fflush(stdout);
 	nn_pool_destroy(pool);
@@ -344,12 +355,25 @@ main(int argc, char **argv)
 		   (double) token_count / (double) text_count,
 		   1e-9 * operations((uint32_t) (token_count / text_count)));
 	fflush(stdout);
-	bench(ENCODER_BATCH_ROWS, 1, seconds);
-	compare();
-	if (argc > 3)
-		return 0;
-	bench(256, 1, seconds);
-	bench(ENCODER_BATCH_ROWS, MAX_THREADS, seconds);
-	bench(1, 1, seconds);
+	for (int kind = 0; kind < 2; kind++)
+	{
+		if (kind == 1)
+		{
+			static encoder_int8 made;
+
+			encoder_int8_init(&made, &layout, weights, allocate(NULL, encoder_int8_bytes(&layout)));
+			int8 = &made;
+			printf("8 bits: %s, %zu MB in place of %zu\n", nn_int8_name(),
+				   encoder_int8_bytes(&layout) / 1000000,
+				   layout.layers * layout.layer_stride * sizeof(real) / 1000000);
+		}
+		bench(ENCODER_BATCH_ROWS, 1, seconds);
+		compare();
+		if (argc > 3)
+			continue;
+		bench(256, 1, seconds);
+		bench(ENCODER_BATCH_ROWS, MAX_THREADS, seconds);
+		bench(1, 1, seconds);
+	}
 	return 0;
 }

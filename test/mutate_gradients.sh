@@ -229,7 +229,7 @@ scratch->d_query, hidden, d_dense + weight, d_dense + bias, below ? d_first : NU
 d_dense + bias + hidden, below ;; NULL, below
 nn_axpy(hidden, 1, d_first + b * hidden, scratch->d_x + batch->start[b] * hidden); ;;  ;
 nn_axpy(hidden, 1, d_first + b * hidden, scratch->d_x + batch->start[b] * hidden); ;; nn_axpy(hidden, 1, d_first + b * hidden, scratch->d_x + b * hidden);
-bool below = encoder_trains(pass->training, l); ;; bool below = encoder_trains(pass->training, l + 2);
+bool below = encoder_trains(pass->training, l); ;; bool below = l > 1;
 encoder_masks(pass, batch, l + 1, ENCODER_DROP_OUTER, last, hidden, rate); ;; NULL;
 encoder_masks(pass, batch, l + 1, ENCODER_DROP_CONTEXT, last, hidden, rate); ;; encoder_masks(pass, batch, l + 1, ENCODER_DROP_OUTER, last, hidden, rate);
 nn_gelu_backward(rows * inner, layer->inner, pass->wide, pass->wide, layer->inner); ;; nn_gelu(rows, inner, NULL, layer->inner, layer->inner);

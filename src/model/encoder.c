@@ -8,8 +8,9 @@
 
 #include "../nn/activation.h"
 #include "../nn/layers.h"
-#include "../nn/matmul.h"
+#include "../nn/int8.h"
 #include "../nn/random.h"
+#include "encoder_int8.h"
 #include "encoder_internal.h"
 
 /* Adds up what is asked for, and takes it when there is an arena. */
@@ -26,6 +27,18 @@ take(taker *taker, size_t elements)
 	return taker->arena ? nn_arena_take(taker->arena, elements, sizeof(real)) : NULL;
 }
 
+/*
+ * So many numbers, or as many as rows of `dim` rounded to 8 bits need: those lie, for a while, where
+ * nothing else does.
+ */
+static real *
+take_for_rounded(taker *taker, size_t elements, size_t rows, size_t dim)
+{
+	size_t rounded = nn_int8_input_bytes(rows, dim) / sizeof(real) + 1;
+
+	return take(taker, elements > rounded ? elements : rounded);
+}
+
 /* What a layer computes in, of its own or shared by those that keep nothing. */
 static encoder_layer_pass
 take_layer(const encoder_layout *layout, const encoder_batch *batch, bool last, bool kept,
@@ -39,7 +52,8 @@ take_layer(const encoder_layout *layout, const encoder_batch *batch, bool last, 
 	memset(&layer, 0, sizeof(layer));
 	layer.x = take(taker, batch->rows * hidden);
 	layer.first = last ? take(taker, rows * hidden) : layer.x;
-	layer.qkv = take(taker, batch->rows * 3 * hidden);
+	layer.qkv = take_for_rounded(taker, batch->rows * 3 * hidden, batch->rows,
+								 hidden > layout->inner ? hidden : layout->inner);
 	layer.query = last ? take(taker, rows * hidden) : layer.qkv;
 	layer.attention = take(taker, kept || last ? cells : batch->longest * batch->longest);
 	layer.context = take(taker, rows * hidden);
@@ -67,7 +81,7 @@ take_pass(const encoder_layout *layout, const encoder_batch *batch,
 
 	memset(pass, 0, sizeof(*pass));
 	pass->training = training;
-	pass->wide = take(&taker, rows * layout->inner);
+	pass->wide = take_for_rounded(&taker, rows * layout->inner, rows, hidden);
 	pass->narrow = take(&taker, rows * hidden);
 	pass->pooled = take(&taker, texts * hidden);
 	pass->head = take(&taker, texts * hidden);
@@ -212,14 +226,33 @@ show_attention(const nn_heads *sizes, const real *attention, real *mean)
 		nn_axpy(sizes->tokens, 1 / (real) sizes->heads, attention + head * sizes->tokens, mean);
 }
 
+/* One linear layer of layer l; x is without gaps. bias: whether it is added here. */
+static void
+run_linear(const encoder_layout *layout, const encoder_weights *weights, size_t l,
+		   encoder_linear which, const encoder_pass *pass, size_t rows, const real *x, bool bias,
+		   real *y, size_t ld_y)
+{
+	const encoder_linear_place at = encoder_linear_at(layout, l, which);
+	const real *shift = bias ? weights->block + at.bias : NULL;
+
+	if (weights->int8 != NULL && pass->training == NULL)
+	{
+		/* the projections come before GELU's output, all else after them has served */
+		void *rounded = which <= ENCODER_LINEAR_KEY_VALUE ? pass->wide : pass->layer[l].qkv;
+
+		nn_int8_round(rows, at.in, x, at.in, rounded);
+		nn_int8_linear(rows, rounded, &weights->int8->matrix[l][which], shift, y, ld_y);
+	}
+	else
+		nn_linear(rows, at.in, at.out, x, at.in, weights->block + at.weight, shift, y, ld_y);
+}
+
 /* From x to context. */
 static void
-attend(const encoder_layout *layout, const real *block, const encoder_batch *batch, size_t l,
-	   encoder_pass *pass)
+attend(const encoder_layout *layout, const encoder_weights *weights, const encoder_batch *batch,
+	   size_t l, encoder_pass *pass)
 {
 	const encoder_layer_pass *layer = &pass->layer[l];
-	const real *weight = block + encoder_place(layout, l, ENCODER_QUERY_WEIGHT);
-	const real *bias = block + encoder_place(layout, l, ENCODER_QUERY_BIAS);
 	double rate = layout->config.attention_probs_dropout_prob;
 	size_t hidden = layout->hidden;
 	bool last = encoder_is_last(layout, l);
@@ -230,14 +263,14 @@ attend(const encoder_layout *layout, const real *block, const encoder_batch *bat
 		for (size_t b = 0; b < batch->texts; b++)
 			memcpy(layer->first + b * hidden, layer->x + batch->start[b] * hidden,
 				   hidden * sizeof(real));
-		nn_linear(batch->texts, hidden, hidden, layer->first, hidden, weight, bias, layer->query,
-				  hidden);
-		nn_linear(batch->rows, hidden, 2 * hidden, layer->x, hidden, weight + hidden * hidden,
-				  bias + hidden, layer->qkv + hidden, 3 * hidden);
+		run_linear(layout, weights, l, ENCODER_LINEAR_QUERY, pass, batch->texts, layer->first, true,
+				   layer->query, hidden);
+		run_linear(layout, weights, l, ENCODER_LINEAR_KEY_VALUE, pass, batch->rows, layer->x, true,
+				   layer->qkv + hidden, 3 * hidden);
 	}
 	else
-		nn_linear(batch->rows, hidden, 3 * hidden, layer->x, hidden, weight, bias, layer->qkv,
-				  3 * hidden);
+		run_linear(layout, weights, l, ENCODER_LINEAR_QKV, pass, batch->rows, layer->x, true,
+				   layer->qkv, 3 * hidden);
 
 	for (size_t b = 0; b < batch->texts; b++)
 	{
@@ -263,8 +296,8 @@ attend(const encoder_layout *layout, const real *block, const encoder_batch *bat
 
 /* From x to out: the next layer's x, or the pooled vectors. */
 static void
-run_layer(const encoder_layout *layout, const real *block, const encoder_batch *batch, size_t l,
-		  encoder_pass *pass, real *out)
+run_layer(const encoder_layout *layout, const encoder_weights *weights, const encoder_batch *batch,
+		  size_t l, encoder_pass *pass, real *out)
 {
 	const encoder_layer_pass *layer = &pass->layer[l];
 	double rate = layout->config.hidden_dropout_prob;
@@ -273,10 +306,10 @@ run_layer(const encoder_layout *layout, const real *block, const encoder_batch *
 	size_t rows = last ? batch->texts : batch->rows;
 	nn_norm norm = { .epsilon = (real) layout->config.layer_norm_eps };
 
-#define AT(tensor) (block + encoder_place(layout, l, tensor))
-	attend(layout, block, batch, l, pass);
-	nn_linear(rows, hidden, hidden, layer->context, hidden, AT(ENCODER_CONTEXT_WEIGHT), NULL,
-			  pass->narrow, hidden);
+#define AT(tensor) (weights->block + encoder_place(layout, l, tensor))
+	attend(layout, weights, batch, l, pass);
+	run_linear(layout, weights, l, ENCODER_LINEAR_CONTEXT, pass, rows, layer->context, false,
+			   pass->narrow, hidden);
 	norm.bias = AT(ENCODER_CONTEXT_BIAS);
 	norm.mask = encoder_masks(pass, batch, l + 1, ENCODER_DROP_CONTEXT, last, hidden, rate);
 	norm.residual = layer->first;
@@ -284,11 +317,11 @@ run_layer(const encoder_layout *layout, const real *block, const encoder_batch *
 	norm.shift = AT(ENCODER_CONTEXT_SHIFT);
 	nn_layer_norm(rows, hidden, &norm, pass->narrow, layer->normal, layer->inverse, layer->middle);
 
-	nn_linear(rows, hidden, inner, layer->middle, hidden, AT(ENCODER_INNER_WEIGHT), NULL,
-			  layer->inner, inner);
+	run_linear(layout, weights, l, ENCODER_LINEAR_INNER, pass, rows, layer->middle, false,
+			   layer->inner, inner);
 	nn_gelu(rows, inner, AT(ENCODER_INNER_BIAS), layer->inner, pass->wide);
-	nn_linear(rows, inner, hidden, pass->wide, inner, AT(ENCODER_OUTER_WEIGHT), NULL, pass->narrow,
-			  hidden);
+	run_linear(layout, weights, l, ENCODER_LINEAR_OUTER, pass, rows, pass->wide, false,
+			   pass->narrow, hidden);
 	norm.bias = AT(ENCODER_OUTER_BIAS);
 	norm.mask = encoder_masks(pass, batch, l + 1, ENCODER_DROP_OUTER, last, hidden, rate);
 	norm.residual = layer->middle;
@@ -311,7 +344,7 @@ encoder_forward(const encoder_layout *layout, const encoder_weights *weights,
 	take_pass(layout, batch, training, arena, pass);
 	embed(layout, block, batch, pass);
 	for (size_t l = 0; l < layout->layers; l++)
-		run_layer(layout, block, batch, l, pass,
+		run_layer(layout, weights, batch, l, pass,
 				  encoder_is_last(layout, l) ? pass->pooled : pass->layer[l + 1].x);
 
 	mask = encoder_masks(pass, batch, stage, ENCODER_DROP_POOLED, true, hidden, rate);

@@ -111,7 +111,8 @@ void encoder_init_head(const encoder_layout *layout, uint64_t seed, const double
 /* Weights as the network reads them; nobody here owns them. */
 typedef struct encoder_weights
 {
-	const real *block; /* (total) */
+	const real *block;               /* (total) */
+	const struct encoder_int8 *int8; /* NULL, or: inference takes the layers' matrices from here */
 } encoder_weights;
 
 /* What a training pass needs to know about its texts, besides the batch. */

@@ -50,6 +50,28 @@ encoder_is_last(const encoder_layout *layout, size_t l)
 nn_heads encoder_heads(const encoder_layout *layout, const encoder_batch *batch,
 					   const encoder_training *training, size_t l, size_t b);
 
+/* The linear layers of a layer; in the last the queries are by themselves. */
+typedef enum encoder_linear
+{
+	ENCODER_LINEAR_QKV,
+	ENCODER_LINEAR_QUERY,
+	ENCODER_LINEAR_KEY_VALUE,
+	ENCODER_LINEAR_CONTEXT,
+	ENCODER_LINEAR_INNER,
+	ENCODER_LINEAR_OUTER,
+	ENCODER_LINEARS,
+} encoder_linear;
+
+/* The weight (out, in) and the bias (out) of one. */
+typedef struct encoder_linear_place
+{
+	size_t out, in;
+	size_t weight, bias;
+} encoder_linear_place;
+
+encoder_linear_place encoder_linear_at(const encoder_layout *layout, size_t l,
+									   encoder_linear which);
+
 /* Take what a backward pass needs besides from the arena (NULL: only count); returns bytes. */
 typedef struct encoder_scratch
 {

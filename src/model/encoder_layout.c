@@ -11,6 +11,7 @@
 
 #include "../nn/random.h"
 #include "config.h"
+#include "encoder_internal.h"
 
 /* Parameters in all; sizes in bytes stay far below 2^63, and indices fit a uint32_t. */
 #define MAX_PARAMETERS (UINT64_C(1) << 31)
@@ -218,6 +219,30 @@ encoder_tensor_at(const encoder_layout *layout, size_t index, encoder_tensor *te
 	tensor->shape[1] = row->columns == NONE ? 0 : size_of(layout, row->columns);
 	tensor->elements = elements_of(layout, row);
 	tensor->decay = row->decay;
+}
+
+encoder_linear_place
+encoder_linear_at(const encoder_layout *layout, size_t l, encoder_linear which)
+{
+	static const struct
+	{
+		encoder_layer_tensor weight, bias;
+		size_t parts; /* of D outputs; 0: I */
+	} table[ENCODER_LINEARS] = {
+		[ENCODER_LINEAR_QKV] = { ENCODER_QUERY_WEIGHT, ENCODER_QUERY_BIAS, 3 },
+		[ENCODER_LINEAR_QUERY] = { ENCODER_QUERY_WEIGHT, ENCODER_QUERY_BIAS, 1 },
+		[ENCODER_LINEAR_KEY_VALUE] = { ENCODER_KEY_WEIGHT, ENCODER_KEY_BIAS, 2 },
+		[ENCODER_LINEAR_CONTEXT] = { ENCODER_CONTEXT_WEIGHT, ENCODER_CONTEXT_BIAS, 1 },
+		[ENCODER_LINEAR_INNER] = { ENCODER_INNER_WEIGHT, ENCODER_INNER_BIAS, 0 },
+		[ENCODER_LINEAR_OUTER] = { ENCODER_OUTER_WEIGHT, ENCODER_OUTER_BIAS, 1 },
+	};
+
+	return (encoder_linear_place){
+		.out = table[which].parts ? table[which].parts * layout->hidden : layout->inner,
+		.in = which == ENCODER_LINEAR_OUTER ? layout->inner : layout->hidden,
+		.weight = encoder_place(layout, l, table[which].weight),
+		.bias = encoder_place(layout, l, table[which].bias),
+	};
 }
 
 static bool

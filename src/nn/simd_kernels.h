@@ -302,6 +302,7 @@ kernel_widen_bf16(size_t n, const nn_bf16 *x, real *y)
 #include "simd_negative.h"
 #include "simd_philox.h"
 #include "simd_transformer.h"
+#include "simd_int8.h"
 
 const nn_kernels SIMD_TABLE = {
 	.name = SIMD_NAME,
@@ -335,4 +336,5 @@ const nn_kernels SIMD_TABLE = {
 	.softmax_backward = kernel_softmax_backward,
 	.layer_norm = kernel_layer_norm,
 	.layer_norm_backward = kernel_layer_norm_backward,
+	.round_row = kernel_round_row,
 };

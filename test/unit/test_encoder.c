@@ -6,7 +6,7 @@
 
 #include <math.h>
 
-#include "../../src/model/encoder.h"
+#include "../../src/model/encoder_int8.h"
 #include "../../src/nn/activation.h"
 
 static em_status status;
@@ -75,11 +75,12 @@ test_config(void)
 			  read_config(&config, "", false) == EM_CORRUPT &&
 			  read_config(&config, "{} x", false) == EM_CORRUPT,
 		  "no JSON object: %s", status.message);
-	CHECK(read_config(&config,
-					  "{\"vocab_size\": 2000000, \"hidden_size\": 2048, \"num_attention_heads\": 16}",
-					  true) == EM_OK &&
-			  encoder_layout_init(&layout, &config, 2, &status) == EM_LIMIT,
-		  "too many parameters: %s", status.message);
+	CHECK(
+		read_config(&config,
+					"{\"vocab_size\": 2000000, \"hidden_size\": 2048, \"num_attention_heads\": 16}",
+					true) == EM_OK &&
+			encoder_layout_init(&layout, &config, 2, &status) == EM_LIMIT,
+		"too many parameters: %s", status.message);
 	encoder_config_default(&config);
 	CHECK(encoder_layout_init(&layout, &config, 0, &status) == EM_LIMIT &&
 			  encoder_layout_init(&layout, &config, 1001, &status) == EM_LIMIT,
@@ -180,9 +181,10 @@ test_batch(void)
 	CHECK(encoder_batcher_fill(&batcher, sequences, 0, &status) == EM_OK && batch->rows == 0,
 		  "a batch without texts");
 	check_fail_at = 1;
-	CHECK(encoder_batcher_fill(&batcher,
-							   (nn_sequence[]){ { longer, 10 }, { longer, 10 }, { longer, 10 }, { longer, 10 } }, 4,
-							   &status) == EM_OUT_OF_MEMORY,
+	CHECK(encoder_batcher_fill(
+			  &batcher,
+			  (nn_sequence[]){ { longer, 10 }, { longer, 10 }, { longer, 10 }, { longer, 10 } }, 4,
+			  &status) == EM_OUT_OF_MEMORY,
 		  "no memory");
 	check_fail_at = 0;
 	encoder_batcher_free(&batcher);
@@ -265,7 +267,7 @@ test_alone(void)
 	for (int training = 0; training < 2; training++)
 		for (size_t b = 0; b <= 3; b++)
 		{
-			const encoder_weights view = { weights };
+			const encoder_weights view = { .block = weights };
 			const encoder_training how = {
 				.seed = 9, .epoch = 2, .sample = b == 0 ? sample : sample + b - 1, .frozen = 2
 			};
@@ -291,6 +293,67 @@ test_alone(void)
 	free(weights);
 }
 
+/* Logits of 8 bits are near those of floats, and nearer to each other whatever the processor. */
+static void
+test_int8(void)
+{
+	static const char *const sets[] = { "baseline", "avx2", "avx512" };
+	static const uint32_t ids[][6] = { { 0, 7, 9, 7, 3, 2 }, { 0, 9, 2 }, { 0, 4, 5, 6, 2 } };
+	const nn_sequence sequences[] = { { ids[0], 6 }, { ids[1], 3 }, { ids[2], 5 } };
+	encoder_layout layout;
+	encoder_batcher batcher;
+	encoder_int8 int8;
+	encoder_pass pass;
+	real *weights, floats[9], first[9], logits[9];
+	void *memory;
+	double loss = 0, spread = 0;
+	nn_arena arena = { NULL, 0, 0 };
+	bool is_first = true;
+
+	small(&layout);
+	weights = malloc(layout.total * sizeof(real));
+	memory = aligned_alloc(NN_ALIGNMENT, encoder_int8_bytes(&layout));
+	encoder_init(&layout, 5, NULL, weights);
+	nn_scale(layout.dense, 8, weights);
+	encoder_int8_init(&int8, &layout, weights, memory);
+	if (encoder_batcher_init(&batcher, &check_allocator, &layout, &status) != EM_OK ||
+		encoder_batcher_fill(&batcher, sequences, 3, &status) != EM_OK)
+		return;
+	arena.size = (encoder_workspace(&layout, &batcher.batch, NULL) + 63) / 64 * 64;
+	arena.block = aligned_alloc(NN_ALIGNMENT, arena.size);
+	encoder_forward(&layout, &(encoder_weights){ .block = weights }, &batcher.batch, NULL, &arena,
+					&pass, floats);
+	for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++)
+	{
+		double off = 0;
+
+		if (!nn_simd_force(sets[i]))
+			continue;
+		arena.used = 0;
+		encoder_forward(&layout, &(encoder_weights){ weights, &int8 }, &batcher.batch, NULL, &arena,
+						&pass, logits);
+		if (is_first)
+			memcpy(first, logits, sizeof(first));
+		is_first = false;
+		for (size_t j = 0; j < 9; j++)
+		{
+			loss = fmax(loss, fabs(logits[j] - floats[j]));
+			spread = fmax(spread, fabs(floats[j]));
+			off = fmax(off, fabs(logits[j] - first[j]));
+		}
+		/* a last digit may tip an input to the next whole number */
+		CHECK(off <= 0.02 * spread, "%s: logits of 8 bits as elsewhere", sets[i]);
+		printf("# %.2g\n", off);
+	}
+	nn_simd_force(NULL);
+	CHECK(loss < 0.05 * spread && loss > 0, "logits of 8 bits are near those of floats");
+	printf("# %.2g of %.2g\n", loss, spread);
+	encoder_batcher_free(&batcher);
+	free(arena.block);
+	free(memory);
+	free(weights);
+}
+
 int
 main(void)
 {
@@ -299,6 +362,7 @@ main(void)
 	test_batch();
 	test_init();
 	test_alone();
+	test_int8();
 	CHECK(check_live == 0, "no memory is lost");
 	return check_done();
 }

@@ -234,7 +234,7 @@ static double
 encoder_objective(void *context)
 {
 	encoder_case *e = context;
-	const encoder_weights weights = { e->weights };
+	const encoder_weights weights = { .block = e->weights };
 	const encoder_batch *batch = &e->batcher.batch;
 
 	memset(e->block, 0xFF, e->block_size); /* NaN */
@@ -374,7 +374,7 @@ test_encoder(const char *name, int layers, double dropout, size_t frozen, const 
 	d_dense = copy_of(before, layout->dense);
 	words_before = numbers(batch->distinct * layout->hidden);
 	d_words = copy_of(words_before, batch->distinct * layout->hidden);
-	weights = (encoder_weights){ e.weights };
+	weights = (encoder_weights){ .block = e.weights };
 
 	encoder_objective(&e);
 	encoder_backward(layout, &weights, batch, &e.pass, e.d_logits, &e.arena, d_dense,

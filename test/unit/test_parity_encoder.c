@@ -233,7 +233,7 @@ run(const fixture *f, const real *weights, const uint32_t *numbers, size_t count
 	real *gradient)
 {
 	const encoder_layout *layout = &f->layout;
-	const encoder_weights view = { weights };
+	const encoder_weights view = { .block = weights };
 	const uint32_t sample[MAX_TEXTS] = { 0 };
 	const encoder_training training = { .sample = sample };
 	const encoder_training *how = gradient ? &training : NULL;
