@@ -22,6 +22,13 @@
 #define UNROLL _Pragma("GCC unroll 32")
 #endif
 
+/* Keeps a sum in its register: gcc would carry a copy of each from turn to turn, some in memory. */
+#if defined(__GNUC__) && !defined(__clang__)
+#define HOLD(v) __asm__("" : "+v"(v))
+#else
+#define HOLD(v) (void) (v)
+#endif
+
 #define INLINE static inline __attribute__((always_inline))
 
 enum
@@ -71,8 +78,11 @@ tile(const size_t rows, const nn_int8_product *p, size_t first)
 
 			memcpy(&four, input + i * 4 * p->groups, 4);
 			x = _mm512_set1_epi32(four);
-			UNROLL for (j = 0; j < VECTORS; j++) sum[i][j] =
-				_mm512_dpbusd_epi32(sum[i][j], x, w[j]);
+			UNROLL for (j = 0; j < VECTORS; j++)
+			{
+				sum[i][j] = _mm512_dpbusd_epi32(sum[i][j], x, w[j]);
+				HOLD(sum[i][j]);
+			}
 		}
 	}
 	UNROLL for (i = 0; i < rows; i++)
