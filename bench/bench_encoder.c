@@ -369,11 +369,11 @@ main(int argc, char **argv)
 		}
 		bench(ENCODER_BATCH_ROWS, 1, seconds);
 		compare();
+		bench(1, 1, seconds);
 		if (argc > 3)
 			continue;
 		bench(256, 1, seconds);
 		bench(ENCODER_BATCH_ROWS, MAX_THREADS, seconds);
-		bench(1, 1, seconds);
 	}
 	return 0;
 }

@@ -62,12 +62,14 @@ with torch.no_grad():
         "ids": torch.tensor([token for text in texts for token in text]),
         **{"weight." + name: parameter for name, parameter in network.named_parameters()},
         "logits": logits})
-    rounds = []
+    rounds, work = [], []
     while sum(rounds) < options.seconds:
-        start = time.perf_counter()
+        start, before = time.perf_counter(), time.process_time()
         for batch in batches:
             network(batch)
         rounds.append(time.perf_counter() - start)
+        work.append(time.process_time() - before)
 if rounds:
     print(f"{options.threads} threads: {len(texts) / min(rounds):.1f} texts/s best, "
-          f"{len(texts) / statistics.median(rounds):.1f} median")
+          f"{len(texts) / statistics.median(rounds):.1f} median; "
+          f"{len(texts) / min(work):.1f} per second of a processor")

@@ -205,9 +205,8 @@ embed(const encoder_layout *layout, const real *block, const encoder_batch *batc
 		{
 			size_t id = batch->ids[batch->token[row]];
 
-			memcpy(x + row * hidden, block + layout->words + id * hidden, hidden * sizeof(real));
-			nn_axpy(hidden, 1, block + layout->type, x + row * hidden);
-			nn_axpy(hidden, 1, position, x + row * hidden);
+			nn_sum_of_three(hidden, block + layout->words + id * hidden, block + layout->type,
+							position, x + row * hidden);
 		}
 	}
 	nn_layer_norm(batch->rows, hidden, &norm, x, pass->normal, pass->inverse, x);

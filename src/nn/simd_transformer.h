@@ -180,7 +180,7 @@ kernel_layer_norm(size_t rows, size_t dim, const nn_norm *norm, const real *x, r
 		V_EACH(dim, BODY);
 #undef BODY
 		mean = v_sum(sum) / (real) dim;
-		factor = 1 / (real) sqrt(squares_around(dim, y, mean) / (real) dim + epsilon);
+		factor = (real) (1 / sqrt((double) (squares_around(dim, y, mean) / (real) dim + epsilon)));
 		if (inverse != NULL)
 			inverse[r] = factor;
 #define BODY(i, count)                                                                             \

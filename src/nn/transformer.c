@@ -24,6 +24,13 @@ nn_gelu_backward(size_t n, const real *z, const real *dy, real *dz, real *y)
 }
 
 void
+nn_sum_of_three(size_t n, const real *a, const real *b, const real *c, real *y)
+{
+	for (size_t i = 0; i < n; i++)
+		y[i] = a[i] + b[i] + c[i];
+}
+
+void
 nn_softmax(size_t rows, size_t columns, real scale, real *x, size_t ld)
 {
 	if (columns > 0)

@@ -21,6 +21,9 @@ void nn_gelu(size_t rows, size_t columns, const real *bias, real *z, real *y);
 /* dz = dy times GELU's derivative at z, y = GELU of z again. dz may be dy, y may be z. */
 void nn_gelu_backward(size_t n, const real *z, const real *dy, real *dz, real *y);
 
+/* y = a + b + c */
+void nn_sum_of_three(size_t n, const real *a, const real *b, const real *c, real *y);
+
 /* Each row x of `columns` numbers, stride ld, becomes softmax(scale x). */
 void nn_softmax(size_t rows, size_t columns, real scale, real *x, size_t ld);
 
