@@ -15,7 +15,7 @@ compiler=${UNIT_CC:-gcc}
 flags="-std=gnu11 -O0 -w -pthread"
 jobs=$(nproc 2>/dev/null || echo 2)
 built=build/mutate
-programs=(test_gradients test_gradients_loss test_gradients_network)
+programs=(test_gradients test_gradients_loss test_gradients_network test_gradients_encoder)
 
 # The unchanged code first, without sanitizers: built once, and again only where it changed.
 if ! MAKEFLAGS='' ${MAKE:-make} -s -j"$jobs" -f test/plain.mk B=$built UNIT_CC="$compiler" \
@@ -49,9 +49,12 @@ plant() {
 	case $file in
 		nn/loss.c) program=test_gradients_loss ;;
 		model/network.c) program=test_gradients_network ;;
+		model/encoder*.c | nn/transformer.c | nn/simd_transformer.h) program=test_gradients_encoder ;;
 		*) program=test_gradients ;;
 	esac
-	if [ "$source" = simd_kernels.h ]; then
+	if [[ $source == simd_*.h ]]; then
+		# what includes it must lie beside it
+		cp -n "$room/simd_kernels.h" "$place/"
 		source=simd_baseline.c
 		cp "$room/$source" "$place/"
 	fi
@@ -191,6 +194,55 @@ state * g * i * (one - i) ;; -state * g * i * (one - i)
 state * i * (one - g * g) ;; state * i * (one - g)
 output * cell * o * (one - o) ;; state * cell * o * (one - o)
 v_put(dc + u, state * f, count); ;; v_put(dc + u, state, count);
+== nn/simd_transformer.h
+v_fma(x * v_set((real) 0.39894228040143267794), bell, phi); ;; phi;
+v_fma(x * v_set((real) 0.39894228040143267794), bell, phi); ;; v_fma(v_set((real) 0.39894228040143267794), bell, phi);
+v_put(y + i, x * phi, count); ;; v_put(y + i, x, count);
+v_get(p + (i), (count)) * (v_get(dp + (i), (count)) - mean) * factor ;; v_get(p + (i), (count)) * v_get(dp + (i), (count)) * factor
+v_get(p + (i), (count)) * (v_get(dp + (i), (count)) - mean) * factor ;; v_get(p + (i), (count)) * (v_get(dp + (i), (count)) - mean)
+vreal g = d * v_get(scale + (i), count); ;; vreal g = d;
+v_fma(d, n, v_get(dscale + (i), count)) ;; d * n
+v_fma(d, n, v_get(dscale + (i), count)) ;; v_fma(d, d, v_get(dscale + (i), count))
+d + v_get(dshift + (i), count) ;; d
+product = v_fma(g, n, product); ;; product = v_fma(g, g, product);
+v_get(dy + (i), count) * v_get(scale + (i), count) - mean - ;; v_get(dy + (i), count) * v_get(scale + (i), count) -
+v_get(normal + (i), count) * slope) ;; slope)
+v_set(inverse[r]), ;; v_set(inverse[0]),
+== nn/transformer.c
+nn_multiply(m * t, mask, scratch); ;;  ;
+nn_multiply(m * t, p, mask); weight = mask; mask += m * t; } nn_gemm(true ;; weight = mask; mask += m * t; } nn_gemm(true
+nn_softmax_backward(m, t, scale, p, scratch, t); ;; nn_softmax_backward(m, t, 1, p, scratch, t);
+nn_softmax_backward(m, t, scale, p, scratch, t); ;;  ;
+weight, t, d_out, sizes->ld_context, 0, d_v + at ;; p, t, d_out, sizes->ld_context, 0, d_v + at
+const real *d_out = d_context + head * dim; ;; const real *d_out = d_context;
+scratch, t, k + at, sizes->ld_kv, 0, d_q + at ;; scratch, t, v + at, sizes->ld_kv, 0, d_q + at
+scratch, t, q + at, sizes->ld_q, 0, d_k + at ;; scratch, t, q, sizes->ld_q, 0, d_k + at
+== model/encoder_backward.c
+nn_multiply(texts * hidden, mask, d_head); ;;  ;
+d_head[i] *= 1 - pass->head[i] * pass->head[i]; ;; d_head[i] *= 1 + pass->head[i] * pass->head[i];
+hidden, layout->labels, pass->head_dropped ;; hidden, layout->labels, pass->head
+nn_multiply(texts * hidden, mask, d_pooled); ;;  ;
+attention += cells; ;;  ;
+encoder_mask(pass->training, b, l + 1, ENCODER_DROP_ATTENTION ;; encoder_mask(pass->training, b, l, ENCODER_DROP_ATTENTION
+below ? d_first : NULL, hidden, true); return; ;; below ? d_first : NULL, hidden, false); return;
+scratch->d_query, hidden, d_dense + weight, d_dense + bias, below ? d_first : NULL, hidden, true); ;; scratch->d_query, hidden, d_dense + weight, d_dense + bias, below ? d_first : NULL, hidden, false);
+d_dense + bias + hidden, below ;; NULL, below
+nn_axpy(hidden, 1, d_first + b * hidden, scratch->d_x + batch->start[b] * hidden); ;;  ;
+nn_axpy(hidden, 1, d_first + b * hidden, scratch->d_x + batch->start[b] * hidden); ;; nn_axpy(hidden, 1, d_first + b * hidden, scratch->d_x + b * hidden);
+bool below = encoder_trains(pass->training, l); ;; bool below = l > 1;
+encoder_masks(pass, batch, l + 1, ENCODER_DROP_OUTER, last, hidden, rate); ;; NULL;
+encoder_masks(pass, batch, l + 1, ENCODER_DROP_CONTEXT, last, hidden, rate); ;; encoder_masks(pass, batch, l + 1, ENCODER_DROP_OUTER, last, hidden, rate);
+nn_gelu_backward(rows * inner, layer->inner, pass->wide, pass->wide, layer->inner); ;; nn_gelu(rows, inner, NULL, layer->inner, layer->inner);
+nn_linear_backward(rows, inner, hidden, layer->inner ;; nn_linear_backward(rows, inner, hidden, pass->wide
+D_AT(ENCODER_INNER_BIAS), d, hidden, true); ;; D_AT(ENCODER_INNER_BIAS), d, hidden, false);
+d, layer->normal, layer->inverse, ;; d, layer->out_normal, layer->inverse,
+nn_layer_norm_backward(rows, hidden, d, layer->out_normal, layer->out_inverse, ;; nn_layer_norm_backward(rows, hidden, d, layer->out_normal, layer->inverse,
+encoder_masks(pass, batch, 0, ENCODER_DROP_EMBEDDING, false, hidden, layout->config.hidden_dropout_prob); ;; NULL;
+nn_add_bias_backward(batch->rows, hidden, d, hidden, d_dense + layout->type); ;;  ;
+nn_axpy(hidden, 1, d + row * hidden, d_position); ;;  ;
+real *d_position = d_dense + layout->position + layout->first_position * hidden; ;; real *d_position = d_dense + layout->position;
+d_words + batch->token[row] * hidden ;; d_words
+for (size_t l = layout->layers; l-- > 0 && encoder_trains(pass->training, l + 1);) ;; for (size_t l = layout->layers; l-- > 0 && encoder_trains(pass->training, l);)
 == model/network.c
 nn_multiply(pass->pooled_masks * pooled, pass->pooled_mask, scratch.d_pooled); ;;  ;
 nn_multiply(pass->pooled_masks * pooled, pass->pooled_mask, scratch.d_pooled); ;; nn_multiply(pooled, pass->pooled_mask, scratch.d_pooled);

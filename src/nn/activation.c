@@ -100,6 +100,20 @@ nn_bf16_kernels_chosen(void)
 	return NULL;
 }
 
+const nn_int8_kernels *
+nn_int8_kernels_chosen(void)
+{
+#ifdef NN_SIMD_X86
+	const nn_kernels *kernels = nn_kernels_chosen();
+
+	if (kernels == &nn_kernels_avx512 && __builtin_cpu_supports("avx512vnni"))
+		return &nn_int8_kernels_vnni;
+	if (kernels != &nn_kernels_baseline)
+		return &nn_int8_kernels_avx2;
+#endif
+	return &nn_int8_kernels_portable;
+}
+
 const char *
 nn_simd_name(void)
 {

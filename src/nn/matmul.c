@@ -18,10 +18,13 @@
 
 /*
  * Measured (bench/bench_kernels.c): our kernels, which read B in place, outdo
- * OpenBLAS, which packs it first, for a few rows always; and for some tens while
- * B fits in a second-level cache and has columns enough to fill the vectors.
+ * OpenBLAS, which packs it first, for a few rows always; and for some tens where B has columns
+ * enough to fill the vectors and either fits in a second-level cache, or is transposed, when
+ * CHUNK_COLUMNS of it at a time are read once for all rows: by 2 for 12 rows, by 1.25 for 48.
  */
 #define ALWAYS_FEW_ROWS 8
+#define STREAMED_ROWS 48
+#define CHUNK_COLUMNS ((size_t) 24)
 #define CACHED_ELEMENTS ((size_t) 128 * 1024)
 #define ENOUGH_COLUMNS 64
 
@@ -237,10 +240,16 @@ multiply_few_rows(bool transpose_a, bool transpose_b, size_t m, size_t n, size_t
 	real block[ROWS * DEPTH];
 	size_t i, first;
 
+	if (!transpose_a && transpose_b)
+	{
+		for (i = 0; i < n; i += CHUNK_COLUMNS)
+			kernels->gemm_nt(m, n - i < CHUNK_COLUMNS ? n - i : CHUNK_COLUMNS, k, alpha, a, lda,
+							 b + i * ldb, ldb, beta, c + i, ldc);
+		return;
+	}
 	if (!transpose_a)
 	{
-		(transpose_b ? kernels->gemm_nt : kernels->gemm_nn)(m, n, k, alpha, a, lda, b, ldb, beta, c,
-															ldc);
+		kernels->gemm_nn(m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
 		return;
 	}
 	for (i = 0; i < m; i += ROWS)
@@ -269,11 +278,12 @@ multiply_few_rows(bool transpose_a, bool transpose_b, size_t m, size_t n, size_t
 }
 
 static bool
-are_few_rows(size_t m, size_t n, size_t k)
+are_few_rows(bool transpose_b, size_t m, size_t n, size_t k)
 {
 	if (m > nn_kernels_chosen()->few_rows)
 		return false;
-	return m <= ALWAYS_FEW_ROWS || (n >= ENOUGH_COLUMNS && n * k <= CACHED_ELEMENTS);
+	return m <= ALWAYS_FEW_ROWS || (n >= ENOUGH_COLUMNS && (n * k <= CACHED_ELEMENTS ||
+															(transpose_b && m <= STREAMED_ROWS)));
 }
 
 static bool
@@ -303,7 +313,7 @@ nn_gemm(bool transpose_a, bool transpose_b, size_t m, size_t n, size_t k, real a
 		/* A column is a row of the transposed product: C' = B' A'. */
 		multiply_few_rows(false, !transpose_a, 1, m, k, alpha, b, k, a, lda, beta, c, m);
 	}
-	else if (gemm == NULL || (!transpose_a && are_few_rows(m, n, k)) ||
+	else if (gemm == NULL || (!transpose_a && are_few_rows(transpose_b, m, n, k)) ||
 			 !fits_int(m, n, k, lda, ldb, ldc))
 		multiply_few_rows(transpose_a, transpose_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
 	else

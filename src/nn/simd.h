@@ -17,6 +17,7 @@
 #include "activation.h"
 #include "bf16.h"
 #include "negative.h"
+#include "transformer.h"
 
 #if defined(__x86_64__) && !defined(EMOTION_DOUBLE)
 #define NN_SIMD_X86 1
@@ -82,6 +83,21 @@ typedef struct nn_kernels
 	 */
 	size_t (*dropout_blocks)(const uint32_t key[2], const uint32_t counter[4], size_t blocks,
 							 uint32_t threshold, real keep, real *mask);
+
+	/* The functions of transformer.h. */
+	void (*gelu)(size_t rows, size_t columns, const real *bias, real *z, real *y);
+	void (*gelu_backward)(size_t n, const real *z, const real *dy, real *dz, real *y);
+	void (*softmax)(size_t rows, size_t columns, real scale, real *x, size_t ld);
+	void (*softmax_backward)(size_t rows, size_t columns, real scale, const real *p, real *dp,
+							 size_t ld);
+	void (*layer_norm)(size_t rows, size_t dim, const nn_norm *norm, const real *x, real *normal,
+					   real *inverse, real *y);
+	void (*layer_norm_backward)(size_t rows, size_t dim, const real *dy, const real *normal,
+								const real *inverse, const real *scale, real *dx, real *dscale,
+								real *dshift);
+
+	/* One row of nn_int8_round: simd_int8.h. */
+	real (*round_row)(size_t n, size_t padded, const real *x, uint8_t flip, uint8_t *out);
 } nn_kernels;
 
 extern const nn_kernels nn_kernels_baseline;
@@ -118,6 +134,42 @@ extern const nn_bf16_kernels nn_bf16_kernels_avx512;
 
 /* NULL where the processor lacks bf16 arithmetic, or a smaller instruction set was forced. */
 const nn_bf16_kernels *nn_bf16_kernels_chosen(void);
+
+/*
+ * Products of whole numbers of 8 bits. The weights (n, k) are packed into panels of NN_INT8_COLUMNS
+ * outputs; in a panel stand, for each four neighbours along k, those of all its outputs. Missing
+ * ones are zeros.
+ */
+#define NN_INT8_COLUMNS 32
+
+typedef struct nn_int8_product
+{
+	size_t rows, groups;  /* of inputs; fours along k, of which a row has as many */
+	const uint8_t *input; /* (rows, 4 groups), bits XORed with the kernels' flip */
+	const real *input_scale;
+	size_t columns; /* 1..NN_INT8_COLUMNS of the panel that count */
+	const int8_t *panel;
+	const real *scale;  /* (NN_INT8_COLUMNS), as the next two */
+	const int32_t *sum; /* of each output's weights */
+	const real *bias;   /* (columns) */
+	real *y;
+	size_t ld_y;
+} nn_int8_product;
+
+typedef struct nn_int8_kernels
+{
+	const char *name;
+	uint8_t flip;
+	void (*multiply)(const nn_int8_product *product);
+} nn_int8_kernels;
+
+extern const nn_int8_kernels nn_int8_kernels_portable;
+#ifdef NN_SIMD_X86
+extern const nn_int8_kernels nn_int8_kernels_avx2;
+extern const nn_int8_kernels nn_int8_kernels_vnni;
+#endif
+
+const nn_int8_kernels *nn_int8_kernels_chosen(void);
 
 /* Philox4x32-10: the multipliers, and what each round adds to the key. */
 #define NN_PHILOX_M0 UINT32_C(0xD2511F53)

@@ -1,0 +1,379 @@
+/*
+ * bench_encoder.c
+ *	  How fast the encoder scores, in floats and in 8 bits: DistilRoBERTa's sizes, texts of 13
+ *	  words, in texts per second and as a share of the best that OpenBLAS does on this
+ *	  machine in the same run.
+ *
+ *	  make -f test/plain.mk bench && build/bench/bench_encoder [FILE [SECONDS [BATCHES]]]
+ *
+ * FILE: weights, texts and logits that bench/torch_encoder_peer.py wrote; without it (or "-")
+ * weights are random, and so are the texts. BATCHES: only so many of ENCODER_BATCH_ROWS tokens, for a
+ * short look.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "../src/model/encoder_int8.h"
+#include "../src/model/safetensors.h"
+#include "../src/nn/activation.h"
+#include "../src/nn/matmul.h"
+#include "../src/nn/pool.h"
+
+enum
+{
+	TEXTS = 228, /* four batches of ENCODER_BATCH_ROWS tokens */
+	LABELS = 28,
+	MAX_THREADS = 2
+};
+
+static encoder_layout layout;
+static real *weights;
+static encoder_int8 *int8; /* NULL: floats */
+static nn_sequence texts[TEXTS];
+static size_t text_count = TEXTS, token_count;
+static real *logits, *expected;
+
+/* Of one thread the processor's time, so that others on the machine disturb less. */
+static clockid_t watch = CLOCK_PROCESS_CPUTIME_ID;
+
+static double
+now(void)
+{
+	struct timespec t;
+
+	clock_gettime(watch, &t);
+	return (double) t.tv_sec + 1e-9 * (double) t.tv_nsec;
+}
+
+static _Noreturn void
+stop(const char *why)
+{
+	fprintf(stderr, "bench_encoder: %s\n", why);
+	exit(1);
+}
+
+static void *
+allocate(void *context, size_t size)
+{
+	(void) context;
+	return aligned_alloc(NN_ALIGNMENT, (size + NN_ALIGNMENT - 1) / NN_ALIGNMENT * NN_ALIGNMENT);
+}
+
+static void
+release(void *context, void *pointer)
+{
+	(void) context;
+	free(pointer);
+}
+
+static const em_allocator allocator = { allocate, release, NULL };
+
+static uint64_t state = 1;
+
+static double
+draw(void)
+{
+	state = state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+	return (double) (state >> 11) * 0x1p-53;
+}
+
+/* About 18 tokens each, as GoEmotions' texts of 13 words are, <s> and </s> included. */
+static void
+make_texts(void)
+{
+	for (size_t i = 0; i < TEXTS; i++)
+	{
+		uint32_t length = 6 + (uint32_t) (draw() * 13) + (uint32_t) (draw() * 13);
+		uint32_t *ids = malloc(length * sizeof(*ids));
+
+		if (ids == NULL)
+			stop("no memory");
+		for (uint32_t t = 0; t < length; t++)
+			ids[t] = 3 + (uint32_t) (draw() * 50000);
+		ids[0] = 0;
+		ids[length - 1] = 2;
+		texts[i] = (nn_sequence){ ids, length };
+	}
+	for (size_t i = 0; i < layout.total; i++)
+		weights[i] = (real) (0.06 * (draw() - 0.5));
+}
+
+static uint32_t
+integer(const tensor *tensor, size_t i)
+{
+	uint32_t value;
+
+	memcpy(&value, tensor->data + 4 * i, 4);
+	return value;
+}
+
+static const tensor *
+find(const safetensors *file, const char *prefix, const char *name)
+{
+	char full[120];
+	const tensor *found;
+
+	snprintf(full, sizeof(full), "%s%s", prefix, name);
+	found = safetensors_find(file, full);
+	if (found == NULL)
+		stop(full);
+	return found;
+}
+
+static void
+read_file(const char *path)
+{
+	FILE *stream = fopen(path, "rb");
+	safetensors file;
+	em_status status;
+	uint8_t *bytes;
+	const tensor *lengths, *ids;
+	size_t size, row = 0;
+
+	if (stream == NULL || fseek(stream, 0, SEEK_END) != 0)
+		stop("cannot read the file");
+	size = (size_t) ftell(stream);
+	rewind(stream);
+	bytes = malloc(size);
+	if (bytes == NULL || fread(bytes, 1, size, stream) != size ||
+		safetensors_open(&allocator, bytes, size, &file, &status) != EM_OK)
+		stop("cannot read the file");
+	fclose(stream);
+	for (size_t i = 0; i < layout.tensor_count; i++)
+	{
+		encoder_tensor tensor;
+
+		encoder_tensor_at(&layout, i, &tensor);
+		if (find(&file, "weight.", tensor.name)->elements != tensor.elements ||
+			tensor_read(find(&file, "weight.", tensor.name), weights + tensor.offset, &status) !=
+				EM_OK)
+			stop(tensor.name);
+	}
+	lengths = find(&file, "", "lengths");
+	ids = find(&file, "", "ids");
+	text_count = lengths->elements < TEXTS ? (size_t) lengths->elements : TEXTS;
+	for (size_t i = 0; i < text_count; i++)
+	{
+		uint32_t length = integer(lengths, i);
+		uint32_t *copy = malloc(length * sizeof(*copy));
+
+		for (uint32_t t = 0; copy != NULL && t < length; t++)
+			copy[t] = integer(ids, row + t);
+		row += length;
+		texts[i] = (nn_sequence){ copy, length };
+	}
+	expected = malloc(find(&file, "", "logits")->elements * sizeof(*expected));
+	if (expected == NULL || tensor_read(find(&file, "", "logits"), expected, &status) != EM_OK)
+		stop("logits");
+	safetensors_close(&file);
+	free(bytes);
+}
+
+/* What multiplications and additions of the linear layers and of attention there are in a text. */
+static double
+operations(uint32_t length)
+{
+	double d = (double) layout.hidden, i = (double) layout.inner, t = length;
+	double full = t * (4 * d * d + 2 * d * i) + 2 * t * t * d;
+	double last = t * 2 * d * d + 2 * d * d + 2 * d * i + 2 * t * d;
+
+	return 2 * ((double) (layout.layers - 1) * full + last + d * d + d * (double) layout.labels);
+}
+
+/* One batch per task. */
+typedef struct piece
+{
+	encoder_batcher batcher;
+	nn_arena arena;
+	char *block;
+	size_t first, count;
+} piece;
+
+static void
+score(void *context, size_t index)
+{
+	piece *piece = &((struct piece *) context)[index];
+	const encoder_weights view = { weights, int8 };
+	encoder_pass pass;
+
+	piece->arena.used = 0;
+	encoder_forward(&layout, &view, &piece->batcher.batch, NULL, &piece->arena, &pass,
+					logits + piece->first * layout.labels);
+}
+
+static size_t
+cut(piece *pieces, size_t rows)
+{
+	size_t count = 0, first = 0;
+
+	while (first < text_count)
+	{
+		piece *piece = &pieces[count++];
+		em_status status;
+
+		piece->first = first;
+		piece->count = encoder_batch_take(texts + first, text_count - first, rows);
+		if (encoder_batcher_init(&piece->batcher, &allocator, &layout, &status) != EM_OK ||
+			encoder_batcher_fill(&piece->batcher, texts + first, piece->count, &status) != EM_OK)
+			stop(status.message);
+		piece->arena.size = encoder_workspace(&layout, &piece->batcher.batch, NULL);
+		piece->arena.block = piece->block = allocate(NULL, piece->arena.size);
+		if (piece->block == NULL)
+			stop("no memory");
+		memset(piece->block, 0, piece->arena.size);
+		first += piece->count;
+	}
+	return count;
+}
+
+/* The rate of the best product among those of a layer, and of large squares. */
+static double
+peak(double seconds)
+{
+	static const size_t shapes[][3] = {
+		{ 1024, 3072, 768 }, { 1024, 2304, 768 }, { 1024, 768, 3072 }, { 1536, 1536, 1536 }
+	};
+	static real *a, *b, *c;
+	double best = 0, end = now() + seconds;
+
+	if (a == NULL)
+	{
+		a = allocate(NULL, (size_t) 1024 * 3072 * sizeof(real));
+		b = allocate(NULL, (size_t) 3072 * 1024 * sizeof(real));
+		c = allocate(NULL, (size_t) 1024 * 3072 * sizeof(real));
+		if (a == NULL || b == NULL || c == NULL)
+			stop("no memory");
+		for (size_t i = 0; i < (size_t) 1024 * 3072; i++)
+			a[i] = b[i] = (real) (draw() - 0.5);
+	}
+	while (now() < end)
+		for (size_t s = 0; s < sizeof(shapes) / sizeof(shapes[0]); s++)
+		{
+			const size_t *n = shapes[s];
+			double start = now(), rate;
+
+			nn_gemm(false, true, n[0], n[1], n[2], 1, a, n[2], b, n[2], 0, c, n[1]);
+			rate = 2e-9 * (double) n[0] * (double) n[1] * (double) n[2] / (now() - start);
+			best = rate > best ? rate : best;
+		}
+	return best;
+}
+
+/* From the file's logits or, without, from the floats'. */
+static void
+compare(void)
+{
+	static real kept[TEXTS * LABELS];
+	double largest = 0, spread = 0;
+
+	if (expected == NULL)
+	{
+		memcpy(kept, logits, sizeof(kept));
+		expected = kept;
+		return;
+	}
+	for (size_t i = 0; i < text_count * layout.labels; i++)
+	{
+		largest = fmax(largest, fabs((double) logits[i] - expected[i]));
+		spread = fmax(spread, fabs((double) expected[i]));
+	}
+	printf("logits, up to %.2g, differ by at most %.2g\n", spread, largest);
+}
+
+static void
+bench(size_t rows, int threads, double seconds)
+{
+	static piece pieces[TEXTS];
+	size_t count = cut(pieces, rows);
+	double best = INFINITY, best_peak = 0, sum = 0, flops = 0, spent = 0;
+	nn_pool *pool;
+	em_status status;
+	int rounds = 0;
+
+	if (nn_pool_create(&allocator, threads, &pool, &status) != EM_OK)
+		stop(status.message);
+	watch = threads > 1 ? CLOCK_MONOTONIC : CLOCK_PROCESS_CPUTIME_ID;
+	for (size_t i = 0; i < text_count; i++)
+		flops += operations(texts[i].length);
+	while (spent < seconds || rounds < 2)
+	{
+		double start, took, rate = peak(0.1);
+
+		best_peak = rate > best_peak ? rate : best_peak;
+		start = now();
+		nn_pool_run(pool, count, score, pieces);
+		took = now() - start;
+		best = took < best ? took : best;
+		sum += took;
+		spent += took;
+		rounds++;
+	}
+	printf("%s, %5zu tokens a batch, %d thread%s: %7.1f texts/s best, %7.1f mean; %6.1f GFLOP/s, "
+		   "%5.1f %% of %d x sgemm's %.1f\n",
+		   int8 ? "int8 " : "float", rows, threads, threads > 1 ? "s" : " ",
+		   (double) text_count / best, (double) text_count * rounds / sum, flops / best * 1e-9,
+		   100 * flops / best * 1e-9 / best_peak / threads, threads, best_peak);
+	fflush(stdout);
+	nn_pool_destroy(pool);
+	for (size_t i = 0; i < count; i++)
+	{
+		encoder_batcher_free(&pieces[i].batcher);
+		free(pieces[i].block);
+	}
+	memset(pieces, 0, sizeof(pieces));
+}
+
+int
+main(int argc, char **argv)
+{
+	double seconds = argc > 2 ? atof(argv[2]) : 6;
+	encoder_config config;
+	em_status status;
+
+	encoder_config_default(&config);
+	if (nn_blas_load(&status) != EM_OK ||
+		encoder_layout_init(&layout, &config, LABELS, &status) != EM_OK)
+		stop(status.message);
+	weights = allocate(NULL, layout.total * sizeof(real));
+	logits = allocate(NULL, (size_t) TEXTS * LABELS * sizeof(real));
+	if (weights == NULL || logits == NULL)
+		stop("no memory");
+	memset(weights, 0, layout.total * sizeof(real));
+	if (argc > 1 && strcmp(argv[1], "-") != 0)
+		read_file(argv[1]);
+	else
+		make_texts();
+	if (argc > 3 && atoi(argv[3]) > 0 && (size_t) atoi(argv[3]) * TEXTS / 4 < text_count)
+		text_count = (size_t) atoi(argv[3]) * TEXTS / 4;
+	for (size_t i = 0; i < text_count; i++)
+		token_count += texts[i].length;
+	printf("%s, %s\n%zu parameters, %zu texts of %.1f tokens, %.2f GFLOP each\n", nn_simd_name(),
+		   nn_blas_description(), layout.total, text_count,
+		   (double) token_count / (double) text_count,
+		   1e-9 * operations((uint32_t) (token_count / text_count)));
+	fflush(stdout);
+	for (int kind = 0; kind < 2; kind++)
+	{
+		if (kind == 1)
+		{
+			static encoder_int8 made;
+
+			encoder_int8_init(&made, &layout, weights, allocate(NULL, encoder_int8_bytes(&layout)));
+			int8 = &made;
+			printf("8 bits: %s, %zu MB in place of %zu\n", nn_int8_name(),
+				   encoder_int8_bytes(&layout) / 1000000,
+				   layout.layers * layout.layer_stride * sizeof(real) / 1000000);
+		}
+		bench(ENCODER_BATCH_ROWS, 1, seconds);
+		compare();
+		bench(1, 1, seconds);
+		if (argc > 3)
+			continue;
+		bench(256, 1, seconds);
+		bench(ENCODER_BATCH_ROWS, MAX_THREADS, seconds);
+	}
+	return 0;
+}
