@@ -83,41 +83,42 @@ write_packed(const model *model, uint8_t *out)
  * change within one word goes unseen, nor, but by a chance of 2^-64, any other. As fast as memory,
  * which a CRC of one lane is not: each connection waits for it.
  */
+static inline uint64_t
+mix(uint64_t lane, const uint8_t *bytes)
+{
+	uint64_t word;
+
+	memcpy(&word, bytes, sizeof(word));
+	lane = (lane ^ word) * UINT64_C(0x9E3779B97F4A7C15);
+	return lane << 29 | lane >> 35;
+}
+
+/* size: a multiple of 64 */
 static uint64_t
 checksum(const uint8_t *bytes, size_t size)
 {
-	enum
-	{
-		LANES = 8
-	};
-	const uint64_t multiplier = UINT64_C(0x9E3779B97F4A7C15);
-	uint64_t lane[LANES];
-	uint64_t word[LANES];
+	uint64_t a = 1, b = 2, c = 3, d = 4, e = 5, f = 6, g = 7, h = 8; /* in registers, by name */
 	uint64_t sum = size;
 
-	for (int i = 0; i < LANES; i++)
-		lane[i] = multiplier * (uint64_t) (i + 1);
-	for (;;)
+	for (const uint8_t *end = bytes + size; bytes != end; bytes += 64)
 	{
-		size_t n = size < sizeof(word) ? size : sizeof(word);
-
-		if (n < sizeof(word))
-			memset(word, 0, sizeof(word));
-		if (n == 0)
-			break;
-		memcpy(word, bytes, n);
-		for (int i = 0; i < LANES; i++)
-		{
-			lane[i] = (lane[i] ^ word[i]) * multiplier;
-			lane[i] = lane[i] << 29 | lane[i] >> 35;
-		}
-		bytes += n;
-		size -= n;
+		a = mix(a, bytes);
+		b = mix(b, bytes + 8);
+		c = mix(c, bytes + 16);
+		d = mix(d, bytes + 24);
+		e = mix(e, bytes + 32);
+		f = mix(f, bytes + 40);
+		g = mix(g, bytes + 48);
+		h = mix(h, bytes + 56);
 	}
-	for (int i = 0; i < LANES; i++)
 	{
-		sum = (sum ^ lane[i]) * multiplier;
-		sum ^= sum >> 32;
+		const uint64_t lanes[] = { a, b, c, d, e, f, g, h };
+
+		for (size_t i = 0; i < sizeof(lanes) / sizeof(lanes[0]); i++)
+		{
+			sum = (sum ^ lanes[i]) * UINT64_C(0x9E3779B97F4A7C15);
+			sum ^= sum >> 32;
+		}
 	}
 	return sum;
 }
@@ -235,7 +236,6 @@ model_image_write(const model *model, const uint8_t source[MODEL_SOURCE_BYTES], 
 	image_writer writer = { out, 0 };
 	image_header header = { MAGIC, BYTE_ORDER_MARK, model_image_kind(), sizeof(real), { 0 }, 0, 0 };
 	uint8_t *head, *records;
-	uint64_t sum;
 
 	(void) take(&writer, sizeof(header), &head);
 	(void) take(&writer, (1 + model->member_count) * sizeof(image_record), &records);
@@ -252,10 +252,17 @@ model_image_write(const model *model, const uint8_t source[MODEL_SOURCE_BYTES], 
 	if (out != NULL)
 	{
 		memcpy(head, &header, sizeof(header));
-		sum = checksum(out, (size_t) writer.used);
-		memcpy(out + writer.used, &sum, CHECKSUM_BYTES);
+		model_image_seal(out, (size_t) header.size);
 	}
 	return (size_t) header.size;
+}
+
+void
+model_image_seal(uint8_t *image, size_t size)
+{
+	uint64_t sum = checksum(image, size - CHECKSUM_BYTES);
+
+	memcpy(image + size - CHECKSUM_BYTES, &sum, CHECKSUM_BYTES);
 }
 
 /* ---- opening ------------------------------------------------------------------------------------ */
@@ -499,7 +506,7 @@ model_image_open(const em_allocator *allocator, const uint8_t *image, size_t siz
 	if (header.byte_order != BYTE_ORDER_MARK || header.kind != model_image_kind() ||
 		header.real_size != sizeof(real))
 		return em_fail(status, EM_UNSUPPORTED, "the image of the model is of another kind");
-	if (header.size != size)
+	if (header.size != size || reader.size % MODEL_IMAGE_ALIGNMENT != 0)
 		return damaged(&reader, "its size");
 	if (memcmp(header.source, source, sizeof(header.source)) != 0)
 		return damaged(&reader, "it is that of another model");

@@ -27,6 +27,9 @@ uint32_t model_image_kind(void);
 size_t model_image_write(const model *model, const uint8_t source[MODEL_SOURCE_BYTES],
 						 uint8_t *out);
 
+/* Make the checksum that of the other bytes, which somebody changed; only tests have a reason to. */
+void model_image_seal(uint8_t *image, size_t size);
+
 /*
  * A model, in place, that reads from an image, which must be aligned and outlive it. EM_CORRUPT with
  * the reason when the image is damaged or that of another file, EM_UNSUPPORTED when it is of another
