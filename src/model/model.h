@@ -31,9 +31,8 @@ typedef struct model
 	embedding_table table;
 	bool borrowed; /* by an image, which has dense and the table's scales, too */
 
-	/* What the image has for scoring besides (model_image.c); 64-byte aligned; or NULL. */
-	const void *packed;
-	size_t packed_size;
+	/* What the image has for scoring besides (model_image.c), aligned as it is; or NULL. */
+	const void *panels;
 
 	/*
 	 * An ensemble, whose score is the weighted mean of its members', has no network and no

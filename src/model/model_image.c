@@ -37,7 +37,7 @@ typedef struct image_record
 	image_span configuration; /* JSON */
 	image_span vocabulary;    /* text_vocabulary_lay_out */
 	image_span dense;         /* reals */
-	image_span packed;        /* of the kernels that score */
+	image_span panels;        /* the same as the kernels that score want them */
 	image_rows words;
 	image_rows subwords;
 } image_record;
@@ -61,16 +61,16 @@ model_image_kind(void)
 
 /* ---- what the kernels want --------------------------------------------------------------- */
 
-/* Bytes of the dense weights as the kernels that score want them; 0: as they are. */
+/* Bytes of the dense weights as the kernels that score want them laid out; 0: as they are. */
 static size_t
-packed_size(const model *model)
+panels_size(const model *model)
 {
 	(void) model;
 	return 0;
 }
 
 static void
-write_packed(const model *model, uint8_t *out)
+write_panels(const model *model, uint8_t *out)
 {
 	(void) model;
 	(void) out;
@@ -220,9 +220,9 @@ put_model(image_writer *writer, const model *model)
 	if (place != NULL)
 		(void) text_vocabulary_lay_out(model->vocabulary, place);
 	record.dense = put(writer, model->dense, layout->dense * sizeof(real));
-	record.packed = take(writer, packed_size(model), &place);
+	record.panels = take(writer, panels_size(model), &place);
 	if (place != NULL)
-		write_packed(model, place);
+		write_panels(model, place);
 	record.words = put_rows(writer, &model->table.words, layout->vocabulary, layout->embedding);
 	if (layout->buckets > 0)
 		record.subwords =
@@ -406,18 +406,11 @@ static em_code
 open_network(const image_reader *reader, const image_record *record, model *model)
 {
 	network_layout *layout = &model->layout;
-	const uint8_t *dense, *packed;
+	const uint8_t *dense, *panels;
 	em_code code = open_layout(reader, record, model);
 
 	if (code != EM_OK)
 		return code;
-	dense = find_sized(reader, record->dense, (uint64_t) layout->dense * sizeof(real));
-	packed = find(reader, record->packed);
-	if (dense == NULL || packed == NULL)
-		return damaged(reader, "the size of its weights");
-	model->dense = (real *) (uintptr_t) dense;
-	model->packed = record->packed.size > 0 ? packed : NULL;
-	model->packed_size = (size_t) record->packed.size;
 	model->table.dim = layout->embedding;
 	model->table.vocabulary = layout->vocabulary;
 	code = open_rows(reader, &record->words, layout->vocabulary, layout->embedding,
@@ -425,7 +418,15 @@ open_network(const image_reader *reader, const image_record *record, model *mode
 	if (code == EM_OK && layout->buckets > 0)
 		code = open_rows(reader, &record->subwords, layout->buckets, layout->embedding,
 						 &model->table.subwords);
-	return code;
+	if (code != EM_OK)
+		return code;
+	dense = find_sized(reader, record->dense, (uint64_t) layout->dense * sizeof(real));
+	panels = find_sized(reader, record->panels, panels_size(model));
+	if (dense == NULL || panels == NULL)
+		return damaged(reader, "the size of its weights");
+	model->dense = (real *) (uintptr_t) dense;
+	model->panels = record->panels.size > 0 ? panels : NULL;
+	return EM_OK;
 }
 
 static em_code open_record(const image_reader *reader, const image_record *records, size_t members,

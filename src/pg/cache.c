@@ -18,6 +18,7 @@
 #include "access/xact.h"
 #include "lib/ilist.h"
 #include "miscadmin.h"
+#include "tcop/pquery.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
 #include "utils/snapmgr.h"
@@ -109,6 +110,8 @@ TrimScorers(XactEvent event, void *argument)
 	if (event == XACT_EVENT_PRE_COMMIT || event == XACT_EVENT_PARALLEL_PRE_COMMIT ||
 		event == XACT_EVENT_PRE_PREPARE)
 		return;
+	if (ActivePortal != NULL && event == XACT_EVENT_COMMIT)
+		return; /* a procedure commits and scores on */
 	dlist_foreach(iter, &entries)
 	{
 		scorer_trim(dlist_container(CacheEntry, node, iter.cur)->cached.scorer, KEPT_BYTES);
