@@ -279,8 +279,7 @@ within_limit(const float *numbers, size_t count)
 static em_code
 beyond_limit(const tensor *tensor, em_status *status)
 {
-	return em_fail(status, EM_CORRUPT,
-				   "tensor \"%.*s\" of the model file holds a number beyond %g",
+	return em_fail(status, EM_CORRUPT, "tensor \"%.*s\" of the model file holds a number beyond %g",
 				   clip_length(tensor->name), tensor->name.bytes, (double) MODEL_MAX_WEIGHT);
 }
 
@@ -469,7 +468,6 @@ read_weights(model *model, const safetensors *file, em_status *status)
 	model->dense = em_allocate_array(model->allocator, layout->dense, sizeof(real));
 	if (model->dense == NULL)
 		return em_fail(status, EM_OUT_OF_MEMORY, "out of memory");
-	code = read_embedding(model, tables, status);
 	for (size_t i = 0; code == EM_OK && i < layout->tensor_count; i++)
 	{
 		const network_tensor *wanted = &layout->tensors[i];
@@ -479,7 +477,7 @@ read_weights(model *model, const safetensors *file, em_status *status)
 		end = wanted->offset + wanted->elements;
 	}
 	memset(model->dense + end, 0, (layout->dense - end) * sizeof(real));
-	return code;
+	return code == EM_OK ? read_embedding(model, tables, status) : code;
 }
 
 static em_code read_ensemble(model *model, const safetensors *file, em_status *status);
@@ -531,7 +529,7 @@ read_member(model *model, const safetensors *file, size_t number, size_t *tensor
 	code = part.metadata_count == 0
 			   ? em_fail(status, EM_CORRUPT, "the model file has no member %zu", number + 1)
 			   : read_model(model->allocator, &part, false, model->in_place,
-								&model->members[number], status);
+							&model->members[number], status);
 	safetensors_close(&part);
 	if (code != EM_OK)
 		return code;

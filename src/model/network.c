@@ -425,9 +425,8 @@ network_forward(const network_layout *layout, const network_weights *weights,
 }
 
 void
-network_forward_table(const network_layout *layout, const embedding_table *table,
-					  const real *dense, const nn_packed *batch, nn_arena *arena,
-					  network_pass *pass, real *logits)
+network_forward_table(const network_layout *layout, const embedding_table *table, const real *dense,
+					  const nn_packed *batch, nn_arena *arena, network_pass *pass, real *logits)
 {
 	forward(layout, NULL, table, dense, batch, NULL, arena, pass, logits);
 }

@@ -33,7 +33,7 @@ struct scorer
 	size_t lane_count;
 	lane *lanes;
 	struct lane_task *tasks; /* (lane_count) */
-	size_t rows; /* tokens scored before OpenBLAS was asked for; BLAS_ROWS: it was */
+	size_t rows;             /* tokens scored before OpenBLAS was asked for; BLAS_ROWS: it was */
 	text_tokens tokens;
 	bag_list unknown; /* of a call's texts, when the network has n-grams */
 
@@ -350,8 +350,8 @@ run_task(void *context, size_t index)
 		network_forward_table(run->scorer->layout, run->scorer->table, run->scorer->weights.dense,
 							  batch, &task->lane->arena, &task->pass, task->logits);
 	else
-		network_forward(run->scorer->layout, &run->scorer->weights, batch, NULL,
-						&task->lane->arena, &task->pass, task->logits);
+		network_forward(run->scorer->layout, &run->scorer->weights, batch, NULL, &task->lane->arena,
+						&task->pass, task->logits);
 	if (run->features != NULL)
 		for (size_t b = 0; b < batch->sequences; b++)
 			for (size_t i = 0; i < width; i++)

@@ -113,7 +113,7 @@ static bool
 MapFile(const char *path, Mapping *mapping)
 {
 	struct stat found;
-	int file = OpenTransientFile(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | PG_BINARY);
+	int file = OpenTransientFile(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
 	int error = 0;
 
 	mapping->address = MAP_FAILED;
@@ -286,8 +286,7 @@ WriteFile(const ModelRow *row, const uint8 *image, size_t size)
 	RemoveUnused(); /* what an earlier process of our number left under our name, too */
 	MakePath(path, row->sha256);
 	snprintf(made, sizeof(made), "%s.%d" FILE_SUFFIX, path, MyProcPid);
-	file = OpenTransientFilePerm(made, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | PG_BINARY,
-								 S_IRUSR | S_IWUSR);
+	file = OpenTransientFilePerm(made, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, S_IRUSR | S_IWUSR);
 	if (file < 0)
 		return CannotShare(row, "create", made);
 	if (!WriteAll(file, image, size))
