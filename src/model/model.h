@@ -10,6 +10,7 @@
 #include "../text/vocabulary.h"
 #include "config.h"
 #include "network.h"
+#include "network_score.h"
 
 /* The most members of an ensemble, and teachers of a training. */
 #define MODEL_MAX_MEMBERS 64
@@ -24,6 +25,9 @@ typedef struct model
 	text_vocabulary *vocabulary;
 	real *embedding; /* (V + K, E): words, then buckets of n-grams */
 	real *dense;
+	nn_numbers numbers;  /* what it is computed with: see network_score.h */
+	const void *panels;  /* its weights laid out for scoring; NULL: network_forward scores */
+	void *panels_memory; /* what holds them, or NULL */
 
 	/*
 	 * An ensemble, whose score is the weighted mean of its members', has no network and no

@@ -371,6 +371,22 @@ find_tables(const safetensors *file, const network_layout *layout, table tables[
 }
 
 static em_code
+lay_out_panels(model *model, em_status *status)
+{
+	char *memory = em_allocate_array(
+		model->allocator, network_panels_size(&model->layout, model->numbers) + NN_ALIGNMENT, 1);
+	void *aligned;
+
+	if (memory == NULL)
+		return em_fail(status, EM_OUT_OF_MEMORY, "out of memory");
+	aligned = memory + (NN_ALIGNMENT - (uintptr_t) memory % NN_ALIGNMENT) % NN_ALIGNMENT;
+	network_panels_fill(&model->layout, model->numbers, model->dense, aligned);
+	model->panels = aligned;
+	model->panels_memory = memory;
+	return EM_OK;
+}
+
+static em_code
 read_weights(model *model, const safetensors *file, em_status *status)
 {
 	const network_layout *layout = &model->layout;
@@ -415,7 +431,8 @@ read_weights(model *model, const safetensors *file, em_status *status)
 		end = wanted->offset + wanted->elements;
 	}
 	memset(model->dense + end, 0, (layout->dense - end) * sizeof(real));
-	return code;
+	model->numbers = tables[0].weight->type == TENSOR_F32 ? NN_REALS : NN_HALVES;
+	return code == EM_OK ? lay_out_panels(model, status) : code;
 }
 
 static em_code read_ensemble(model *model, const safetensors *file, em_status *status);
@@ -538,6 +555,7 @@ model_free(model *model)
 	if (model->vocabulary != NULL)
 		text_vocabulary_free(model->vocabulary);
 	em_release(allocator, model->embedding);
+	em_release(allocator, model->panels_memory);
 	em_release(allocator, model->dense);
 	for (size_t i = 0; i < model->member_count; i++)
 		model_free(model->members[i]);

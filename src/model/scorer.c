@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "../nn/activation.h"
+#include "../nn/layers.h"
 #include "bags.h"
 #include "lane.h"
 #include "soft_targets.h"
@@ -20,6 +21,8 @@ struct scorer
 	const em_allocator *allocator;
 	const network_layout *layout;
 	network_weights weights;
+	nn_numbers numbers;
+	const void *panels; /* NULL: network_forward scores */
 	const text_vocabulary *vocabulary; /* NULL: bare */
 	nn_pool *pool;
 	size_t lane_count;
@@ -60,7 +63,9 @@ typedef struct lane_task
 	lane *lane;
 	const uint32_t *order; /* the batch's texts, numbers of the caller's */
 	real *logits;          /* (B, L) */
-	network_pass pass;
+	real *vectors;         /* (U, E), unless network_forward scores */
+	real *pooled;          /* (B, 2H) */
+	real *attention;       /* (N) */
 } lane_task;
 
 #define GROW(scorer, array, wanted)                                                                \
@@ -145,9 +150,12 @@ scorer_create_on(const em_allocator *allocator, const model *model, nn_pool *poo
 	if (model->member_count > 0)
 		return create_ensemble(allocator, model, pool, out, status);
 	code = scorer_create_bare(allocator, &model->layout, weights, pool, out, status);
-	if (code == EM_OK)
-		(*out)->vocabulary = model->vocabulary;
-	return code;
+	if (code != EM_OK)
+		return code;
+	(*out)->vocabulary = model->vocabulary;
+	(*out)->numbers = model->numbers;
+	(*out)->panels = model->panels;
+	return EM_OK;
 }
 
 em_code
@@ -234,6 +242,42 @@ batch_size(const scorer *scorer, const nn_sequence *sequences, size_t first, siz
 	return size;
 }
 
+/* Bytes that a task takes from its lane. */
+static size_t
+task_room(const scorer *scorer, const nn_packed *batch)
+{
+	const network_layout *layout = scorer->layout;
+	size_t logits = nn_arena_room(batch->sequences * layout->labels, sizeof(real));
+
+	if (scorer->panels == NULL)
+		return logits + network_workspace(layout, batch, NULL);
+	return logits + network_score_workspace(layout, scorer->numbers, batch) +
+		   nn_arena_room(batch->distinct * layout->embedding, sizeof(real)) +
+		   nn_arena_room(batch->sequences * 2 * layout->hidden, sizeof(real)) +
+		   nn_arena_room(batch->rows, sizeof(real));
+}
+
+/* Logits, pooled vectors and attention of a task's batch. */
+static void
+compute(const scorer *scorer, lane_task *task)
+{
+	const network_layout *layout = scorer->layout;
+	const nn_packed *batch = &task->lane->packer.batch;
+	network_pass pass;
+
+	if (scorer->panels == NULL)
+	{
+		network_forward(layout, &scorer->weights, batch, NULL, &task->lane->arena, &pass,
+						task->logits);
+		task->pooled = pass.pooled;
+		task->attention = pass.attention;
+		return;
+	}
+	nn_embedding(batch, layout->embedding, scorer->weights.embedding, task->vectors);
+	network_score(layout, scorer->numbers, scorer->panels, batch, task->vectors, &task->lane->arena,
+				  task->logits, task->pooled, task->attention);
+}
+
 /* Pack `size` sorted texts into a lane and give it the memory its pass will take. */
 static em_code
 prepare_task(scorer *scorer, lane_task *task, const nn_sequence *sequences, const uint32_t *order,
@@ -248,14 +292,17 @@ prepare_task(scorer *scorer, lane_task *task, const nn_sequence *sequences, cons
 	code = nn_pack(&lane->packer, chosen, size, status);
 	if (code != EM_OK)
 		return code;
-	code = lane_reserve(lane,
-						network_workspace(scorer->layout, &lane->packer.batch, NULL) +
-							nn_arena_room(size * scorer->layout->labels, sizeof(real)),
-						status);
+	code = lane_reserve(lane, task_room(scorer, &lane->packer.batch), status);
 	if (code != EM_OK)
 		return code;
 	task->order = order;
 	task->logits = nn_arena_take(&lane->arena, size * scorer->layout->labels, sizeof(real));
+	if (scorer->panels == NULL)
+		return EM_OK;
+	task->vectors = nn_arena_take(
+		&lane->arena, lane->packer.batch.distinct * scorer->layout->embedding, sizeof(real));
+	task->pooled = nn_arena_take(&lane->arena, size * 2 * scorer->layout->hidden, sizeof(real));
+	task->attention = nn_arena_take(&lane->arena, lane->packer.batch.rows, sizeof(real));
 	return EM_OK;
 }
 
@@ -275,13 +322,12 @@ run_task(void *context, size_t index)
 	size_t labels = run->scorer->layout->labels;
 	size_t width = 2 * run->scorer->layout->hidden;
 
-	network_forward(run->scorer->layout, &run->scorer->weights, batch, NULL, &task->lane->arena,
-					&task->pass, task->logits);
+	compute(run->scorer, task);
 	if (run->features != NULL)
 		for (size_t b = 0; b < batch->sequences; b++)
 			for (size_t i = 0; i < width; i++)
 				run->features[task->order[batch->order[b]] * width + i] =
-					(float) task->pass.pooled[b * width + i];
+					(float) task->pooled[b * width + i];
 	if (run->scores == NULL)
 		return;
 	nn_sigmoid(batch->sequences * labels, task->logits, task->logits);
@@ -557,7 +603,7 @@ explain_network(scorer *scorer, em_slice text, int label, float *scores, model_a
 			scores[i] = (float) score;
 		}
 	for (size_t i = 0; i < count; i++)
-		scorer->weight[i] = (float) task->pass.attention[i];
+		scorer->weight[i] = (float) task->attention[i];
 
 	if (label >= 0)
 	{

@@ -1,0 +1,454 @@
+/*
+ * simd_fused.h
+ *	  The kernels of fused.h for one instruction set and one rule of arithmetic. The includer, which
+ *	  has included simd_vector.h, sets
+ *
+ *	  FUSED_HALVES  1 for bf16, 0 for reals
+ *	  FUSED_DOT     1 where the processor multiplies pairs of bf16, and values are bf16
+ *	  FUSED(name)   name with a suffix of its own
+ *
+ * and gets functions FUSED(...), of which FUSED_TABLE(prefix) makes an nn_fused_kernels. There is no
+ * include guard.
+ */
+
+/* The most rows of a tile, and the panels of one with so many rows: the sums fill the registers. */
+#if SIMD_LEVEL == 3
+#define TILE_ROWS 6
+#define TILE_PANELS(rows) ((rows) == 1 ? 4 : (rows) == 2 ? 2 : 1)
+#else
+#define TILE_ROWS 3
+#define TILE_PANELS(rows) ((rows) == 1 ? 2 : 1)
+#endif
+
+#ifndef EMOTION_SIMD_FUSED_ONCE
+#define EMOTION_SIMD_FUSED_ONCE
+
+#if defined(__clang__)
+#define FUSED_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define FUSED_UNROLL _Pragma("GCC unroll 32")
+#endif
+
+/* Keeps v in a register: gcc would rather load it again for every row. */
+#if SIMD_LEVEL >= 2 && defined(__GNUC__) && !defined(__clang__)
+#define FUSED_HOLD(v) __asm__("" : "+v"(v))
+#else
+#define FUSED_HOLD(v) (void) (v)
+#endif
+
+/* Vectors in 16 columns; four of such 16 make a panel. */
+#define FUSED_TABLE(prefix)                                                                        \
+	{                                                                                              \
+		sizeof(prefix##value), prefix##to_values, prefix##multiply, prefix##lstm_step,             \
+			prefix##attend, prefix##add_rows, prefix##axpy                                         \
+	}
+
+#define SUBS (NN_FUSED_UNITS / V_LANES)
+#define GROUPS 4
+
+#ifdef EMOTION_DOUBLE
+
+V_INLINE void
+fused_cell(vreal i, vreal f, vreal g, vreal o, vreal *c, vreal *h)
+{
+	*c = v_sigmoid(f) * *c + v_sigmoid(i) * v_tanh(g);
+	*h = v_sigmoid(o) * v_tanh(*c);
+}
+
+#else
+
+/* exp(-x), as in v_sigmoid */
+V_INLINE vreal
+fused_exp_minus(vreal x)
+{
+	vreal r;
+	vreal rounded = v_reduce(v_maximum(v_set(-88), v_minimum(v_set(89), -x)), &r);
+
+	return v_exp_reduced(r) * v_power(rounded);
+}
+
+/* expm1(2x), as in v_tanh */
+V_INLINE vreal
+fused_expm1(vreal x)
+{
+	vreal r;
+	vreal rounded = v_reduce(v_maximum(v_set(-20), v_minimum(v_set(20), x + x)), &r);
+	vreal power = v_power(rounded);
+
+	return v_fma(v_fma(v_polynomial(r) * r, r, r), power, power - v_set(1));
+}
+
+/* sigmoid(x) tanh(y) by one division: 1 / (1 + e) t / (t + 2); an infinite divisor gives 0, as it should */
+V_INLINE vreal
+fused_gated(vreal x, vreal y)
+{
+	vreal t = fused_expm1(y);
+
+	return t / ((fused_exp_minus(x) + v_set(1)) * (t + v_set(2)));
+}
+
+/* No product meets a sum here but by v_fma: compilers contract where they have the instruction. */
+V_INLINE void
+fused_cell(vreal i, vreal f, vreal g, vreal o, vreal *c, vreal *h)
+{
+	*c = *c / (fused_exp_minus(f) + v_set(1)) + fused_gated(i, g);
+	*h = fused_gated(o, *c);
+}
+
+#endif
+
+/* The sum of 16 numbers: halves are added lane by lane until one number is left. */
+V_INLINE real
+fused_sum(vreal *v)
+{
+	for (size_t half = SUBS / 2; half > 0; half /= 2)
+		for (size_t i = 0; i < half; i++)
+			v[i] += v[i + half];
+	return v_sum(v[0]);
+}
+
+typedef struct fused_pair
+{
+	vreal first, second;
+} fused_pair;
+
+#ifdef EMOTION_DOUBLE
+V_INLINE fused_pair
+fused_split(const uint32_t *cell)
+{
+	nn_bf16 halves[2];
+
+	memcpy(halves, cell, sizeof(halves));
+	return (fused_pair){ v_get_bf16(&halves[0], 1), v_get_bf16(&halves[1], 1) };
+}
+V_INLINE vreal
+fused_rounded(vreal x)
+{
+	nn_bf16 half;
+
+	v_put_bf16(&half, x, 1);
+	return v_get_bf16(&half, 1);
+}
+#else
+typedef uint32_t vbits_memory __attribute__((vector_size(4 * V_LANES), aligned(4), may_alias));
+
+V_INLINE fused_pair
+fused_split(const uint32_t *cell)
+{
+	vbits bits = *(const vbits_memory *) cell;
+
+	return (fused_pair){ (vreal) (bits << 16), (vreal) (bits & v_set_bits(0xffff0000)) };
+}
+V_INLINE vreal
+fused_rounded(vreal x)
+{
+	return v_from_bf16(v_to_bf16(x));
+}
+#endif
+
+#endif /* EMOTION_SIMD_FUSED_ONCE */
+
+#if FUSED_DOT
+typedef nn_bf16 FUSED(value);
+typedef uint32_t FUSED(cell);
+#elif FUSED_HALVES
+typedef real FUSED(value);
+typedef uint32_t FUSED(cell);
+#else
+typedef real FUSED(value);
+typedef real FUSED(cell);
+#endif
+#define DEPTH (FUSED_HALVES ? 2 : 1)
+
+V_INLINE void
+FUSED(put)(FUSED(value) * to, vreal x)
+{
+#if FUSED_DOT
+	_mm256_storeu_si256((__m256i *) (void *) to, (__m256i) _mm512_cvtneps_pbh((__m512) x));
+#elif FUSED_HALVES
+	v_store(to, fused_rounded(x));
+#else
+	v_store(to, x);
+#endif
+}
+
+V_INLINE vreal
+FUSED(get)(const FUSED(value) * from)
+{
+#if FUSED_DOT
+	return (vreal) _mm512_slli_epi32(
+		_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *) (const void *) from)), 16);
+#else
+	return v_load(from);
+#endif
+}
+
+/* Columns 16 g + `first`.. (V_LANES of them) of each group g of some panels, for some rows. */
+V_INLINE void
+FUSED(tile)(const size_t rows, const size_t panels, const nn_product *product, size_t row,
+			size_t panel, size_t first, real *out, size_t ld_out)
+{
+	vreal sum[TILE_ROWS * GROUPS];
+	const size_t groups = panels * GROUPS;
+	const real *start = product->start;
+	size_t panel_cells = product->panel_bytes / sizeof(FUSED(cell));
+
+	if (start != NULL)
+		start += row * product->ld_start + panel * NN_FUSED_COLUMNS + first;
+	FUSED_UNROLL for (size_t r = 0; r < rows; r++)
+	{
+		FUSED_UNROLL for (size_t g = 0; g < groups; g++) sum[r * groups + g] =
+			start == NULL ? v_set(0) : v_load(start + r * product->ld_start + g * NN_FUSED_UNITS);
+	}
+	for (size_t f = 0; f < 2 && product->factor[f].a != NULL; f++)
+	{
+		const nn_factor *factor = &product->factor[f];
+		size_t ld = factor->ld;
+		const FUSED(value) *a = (const FUSED(value) *) factor->a + row * ld;
+		const FUSED(cell) *b = (const FUSED(cell) *) factor->b + panel * panel_cells + first;
+
+		for (size_t p = factor->cells; p > 0; p--, a += DEPTH, b += NN_FUSED_COLUMNS)
+		{
+#define CELLS(g) (b + (g) / GROUPS * panel_cells + (g) % GROUPS * NN_FUSED_UNITS)
+#if FUSED_DOT
+			__m512i weight[4 * GROUPS];
+
+			FUSED_UNROLL for (size_t g = 0; g < groups; g++)
+			{
+				weight[g] = _mm512_loadu_si512(CELLS(g));
+				if (rows > 1)
+					FUSED_HOLD(weight[g]);
+			}
+			FUSED_UNROLL for (size_t r = 0; r < rows; r++)
+			{
+				uint32_t pair;
+				__m512i x;
+
+				memcpy(&pair, a + r * ld, sizeof(pair));
+				x = _mm512_set1_epi32((int) pair);
+				FUSED_HOLD(x);
+				FUSED_UNROLL for (size_t g = 0; g < groups; g++) sum[r * groups + g] =
+					(vreal) _mm512_dpbf16_ps((__m512) sum[r * groups + g], (__m512bh) x,
+											 (__m512bh) weight[g]);
+			}
+#elif FUSED_HALVES
+			FUSED_UNROLL for (size_t g = 0; g < groups; g++)
+			{
+				fused_pair weight = fused_split(CELLS(g));
+
+				FUSED_HOLD(weight.first);
+				FUSED_HOLD(weight.second);
+				FUSED_UNROLL for (size_t r = 0; r < rows; r++)
+				{
+					vreal half = v_fma(v_set(a[r * ld + 1]), weight.second, sum[r * groups + g]);
+
+					sum[r * groups + g] = v_fma(v_set(a[r * ld]), weight.first, half);
+				}
+			}
+#else
+			FUSED_UNROLL for (size_t g = 0; g < groups; g++)
+			{
+				vreal weight = v_load(CELLS(g));
+
+				FUSED_HOLD(weight);
+				FUSED_UNROLL for (size_t r = 0; r < rows; r++) sum[r * groups + g] =
+					v_fma(v_set(a[r * ld]), weight, sum[r * groups + g]);
+			}
+#endif
+#undef CELLS
+		}
+	}
+	FUSED_UNROLL for (size_t r = 0; r < rows; r++)
+	{
+		FUSED_UNROLL for (size_t g = 0; g < groups; g++)
+			v_store(out + r * ld_out + g * NN_FUSED_UNITS + first, sum[r * groups + g]);
+	}
+}
+
+#define TILE(rows, panels)                                                                         \
+	case (rows) *8 + (panels):                                                                     \
+		for (size_t sub = 0; sub < SUBS; sub++)                                                    \
+			FUSED(tile)(rows, panels, product, row, panel, sub * V_LANES, out, ld_out);            \
+		break
+
+/* `rows` from `row` on, all columns of `panels` panels: out (rows, 64 panels). */
+static void
+FUSED(tiles)(size_t rows, size_t panels, const nn_product *product, size_t row, size_t panel,
+			 real *out, size_t ld_out)
+{
+	switch (rows * 8 + panels)
+	{
+		TILE(1, 1);
+		TILE(1, 2);
+		TILE(2, 1);
+		TILE(3, 1);
+#if SIMD_LEVEL == 3
+		TILE(1, 3);
+		TILE(1, 4);
+		TILE(2, 2);
+		TILE(4, 1);
+		TILE(5, 1);
+		TILE(6, 1);
+#endif
+		default:
+			break;
+	}
+}
+#undef TILE
+
+/* How many panels a tile of so many rows takes when so many are left. */
+V_INLINE size_t
+FUSED(width)(size_t rows, size_t left)
+{
+	size_t most = TILE_PANELS(rows);
+
+	return left < most ? left : most;
+}
+
+/* The rows of the next of the tiles, as equal as can be, that so many rows take. */
+V_INLINE size_t
+FUSED(height)(size_t left)
+{
+	size_t tiles = (left + TILE_ROWS - 1) / TILE_ROWS;
+
+	return (left + tiles - 1) / tiles;
+}
+
+/* body for each tile: row, rows, panel, panels */
+#define FUSED_EACH(m, product, body)                                                               \
+	do                                                                                             \
+	{                                                                                              \
+		size_t panels;                                                                             \
+		for (size_t panel = 0; panel < (product)->panels; panel += panels)                         \
+		{                                                                                          \
+			size_t rows = (m);                                                                     \
+			panels = FUSED(width)(rows, (product)->panels - panel);                                \
+			for (size_t row = 0; row < (m); row += rows)                                           \
+			{                                                                                      \
+				rows = FUSED(height)((m) -row);                                                    \
+				body;                                                                              \
+			}                                                                                      \
+		}                                                                                          \
+	} while (0)
+
+static void
+FUSED(multiply)(size_t m, const nn_product *product, real *c, size_t ldc)
+{
+	FUSED_EACH(m, product,
+			   FUSED(tiles)(rows, panels, product, row, panel,
+							c + row * ldc + panel * NN_FUSED_COLUMNS, ldc));
+}
+
+static void
+FUSED(cells)(size_t rows, size_t panels, const real *gates, real *c, size_t ld_c, FUSED(value) * h,
+			 size_t ld_h)
+{
+	for (size_t r = 0; r < rows; r++, c += ld_c, h += ld_h)
+		for (size_t panel = 0; panel < panels; panel++, gates += NN_FUSED_COLUMNS)
+			for (size_t u = 0; u < NN_FUSED_UNITS; u += V_LANES)
+			{
+				real *state = c + panel * NN_FUSED_UNITS + u;
+				vreal cell = v_load(state);
+				vreal output;
+
+				fused_cell(v_load(gates + u), v_load(gates + NN_FUSED_UNITS + u),
+						   v_load(gates + 2 * NN_FUSED_UNITS + u),
+						   v_load(gates + 3 * NN_FUSED_UNITS + u), &cell, &output);
+				v_store(state, cell);
+				FUSED(put)(h + panel * NN_FUSED_UNITS + u, output);
+			}
+}
+
+static void
+FUSED(lstm_step)(size_t m, const nn_product *product, real *c, void *h, size_t ld_h)
+{
+	real gates[TILE_ROWS * NN_FUSED_COLUMNS] __attribute__((aligned(64)));
+	size_t units = product->panels * NN_FUSED_UNITS;
+
+#define BODY                                                                                       \
+	do                                                                                             \
+	{                                                                                              \
+		FUSED(tiles)(rows, panels, product, row, panel, gates, panels * NN_FUSED_COLUMNS);         \
+		FUSED(cells)                                                                               \
+		(rows, panels, gates, c + row * units + panel * NN_FUSED_UNITS, units,                     \
+		 (FUSED(value) *) h + row * ld_h + panel * NN_FUSED_UNITS, ld_h);                          \
+	} while (0)
+	FUSED_EACH(m, product, BODY);
+#undef BODY
+}
+
+/* The sums over columns stay 16 apart until the end, whatever a vector holds. */
+static void
+FUSED(attend)(size_t m, const nn_product *product, const real *query, real *score)
+{
+	real sums[TILE_ROWS * NN_FUSED_COLUMNS] __attribute__((aligned(64)));
+	size_t rows;
+
+	for (size_t row = 0; row < m; row += rows)
+	{
+		vreal total[TILE_ROWS][SUBS] = { { v_set(0) } };
+		size_t panels;
+
+		rows = FUSED(height)(m - row);
+		for (size_t panel = 0; panel < product->panels; panel += panels)
+		{
+			panels = FUSED(width)(rows, product->panels - panel);
+			FUSED(tiles)(rows, panels, product, row, panel, sums, panels * NN_FUSED_COLUMNS);
+			for (size_t r = 0; r < rows; r++)
+				for (size_t i = 0; i < panels * NN_FUSED_COLUMNS; i += V_LANES)
+				{
+					size_t sub = i / V_LANES % SUBS;
+
+					total[r][sub] =
+						v_fma(v_tanh(v_load(sums + r * panels * NN_FUSED_COLUMNS + i)),
+							  v_load(query + panel * NN_FUSED_COLUMNS + i), total[r][sub]);
+				}
+		}
+		for (size_t r = 0; r < rows; r++)
+			score[row + r] = fused_sum(total[r]);
+	}
+}
+
+static void
+FUSED(add_rows)(size_t n, const real *start, size_t count, const real *const *rows, void *y)
+{
+	for (size_t i = 0; i < n; i += V_LANES)
+	{
+		vreal sum = v_load(start + i);
+
+		for (size_t r = 0; r < count; r++)
+			sum += v_load(rows[r] + i);
+		FUSED(put)((FUSED(value) *) y + i, v_maximum(v_set(0), sum));
+	}
+}
+
+static void
+FUSED(axpy)(size_t n, real a, const void *x, real *y)
+{
+	vreal factor = v_set(a);
+
+	for (size_t i = 0; i < n; i += V_LANES)
+		v_store(y + i, v_fma(factor, FUSED(get)((const FUSED(value) *) x + i), v_load(y + i)));
+}
+
+static void
+FUSED(to_values)(size_t n, const real *x, void *y)
+{
+	FUSED(value) *to = y;
+	size_t i = 0;
+
+	for (; i + V_LANES <= n; i += V_LANES)
+		FUSED(put)(to + i, v_load(x + i));
+	if (i < n)
+	{
+		FUSED(value) last[V_LANES];
+
+		FUSED(put)(last, v_load_part(x + i, n - i));
+		memcpy(to + i, last, (n - i) * sizeof(*to));
+	}
+}
+
+#undef TILE_ROWS
+#undef TILE_PANELS
+#undef FUSED_EACH
+#undef DEPTH
