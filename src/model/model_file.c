@@ -431,7 +431,9 @@ read_weights(model *model, const safetensors *file, em_status *status)
 		end = wanted->offset + wanted->elements;
 	}
 	memset(model->dense + end, 0, (layout->dense - end) * sizeof(real));
-	model->numbers = tables[0].weight->type == TENSOR_F32 ? NN_REALS : NN_HALVES;
+	model->numbers = tables[0].weight->type == TENSOR_F32  ? NN_REALS
+					 : tables[0].weight->type == TENSOR_I8 ? NN_BYTES
+														   : NN_HALVES;
 	return code == EM_OK ? lay_out_panels(model, status) : code;
 }
 

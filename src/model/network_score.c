@@ -10,6 +10,7 @@
  */
 #include "network_score.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "../nn/activation.h"
@@ -23,22 +24,27 @@
 #define UNITS ((size_t) NN_FUSED_UNITS)
 #define COLUMNS ((size_t) NN_FUSED_COLUMNS)
 
+/* A matrix of weights: where its panels begin in the block, in bytes, and what bytes need besides. */
+typedef struct matrix
+{
+	size_t panels, panel_bytes;
+	size_t scale;      /* (columns) */
+	size_t correction; /* (columns) */
+} matrix;
+
 /* Sizes filled up to whole vectors, and where each part of the block begins, in bytes. */
 typedef struct panels_layout
 {
 	nn_numbers numbers;
-	size_t vector, vector_cells; /* E in values, in cells */
-	size_t filters, conv;        /* of a kernel; of all: what the LSTM reads */
-	size_t hidden;               /* H */
-	size_t conv_panels;          /* of P */
-	size_t lstm_panels;          /* of a direction */
-	size_t attention_panels;
-	size_t conv_panel, lstm_panel, attention_panel; /* bytes of a panel */
+	size_t vector;        /* E */
+	size_t filters, conv; /* of a kernel; of all: what the LSTM reads */
+	size_t hidden;        /* H */
+	size_t word_panels, gate_panels, attention_panels; /* gates: of a direction */
 
-	size_t conv_weight, conv_bias;
-	size_t lstm_weight, lstm_bias; /* of both directions */
-	size_t attention_weight, attention_bias, attention_query;
-	size_t output_weight, output_bias;
+	matrix words;        /* the convolution's, of P = vectors x weights */
+	matrix input, state; /* the LSTM's, of both directions: two parts of the same panels */
+	matrix attention;
+	size_t conv_bias, gate_bias, attention_bias, attention_query, output_weight, output_bias;
 	size_t bytes;
 } panels_layout;
 
@@ -57,34 +63,51 @@ take(panels_layout *at, size_t count, size_t size)
 	return place;
 }
 
+static void
+take_scales(panels_layout *at, matrix *matrix, size_t panels)
+{
+	size_t columns = at->numbers == NN_BYTES ? panels * COLUMNS : 0;
+
+	matrix->scale = take(at, columns, sizeof(real));
+	matrix->correction = take(at, columns, sizeof(int32_t));
+}
+
+static matrix
+take_matrix(panels_layout *at, size_t panels, size_t depth)
+{
+	size_t cells = whole(depth, nn_cell_depth(at->numbers)) / nn_cell_depth(at->numbers);
+	matrix matrix = { .panel_bytes = cells * COLUMNS * nn_cell_bytes(at->numbers) };
+
+	matrix.panels = take(at, panels, matrix.panel_bytes);
+	take_scales(at, &matrix, panels);
+	return matrix;
+}
+
 static panels_layout
 lay_out(const network_layout *layout, nn_numbers numbers)
 {
 	const option_int_list *widths = &layout->config.kernel_widths;
-	size_t depth = nn_cell_depth(numbers);
-	size_t cell = nn_cell_bytes(numbers);
 	size_t columns = 0;
 	panels_layout at = { .numbers = numbers };
 
 	at.vector = whole(layout->embedding, UNITS);
-	at.vector_cells = (layout->embedding + depth - 1) / depth;
 	at.filters = whole((size_t) layout->config.filters, UNITS);
 	at.conv = at.filters * (size_t) widths->count;
 	at.hidden = whole(layout->hidden, UNITS);
 	for (int i = 0; i < widths->count; i++)
 		columns += at.filters * (size_t) widths->values[i];
-	at.conv_panels = whole(columns, COLUMNS) / COLUMNS;
-	at.lstm_panels = at.hidden / UNITS;
+	at.word_panels = whole(columns, COLUMNS) / COLUMNS;
+	at.gate_panels = at.hidden / UNITS;
 	at.attention_panels = whole(layout->attention, COLUMNS) / COLUMNS;
-	at.conv_panel = at.vector_cells * COLUMNS * cell;
-	at.lstm_panel = (at.conv + at.hidden) / depth * COLUMNS * cell;
-	at.attention_panel = 2 * at.hidden / depth * COLUMNS * cell;
 
-	at.conv_weight = take(&at, at.conv_panels, at.conv_panel);
+	at.words = take_matrix(&at, at.word_panels, layout->embedding);
+	at.input = take_matrix(&at, 2 * at.gate_panels, at.conv + at.hidden);
+	at.state = at.input;
+	at.state.panels += at.conv / nn_cell_depth(numbers) * COLUMNS * nn_cell_bytes(numbers);
+	take_scales(&at, &at.state, 2 * at.gate_panels);
+	at.attention = take_matrix(&at, at.attention_panels, 2 * at.hidden);
 	at.conv_bias = take(&at, at.conv, sizeof(real));
-	at.lstm_weight = take(&at, 2 * at.lstm_panels, at.lstm_panel);
-	at.lstm_bias = take(&at, 8 * at.hidden, sizeof(real));
-	at.attention_weight = take(&at, at.attention_panels, at.attention_panel);
+	at.gate_bias = take(&at, 8 * at.hidden, sizeof(real));
 	at.attention_bias = take(&at, at.attention_panels * COLUMNS, sizeof(real));
 	at.attention_query = take(&at, at.attention_panels * COLUMNS, sizeof(real));
 	at.output_weight = take(&at, layout->labels * 2 * layout->hidden, sizeof(real));
@@ -100,35 +123,69 @@ network_panels_size(const network_layout *layout, nn_numbers numbers)
 
 /* ---- laying out ----------------------------------------------------------------------------- */
 
-/* rows x in of a weight matrix (columns of B), from depth k and column `first` on. */
-static void
-put_rows(const panels_layout *at, size_t rows, size_t in, const real *weight, size_t ld,
-		 void *panels, size_t panel, size_t k, size_t first)
+/* A matrix on its way into the block. */
+typedef struct filling
 {
-	for (size_t row = 0; row < rows; row++)
-		for (size_t i = 0; i < in; i++)
-			nn_panel_put(at->numbers, panels, panel, k + i, first + row, weight[row * ld + i]);
+	nn_numbers numbers;
+	char *panels;
+	size_t panel_bytes;
+	real *scale;
+	int32_t *correction;
+	int zero; /* of the rows it will multiply, if they are bytes */
+} filling;
+
+static filling
+fill(const panels_layout *at, const matrix *matrix, int zero, char *block)
+{
+	return (filling){ at->numbers,
+					  block + matrix->panels,
+					  matrix->panel_bytes,
+					  (real *) (void *) (block + matrix->scale),
+					  (int32_t *) (void *) (block + matrix->correction),
+					  zero };
+}
+
+/* A column: pieces of `length` numbers each, which begin `padded` apart along k. */
+static void
+put_column(const filling *to, size_t column, const real *from, size_t pieces, size_t length,
+		   size_t padded)
+{
+	real largest = 0;
+
+	for (size_t i = 0; to->numbers == NN_BYTES && i < pieces * length; i++)
+		largest = largest > fabs(from[i]) ? largest : (real) fabs(from[i]);
+	if (to->numbers == NN_BYTES)
+		to->scale[column] = largest < NN_LEAST_SCALED ? 0 : largest / NN_STATE_UNITS;
+	for (size_t piece = 0; piece < pieces; piece++)
+		for (size_t i = 0; i < length; i++)
+		{
+			real x = from[piece * length + i];
+
+			if (to->numbers == NN_BYTES)
+			{
+				x = to->scale[column] > 0 ? (real) rint(x / to->scale[column]) : 0;
+				to->correction[column] -= to->zero * (int32_t) x;
+			}
+			nn_panel_put(to->numbers, to->panels, to->panel_bytes, piece * padded + i, column, x);
+		}
 }
 
 /* The column of gate `gate` of unit u. */
 static size_t
-gate_column(size_t gate, size_t u)
+gate_column(const panels_layout *at, size_t direction, size_t gate, size_t u)
 {
-	return u / UNITS * COLUMNS + gate * UNITS + u % UNITS;
+	return (direction * at->gate_panels + u / UNITS) * COLUMNS + gate * UNITS + u % UNITS;
 }
 
-/* A weight of the LSTM (4H, in) of a direction, from depth k on. */
+/* A weight of the LSTM (2, 4H, pieces * length). */
 static void
-put_gates(const network_layout *layout, const panels_layout *at, size_t direction, size_t in,
-		  size_t ld, const real *weight, void *panels, size_t k)
+put_gates(const network_layout *layout, const panels_layout *at, const filling *to,
+		  const real *from, size_t pieces, size_t length, size_t padded)
 {
-	size_t hidden = layout->hidden;
-	char *own = (char *) panels + direction * at->lstm_panels * at->lstm_panel;
-
-	for (size_t gate = 0; gate < 4; gate++)
-		for (size_t u = 0; u < hidden; u++)
-			put_rows(at, 1, in, weight + (gate * hidden + u) * ld, ld, own, at->lstm_panel, k,
-					 gate_column(gate, u));
+	for (size_t direction = 0; direction < 2; direction++)
+		for (size_t gate = 0; gate < 4; gate++)
+			for (size_t u = 0; u < layout->hidden; u++, from += pieces * length)
+				put_column(to, gate_column(at, direction, gate, u), from, pieces, length, padded);
 }
 
 static void
@@ -137,8 +194,7 @@ put_lstm_bias(const network_layout *layout, const panels_layout *at, const real 
 	for (size_t direction = 0; direction < 2; direction++)
 		for (size_t gate = 0; gate < 4; gate++)
 			for (size_t u = 0; u < layout->hidden; u++)
-				to[direction * 4 * at->hidden + gate_column(gate, u)] =
-					from[(direction * 4 + gate) * layout->hidden + u];
+				to[gate_column(at, direction, gate, u)] = *from++;
 }
 
 void
@@ -147,9 +203,13 @@ network_panels_fill(const network_layout *layout, nn_numbers numbers, const real
 {
 	const panels_layout at = lay_out(layout, numbers);
 	size_t filters = (size_t) layout->config.filters;
-	size_t hidden = layout->hidden;
-	size_t kernel = 0, bias = 0, column = 0;
+	size_t dim = layout->embedding;
+	size_t bias = 0, column = 0;
 	char *to = block;
+	filling words = fill(&at, &at.words, NN_STATE_ZERO, to);
+	filling input = fill(&at, &at.input, 0, to);
+	filling state = fill(&at, &at.state, NN_STATE_ZERO, to);
+	filling attention = fill(&at, &at.attention, NN_STATE_ZERO, to);
 
 	memset(block, 0, at.bytes);
 	for (size_t i = 0; i < layout->tensor_count; i++)
@@ -162,34 +222,27 @@ network_panels_fill(const network_layout *layout, nn_numbers numbers, const real
 		{
 			case TENSOR_CONV_WEIGHT:
 				for (size_t j = 0; j < tensor->shape[1]; j++, column += at.filters)
-					put_rows(&at, filters, layout->embedding, from + j * layout->embedding,
-							 tensor->shape[1] * layout->embedding, to + at.conv_weight,
-							 at.conv_panel, 0, column);
-				kernel++;
+					for (size_t f = 0; f < filters; f++)
+						put_column(&words, column + f, from + (f * tensor->shape[1] + j) * dim, 1,
+								   dim, 0);
 				break;
 			case TENSOR_CONV_BIAS:
 				memcpy(to + at.conv_bias + bias++ * at.filters * sizeof(real), from, bytes);
 				break;
 			case TENSOR_LSTM_INPUT:
-				for (size_t direction = 0; direction < 2; direction++)
-					for (size_t k = 0; k < kernel; k++)
-						put_gates(layout, &at, direction, filters, layout->conv,
-								  from + direction * 4 * hidden * layout->conv + k * filters,
-								  to + at.lstm_weight, k * at.filters);
+				put_gates(layout, &at, &input, from, (size_t) layout->config.kernel_widths.count,
+						  filters, at.filters);
 				break;
 			case TENSOR_LSTM_RECURRENT:
-				for (size_t direction = 0; direction < 2; direction++)
-					put_gates(layout, &at, direction, hidden, hidden,
-							  from + direction * 4 * hidden * hidden, to + at.lstm_weight, at.conv);
+				put_gates(layout, &at, &state, from, 1, layout->hidden, 0);
 				break;
 			case TENSOR_LSTM_BIAS:
-				put_lstm_bias(layout, &at, from, (real *) (void *) (to + at.lstm_bias));
+				put_lstm_bias(layout, &at, from, (real *) (void *) (to + at.gate_bias));
 				break;
 			case TENSOR_ATTENTION_WEIGHT:
-				for (size_t direction = 0; direction < 2; direction++)
-					put_rows(&at, layout->attention, hidden, from + direction * hidden, 2 * hidden,
-							 to + at.attention_weight, at.attention_panel, direction * at.hidden,
-							 0);
+				for (size_t a = 0; a < layout->attention; a++)
+					put_column(&attention, a, from + a * 2 * layout->hidden, 2, layout->hidden,
+							   at.hidden);
 				break;
 			case TENSOR_ATTENTION_BIAS:
 				memcpy(to + at.attention_bias, from, bytes);
@@ -217,13 +270,15 @@ typedef struct score_pass
 	const nn_packed *batch;
 	const nn_fused_kernels *kernels;
 	bool many;   /* steps read the input's weights themselves */
-	void *words; /* (U, vector) values */
-	real *parts; /* (U, conv_panels 64): P */
-	void *conv;  /* (N, conv) values */
+	void *words; /* (U, vector) values; bytes: and their scales (U) */
+	real *word_scale;
+	real *parts; /* (U, word_panels 64): P */
+	void *conv;  /* (N, conv) values; bytes: and their scales (N) */
+	real *conv_scale;
 	real *gates; /* (N, 4 hidden) of one direction, unless there are many texts */
 	real *c;     /* (B, hidden) of one direction */
 	void *h;     /* (N, 2 hidden) values */
-	real *wide;  /* (2 hidden): a pooled vector */
+	real *row;   /* (vector, conv or 2 hidden) */
 } score_pass;
 
 /* Counts, and takes when there is an arena. */
@@ -233,28 +288,32 @@ take_pass(score_pass *pass, nn_arena *arena)
 	const panels_layout *at = &pass->at;
 	const nn_packed *batch = pass->batch;
 	size_t value = pass->kernels->value;
+	bool bytes = at->numbers == NN_BYTES;
+	size_t longest = at->vector + at->conv + 2 * at->hidden;
 	const struct
 	{
 		void **place;
 		size_t elements, size;
 	} table[] = {
 		{ &pass->words, batch->distinct * at->vector, value },
-		{ (void **) &pass->parts, batch->distinct * at->conv_panels * COLUMNS, sizeof(real) },
+		{ (void **) &pass->word_scale, bytes ? batch->distinct : 0, sizeof(real) },
+		{ (void **) &pass->parts, batch->distinct * at->word_panels * COLUMNS, sizeof(real) },
 		{ &pass->conv, batch->rows * at->conv, value },
+		{ (void **) &pass->conv_scale, bytes ? batch->rows : 0, sizeof(real) },
 		{ (void **) &pass->gates, pass->many ? 0 : batch->rows * 4 * at->hidden, sizeof(real) },
 		{ (void **) &pass->c, batch->sequences * at->hidden, sizeof(real) },
 		{ &pass->h, batch->rows * 2 * at->hidden, value },
-		{ (void **) &pass->wide, 2 * at->hidden, sizeof(real) },
+		{ (void **) &pass->row, longest, sizeof(real) },
 	};
-	size_t bytes = 0;
+	size_t room = 0;
 
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
 	{
-		bytes += nn_arena_room(table[i].elements, table[i].size);
+		room += nn_arena_room(table[i].elements, table[i].size);
 		if (arena != NULL)
 			*table[i].place = nn_arena_take(arena, table[i].elements, table[i].size);
 	}
-	return bytes;
+	return room;
 }
 
 static score_pass
@@ -288,28 +347,48 @@ value_row(const score_pass *pass, void *values, size_t width, size_t row)
 	return (char *) values + row * width * pass->kernels->value;
 }
 
+/* Values times a matrix, from its panel `first` on. */
+static nn_factor
+factor(const score_pass *pass, const void *a, size_t ld, size_t depth, const matrix *matrix,
+	   size_t first)
+{
+	size_t cell = nn_cell_depth(pass->at.numbers);
+	static const real state_scale = NN_STATE_SCALE;
+	nn_factor factor = { .a = a,
+						 .ld = ld,
+						 .cells = (depth + cell - 1) / cell,
+						 .b = pass->panels + matrix->panels + first * matrix->panel_bytes,
+						 .row_scale = &state_scale };
+
+	if (pass->at.numbers == NN_BYTES)
+	{
+		factor.column_scale = reals_at(pass, matrix->scale) + first * COLUMNS;
+		factor.correction =
+			(const int32_t *) (const void *) (pass->panels + matrix->correction) + first * COLUMNS;
+	}
+	return factor;
+}
+
 static void
 multiply_words(const score_pass *pass, const real *vectors)
 {
 	const panels_layout *at = &pass->at;
 	size_t dim = pass->layout->embedding;
-	size_t value = pass->kernels->value;
-	nn_product product = { .factor = { { .a = pass->words,
-										 .ld = at->vector,
-										 .cells = at->vector_cells,
-										 .b = pass->panels + at->conv_weight } },
-						   .panels = at->conv_panels,
-						   .panel_bytes = at->conv_panel };
+	nn_product product = { .factor = { factor(pass, pass->words, at->vector, dim, &at->words, 0) },
+						   .panels = at->word_panels,
+						   .panel_bytes = at->words.panel_bytes };
 
+	product.factor[0].row_scale = pass->word_scale;
+	product.factor[0].ld_scale = 1;
+	memset(pass->row + dim, 0, (at->vector - dim) * sizeof(real));
 	for (size_t u = 0; u < pass->batch->distinct; u++)
 	{
-		char *row = value_row(pass, pass->words, at->vector, u);
-
-		pass->kernels->to_values(dim, vectors + u * dim, row);
-		memset(row + dim * value, 0, (at->vector - dim) * value);
+		memcpy(pass->row, vectors + u * dim, dim * sizeof(real));
+		pass->kernels->to_values(at->vector, pass->row, false,
+								 value_row(pass, pass->words, at->vector, u), &pass->word_scale[u]);
 	}
 	pass->kernels->multiply(pass->batch->distinct, &product, pass->parts,
-							at->conv_panels * COLUMNS);
+							at->word_panels * COLUMNS);
 }
 
 static void
@@ -318,12 +397,13 @@ convolve(const score_pass *pass)
 	const panels_layout *at = &pass->at;
 	const nn_packed *batch = pass->batch;
 	const option_int_list *widths = &pass->layout->config.kernel_widths;
-	size_t ld = at->conv_panels * COLUMNS;
+	size_t ld = at->word_panels * COLUMNS;
 
 	for (size_t t = 0; t < batch->steps; t++)
 		for (size_t b = 0; b < batch->active[t]; b++)
 		{
-			char *to = value_row(pass, pass->conv, at->conv, batch->offset[t] + b);
+			size_t row = batch->offset[t] + b;
+			real *to = pass->row;
 			const real *bias = reals_at(pass, at->conv_bias);
 			const real *parts = pass->parts;
 
@@ -344,8 +424,11 @@ convolve(const score_pass *pass)
 				}
 				pass->kernels->add_rows(at->filters, bias, count, rows, to);
 				bias += at->filters;
-				to += at->filters * pass->kernels->value;
+				to += at->filters;
 			}
+			pass->kernels->to_values(at->conv, pass->row, true,
+									 value_row(pass, pass->conv, at->conv, row),
+									 &pass->conv_scale[row]);
 		}
 }
 
@@ -354,20 +437,19 @@ run_lstm(const score_pass *pass, size_t direction)
 {
 	const panels_layout *at = &pass->at;
 	const nn_packed *batch = pass->batch;
-	const char *weight =
-		pass->panels + at->lstm_weight + direction * at->lstm_panels * at->lstm_panel;
-	const real *bias = reals_at(pass, at->lstm_bias) + direction * 4 * at->hidden;
-	size_t depth = nn_cell_depth(at->numbers);
+	size_t panel = direction * at->gate_panels;
+	const real *bias = reals_at(pass, at->gate_bias) + panel * COLUMNS;
 	size_t width = 2 * at->hidden;
 	char *h = value_row(pass, pass->h, 1, direction * at->hidden);
-	nn_factor input = { .a = pass->conv, .ld = at->conv, .cells = at->conv / depth, .b = weight };
-	nn_factor state = { .ld = width,
-						.cells = at->hidden / depth,
-						.b = weight + input.cells * COLUMNS * nn_cell_bytes(at->numbers) };
-	nn_product product = {
-		.factor = { input }, .panels = at->lstm_panels, .panel_bytes = at->lstm_panel, .start = bias
-	};
+	nn_factor input = factor(pass, pass->conv, at->conv, at->conv, &at->input, panel);
+	nn_factor state = factor(pass, NULL, width, at->hidden, &at->state, panel);
+	nn_product product = { .factor = { input },
+						   .panels = at->gate_panels,
+						   .panel_bytes = at->input.panel_bytes,
+						   .start = bias };
 
+	input.ld_scale = product.factor[0].ld_scale = 1;
+	product.factor[0].row_scale = pass->conv_scale;
 	memset(pass->c, 0, batch->sequences * at->hidden * sizeof(real));
 	if (!pass->many)
 	{
@@ -386,21 +468,22 @@ run_lstm(const score_pass *pass, size_t direction)
 		{
 			size_t first = fresh ? known : 0;
 			size_t count = fresh ? batch->active[t] - known : known;
-			nn_factor *factor = product.factor;
+			nn_factor *next = product.factor;
 
 			if (count == 0)
 				continue;
 			product.start = pass->many ? bias : pass->gates + (row + first) * 4 * at->hidden;
-			memset(factor, 0, sizeof(product.factor));
+			memset(product.factor, 0, sizeof(product.factor));
 			if (pass->many)
 			{
-				*factor = input;
-				factor++->a = value_row(pass, pass->conv, at->conv, row + first);
+				*next = input;
+				next->row_scale = pass->conv_scale + row + first;
+				next++->a = value_row(pass, pass->conv, at->conv, row + first);
 			}
 			if (!fresh)
 			{
-				*factor = state;
-				factor->a = value_row(pass, h, width, batch->offset[previous]);
+				*next = state;
+				next->a = value_row(pass, h, width, batch->offset[previous]);
 			}
 			pass->kernels->lstm_step(count, &product, pass->c + first * at->hidden,
 									 value_row(pass, h, width, row + first), width);
@@ -412,12 +495,10 @@ static void
 attend(const score_pass *pass, real *attention)
 {
 	const panels_layout *at = &pass->at;
-	nn_product product = { .factor = { { .a = pass->h,
-										 .ld = 2 * at->hidden,
-										 .cells = 2 * at->hidden / nn_cell_depth(at->numbers),
-										 .b = pass->panels + at->attention_weight } },
+	size_t width = 2 * at->hidden;
+	nn_product product = { .factor = { factor(pass, pass->h, width, width, &at->attention, 0) },
 						   .panels = at->attention_panels,
-						   .panel_bytes = at->attention_panel,
+						   .panel_bytes = at->attention.panel_bytes,
 						   .start = reals_at(pass, at->attention_bias) };
 
 	pass->kernels->attend(pass->batch->rows, &product, reals_at(pass, at->attention_query),
@@ -438,7 +519,7 @@ pool(const score_pass *pass, real *attention, real *pooled)
 		real largest = length > 0 ? attention[b] : 0;
 		real sum = 0;
 
-		memset(pass->wide, 0, 2 * padded * sizeof(real));
+		memset(pass->row, 0, 2 * padded * sizeof(real));
 		for (size_t t = 1; t < length; t++)
 			if (attention[batch->offset[t] + b] > largest)
 				largest = attention[batch->offset[t] + b];
@@ -456,10 +537,10 @@ pool(const score_pass *pass, real *attention, real *pooled)
 
 			attention[row] /= sum;
 			pass->kernels->axpy(2 * padded, attention[row],
-								value_row(pass, pass->h, 2 * padded, row), pass->wide);
+								value_row(pass, pass->h, 2 * padded, row), pass->row);
 		}
-		memcpy(pooled, pass->wide, hidden * sizeof(real));
-		memcpy(pooled + hidden, pass->wide + padded, hidden * sizeof(real));
+		memcpy(pooled, pass->row, hidden * sizeof(real));
+		memcpy(pooled + hidden, pass->row + padded, hidden * sizeof(real));
 	}
 }
 

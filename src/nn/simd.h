@@ -23,7 +23,7 @@
 #define NN_SIMD_X86 1
 #endif
 
-/* Compilers that know AVX512_BF16: gcc 10, clang 9. */
+/* Compilers that know AVX512_BF16, and so AVX512_VNNI: gcc 10, clang 9. */
 #if defined(NN_SIMD_X86) && defined(__clang__)
 #if __has_builtin(__builtin_ia32_dpbf16ps_512)
 #define NN_SIMD_BF16 1
@@ -128,6 +128,7 @@ extern const nn_fused_kernels nn_fused_avx512[];
 #endif
 #ifdef NN_SIMD_BF16
 extern const nn_fused_kernels nn_fused_avx512bf16;
+extern const nn_fused_kernels nn_fused_avx512vnni;
 #endif
 
 /* Philox4x32-10: the multipliers, and what each round adds to the key. */

@@ -3,9 +3,9 @@
  *	  The kernels of fused.h for one instruction set and one rule of arithmetic. The includer, which
  *	  has included simd_vector.h, sets
  *
- *	  FUSED_HALVES  1 for bf16, 0 for reals
- *	  FUSED_DOT     1 where the processor multiplies pairs of bf16, and values are bf16
- *	  FUSED(name)   name with a suffix of its own
+ *	  FUSED_NUMBERS  0 for reals, 1 for halves, 2 for bytes: as nn_numbers
+ *	  FUSED_DOT      1 where the processor multiplies and adds up a cell at once
+ *	  FUSED(name)    name with a prefix of its own
  *
  * and gets functions FUSED(...), of which FUSED_TABLE(prefix) makes an nn_fused_kernels. There is no
  * include guard.
@@ -107,6 +107,171 @@ fused_sum(vreal *v)
 	return v_sum(v[0]);
 }
 
+/* Integers beside the reals, and bytes on their way to and from them. */
+#ifdef EMOTION_DOUBLE
+typedef int32_t vints;
+
+V_INLINE vints
+fused_ints(const int32_t *p)
+{
+	return *p;
+}
+V_INLINE vreal
+v_from_ints(vints x)
+{
+	return x;
+}
+V_INLINE void
+fused_put_bytes(uint8_t *to, vreal x)
+{
+	*to = (uint8_t) x;
+}
+V_INLINE vreal
+fused_get_bytes(const uint8_t *from)
+{
+	return *from;
+}
+V_INLINE vreal
+fused_units(vreal x, vreal units, real zero)
+{
+	return rint(x * units) + zero;
+}
+V_INLINE real
+fused_largest(vreal v)
+{
+	return v;
+}
+#else
+typedef int32_t vints __attribute__((vector_size(4 * V_LANES)));
+typedef int32_t vints_memory __attribute__((vector_size(4 * V_LANES), aligned(4), may_alias));
+typedef uint8_t vbytes __attribute__((vector_size(V_LANES)));
+typedef uint8_t vbytes_memory __attribute__((vector_size(V_LANES), aligned(1), may_alias));
+
+V_INLINE vints
+fused_ints(const int32_t *p)
+{
+	return *(const vints_memory *) p;
+}
+V_INLINE vreal
+v_from_ints(vints x)
+{
+	return __builtin_convertvector(x, vreal);
+}
+V_INLINE void
+fused_put_bytes(uint8_t *to, vreal x)
+{
+	*(vbytes_memory *) to = __builtin_convertvector((vbits) x, vbytes);
+}
+V_INLINE vreal
+fused_get_bytes(const uint8_t *from)
+{
+	return __builtin_convertvector(*(const vbytes_memory *) from, vreal);
+}
+/* x units to the nearest whole number, and `zero` more, in the low bits of a float (see v_reduce) */
+V_INLINE vreal
+fused_units(vreal x, vreal units, real zero)
+{
+	return v_fma(x, units, v_set(V_ROUND)) + v_set(zero);
+}
+V_INLINE real
+fused_largest(vreal v)
+{
+	real largest = v[0];
+
+	for (int i = 1; i < V_LANES; i++)
+		if (v[i] > largest)
+			largest = v[i];
+	return largest;
+}
+#endif
+
+V_INLINE uint32_t
+fused_word(const uint8_t *bytes)
+{
+	uint32_t word;
+
+	memcpy(&word, bytes, sizeof(word));
+	return word;
+}
+
+/*
+ * Products of four bytes and four signed ones per lane, summed, without an instruction for it: those of
+ * bytes 0 and 2, and those of 1 and 3, as numbers of 16 bits.
+ */
+#if SIMD_LEVEL == 3
+typedef __m512i fused_wide;
+#define FUSED_WIDE(name) _mm512_##name
+#elif SIMD_LEVEL == 2
+typedef __m256i fused_wide;
+#define FUSED_WIDE(name) _mm256_##name
+#elif defined(NN_SIMD_X86)
+typedef __m128i fused_wide;
+#define FUSED_WIDE(name) _mm_##name
+#endif
+
+#ifdef FUSED_WIDE
+
+typedef struct fused_four
+{
+	fused_wide even, odd;
+} fused_four;
+
+V_INLINE fused_four
+fused_four_bytes(const uint8_t *x)
+{
+	fused_wide all = FUSED_WIDE(set1_epi32)((int) fused_word(x));
+
+	return (fused_four){ FUSED_WIDE(srli_epi16)(FUSED_WIDE(slli_epi16)(all, 8), 8),
+						 FUSED_WIDE(srli_epi16)(all, 8) };
+}
+V_INLINE fused_four
+fused_four_weights(const uint32_t *cell)
+{
+	fused_wide all = (fused_wide) fused_ints((const int32_t *) cell);
+
+	return (fused_four){ FUSED_WIDE(srai_epi16)(FUSED_WIDE(slli_epi16)(all, 8), 8),
+						 FUSED_WIDE(srai_epi16)(all, 8) };
+}
+V_INLINE vints
+fused_four_products(fused_four x, fused_four weight)
+{
+	return (vints) FUSED_WIDE(madd_epi16)(x.even, weight.even) +
+		   (vints) FUSED_WIDE(madd_epi16)(x.odd, weight.odd);
+}
+
+#else
+
+typedef struct fused_four
+{
+	vints k[4];
+} fused_four;
+
+V_INLINE fused_four
+fused_four_bytes(const uint8_t *x)
+{
+	vints zero = { 0 };
+
+	return (fused_four){ { zero + x[0], zero + x[1], zero + x[2], zero + x[3] } };
+}
+V_INLINE fused_four
+fused_four_weights(const uint32_t *cell)
+{
+	vints all = fused_ints((const int32_t *) cell);
+	fused_four weight;
+
+	for (int k = 0; k < 4; k++)
+		weight.k[k] = ((all >> 8 * k & 0xff) ^ 0x80) - 0x80;
+	return weight;
+}
+V_INLINE vints
+fused_four_products(fused_four x, fused_four weight)
+{
+	return x.k[0] * weight.k[0] + x.k[1] * weight.k[1] + x.k[2] * weight.k[2] +
+		   x.k[3] * weight.k[3];
+}
+
+#endif
+
 typedef struct fused_pair
 {
 	vreal first, second;
@@ -148,24 +313,30 @@ fused_rounded(vreal x)
 
 #endif /* EMOTION_SIMD_FUSED_ONCE */
 
-#if FUSED_DOT
+#if FUSED_NUMBERS == 2
+typedef uint8_t FUSED(value);
+typedef uint32_t FUSED(cell);
+#elif FUSED_NUMBERS == 1 && FUSED_DOT
 typedef nn_bf16 FUSED(value);
 typedef uint32_t FUSED(cell);
-#elif FUSED_HALVES
+#elif FUSED_NUMBERS == 1
 typedef real FUSED(value);
 typedef uint32_t FUSED(cell);
 #else
 typedef real FUSED(value);
 typedef real FUSED(cell);
 #endif
-#define DEPTH (FUSED_HALVES ? 2 : 1)
+#define DEPTH (FUSED_NUMBERS == 2 ? 4 : FUSED_NUMBERS == 1 ? 2 : 1)
 
+/* A state of the LSTM. */
 V_INLINE void
 FUSED(put)(FUSED(value) * to, vreal x)
 {
-#if FUSED_DOT
+#if FUSED_NUMBERS == 2
+	fused_put_bytes(to, fused_units(x, v_set(NN_STATE_UNITS), NN_STATE_ZERO));
+#elif FUSED_NUMBERS == 1 && FUSED_DOT
 	_mm256_storeu_si256((__m256i *) (void *) to, (__m256i) _mm512_cvtneps_pbh((__m512) x));
-#elif FUSED_HALVES
+#elif FUSED_NUMBERS == 1
 	v_store(to, fused_rounded(x));
 #else
 	v_store(to, x);
@@ -175,13 +346,17 @@ FUSED(put)(FUSED(value) * to, vreal x)
 V_INLINE vreal
 FUSED(get)(const FUSED(value) * from)
 {
-#if FUSED_DOT
+#if FUSED_NUMBERS == 2
+	return fused_get_bytes(from) - v_set(NN_STATE_ZERO);
+#elif FUSED_NUMBERS == 1 && FUSED_DOT
 	return (vreal) _mm512_slli_epi32(
 		_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *) (const void *) from)), 16);
 #else
 	return v_load(from);
 #endif
 }
+
+#if FUSED_NUMBERS < 2
 
 /* Columns 16 g + `first`.. (V_LANES of them) of each group g of some panels, for some rows. */
 V_INLINE void
@@ -210,7 +385,7 @@ FUSED(tile)(const size_t rows, const size_t panels, const nn_product *product, s
 		for (size_t p = factor->cells; p > 0; p--, a += DEPTH, b += NN_FUSED_COLUMNS)
 		{
 #define CELLS(g) (b + (g) / GROUPS * panel_cells + (g) % GROUPS * NN_FUSED_UNITS)
-#if FUSED_DOT
+#if FUSED_NUMBERS == 1 && FUSED_DOT
 			__m512i weight[4 * GROUPS];
 
 			FUSED_UNROLL for (size_t g = 0; g < groups; g++)
@@ -231,7 +406,7 @@ FUSED(tile)(const size_t rows, const size_t panels, const nn_product *product, s
 					(vreal) _mm512_dpbf16_ps((__m512) sum[r * groups + g], (__m512bh) x,
 											 (__m512bh) weight[g]);
 			}
-#elif FUSED_HALVES
+#elif FUSED_NUMBERS == 1
 			FUSED_UNROLL for (size_t g = 0; g < groups; g++)
 			{
 				fused_pair weight = fused_split(CELLS(g));
@@ -264,6 +439,95 @@ FUSED(tile)(const size_t rows, const size_t panels, const nn_product *product, s
 			v_store(out + r * ld_out + g * NN_FUSED_UNITS + first, sum[r * groups + g]);
 	}
 }
+
+#else
+
+/* As above. The integers of a factor's sums become reals at its end, which wait in `out` for the next. */
+V_INLINE void
+FUSED(tile)(const size_t rows, const size_t panels, const nn_product *product, size_t row,
+			size_t panel, size_t first, real *out, size_t ld_out)
+{
+	const size_t groups = panels * GROUPS;
+	const real *before = product->start;
+	size_t ld_before = product->ld_start;
+	size_t panel_cells = product->panel_bytes / sizeof(FUSED(cell));
+	size_t column = panel * NN_FUSED_COLUMNS + first;
+
+	out += first;
+	if (before != NULL)
+		before += row * ld_before + column;
+	if (product->factor[0].a == NULL)
+		for (size_t r = 0; r < rows; r++)
+			for (size_t g = 0; g < groups; g++)
+				v_store(out + r * ld_out + g * NN_FUSED_UNITS,
+						v_load(before + r * ld_before + g * NN_FUSED_UNITS));
+	for (size_t f = 0; f < 2 && product->factor[f].a != NULL; f++)
+	{
+		vints sum[TILE_ROWS * GROUPS];
+		const nn_factor *factor = &product->factor[f];
+		size_t ld = factor->ld;
+		const uint8_t *a = (const uint8_t *) factor->a + row * ld;
+		const uint32_t *b = (const uint32_t *) factor->b + panel * panel_cells + first;
+
+		FUSED_UNROLL for (size_t r = 0; r < rows; r++)
+		{
+			FUSED_UNROLL for (size_t g = 0; g < groups; g++) sum[r * groups + g] =
+				fused_ints(factor->correction + column + g * NN_FUSED_UNITS);
+		}
+		for (size_t p = factor->cells; p > 0; p--, a += DEPTH, b += NN_FUSED_COLUMNS)
+		{
+#define CELLS(g) (b + (g) / GROUPS * panel_cells + (g) % GROUPS * NN_FUSED_UNITS)
+#if FUSED_DOT
+			__m512i weight[4 * GROUPS];
+
+			FUSED_UNROLL for (size_t g = 0; g < groups; g++)
+			{
+				weight[g] = _mm512_loadu_si512(CELLS(g));
+				if (rows > 1)
+					FUSED_HOLD(weight[g]);
+			}
+			FUSED_UNROLL for (size_t r = 0; r < rows; r++)
+			{
+				__m512i x = _mm512_set1_epi32((int) fused_word(a + r * ld));
+
+				FUSED_HOLD(x);
+				FUSED_UNROLL for (size_t g = 0; g < groups; g++) sum[r * groups + g] =
+					(vints) _mm512_dpbusd_epi32((__m512i) sum[r * groups + g], x, weight[g]);
+			}
+#else
+			fused_four x[TILE_ROWS];
+
+			FUSED_UNROLL for (size_t r = 0; r < rows; r++) x[r] = fused_four_bytes(a + r * ld);
+			FUSED_UNROLL for (size_t g = 0; g < groups; g++)
+			{
+				fused_four weight = fused_four_weights(CELLS(g));
+
+				FUSED_UNROLL for (size_t r = 0; r < rows; r++) sum[r * groups + g] +=
+					fused_four_products(x[r], weight);
+			}
+#endif
+#undef CELLS
+		}
+		FUSED_UNROLL for (size_t r = 0; r < rows; r++)
+		{
+			vreal scale = v_set(factor->row_scale[(row + r) * factor->ld_scale]);
+
+			FUSED_UNROLL for (size_t g = 0; g < groups; g++)
+			{
+				size_t at = g * NN_FUSED_UNITS;
+				vreal so_far = before == NULL ? v_set(0) : v_load(before + r * ld_before + at);
+
+				v_store(out + r * ld_out + at,
+						v_fma(v_from_ints(sum[r * groups + g]),
+							  v_load(factor->column_scale + column + at) * scale, so_far));
+			}
+		}
+		before = out;
+		ld_before = ld_out;
+	}
+}
+
+#endif
 
 #define TILE(rows, panels)                                                                         \
 	case (rows) *8 + (panels):                                                                     \
@@ -410,7 +674,7 @@ FUSED(attend)(size_t m, const nn_product *product, const real *query, real *scor
 }
 
 static void
-FUSED(add_rows)(size_t n, const real *start, size_t count, const real *const *rows, void *y)
+FUSED(add_rows)(size_t n, const real *start, size_t count, const real *const *rows, real *y)
 {
 	for (size_t i = 0; i < n; i += V_LANES)
 	{
@@ -418,34 +682,44 @@ FUSED(add_rows)(size_t n, const real *start, size_t count, const real *const *ro
 
 		for (size_t r = 0; r < count; r++)
 			sum += v_load(rows[r] + i);
-		FUSED(put)((FUSED(value) *) y + i, v_maximum(v_set(0), sum));
+		v_store(y + i, v_maximum(v_set(0), sum));
 	}
 }
 
 static void
 FUSED(axpy)(size_t n, real a, const void *x, real *y)
 {
-	vreal factor = v_set(a);
+	vreal factor = v_set(FUSED_NUMBERS == 2 ? a * NN_STATE_SCALE : a);
 
 	for (size_t i = 0; i < n; i += V_LANES)
 		v_store(y + i, v_fma(factor, FUSED(get)((const FUSED(value) *) x + i), v_load(y + i)));
 }
 
 static void
-FUSED(to_values)(size_t n, const real *x, void *y)
+FUSED(to_values)(size_t n, const real *x, bool positive, void *y, real *scale)
 {
 	FUSED(value) *to = y;
-	size_t i = 0;
+#if FUSED_NUMBERS == 2
+	vreal largest = v_set(0);
+	vreal units;
+	real most;
 
-	for (; i + V_LANES <= n; i += V_LANES)
+	for (size_t i = 0; i < n; i += V_LANES)
+		largest = v_maximum(v_maximum(largest, v_load(x + i)), v_set(0) - v_load(x + i));
+	most = fused_largest(largest);
+	*scale = most / (positive ? NN_POSITIVE_UNITS : NN_STATE_UNITS);
+	/* beyond the normal numbers there is no reciprocal */
+	if (most < NN_LEAST_SCALED)
+		*scale = 0;
+	units = v_set(*scale > 0 ? (positive ? NN_POSITIVE_UNITS : NN_STATE_UNITS) / most : 0);
+	for (size_t i = 0; i < n; i += V_LANES)
+		fused_put_bytes(to + i, fused_units(v_load(x + i), units, positive ? 0 : NN_STATE_ZERO));
+#else
+	(void) positive;
+	(void) scale;
+	for (size_t i = 0; i < n; i += V_LANES)
 		FUSED(put)(to + i, v_load(x + i));
-	if (i < n)
-	{
-		FUSED(value) last[V_LANES];
-
-		FUSED(put)(last, v_load_part(x + i, n - i));
-		memcpy(to + i, last, (n - i) * sizeof(*to));
-	}
+#endif
 }
 
 #undef TILE_ROWS

@@ -20,17 +20,24 @@
 #include "simd_vector.h"
 
 #define FUSED_DOT 0
-#define FUSED_HALVES 0
+#define FUSED_NUMBERS 0
 #define FUSED(name) fused_reals_##name
 #include "simd_fused.h"
-#undef FUSED_HALVES
+#undef FUSED_NUMBERS
 #undef FUSED
 
-#define FUSED_HALVES 1
+#define FUSED_NUMBERS 1
 #define FUSED(name) fused_halves_##name
 #include "simd_fused.h"
+#undef FUSED_NUMBERS
+#undef FUSED
 
-const nn_fused_kernels nn_fused_avx2[] = { FUSED_TABLE(fused_reals_), FUSED_TABLE(fused_halves_) };
+#define FUSED_NUMBERS 2
+#define FUSED(name) fused_bytes_##name
+#include "simd_fused.h"
+
+const nn_fused_kernels nn_fused_avx2[] = { FUSED_TABLE(fused_reals_), FUSED_TABLE(fused_halves_),
+										   FUSED_TABLE(fused_bytes_) };
 
 #if defined(__clang__)
 #pragma clang attribute pop

@@ -22,7 +22,7 @@
 #include "simd_vector.h"
 
 #define FUSED_DOT 1
-#define FUSED_HALVES 1
+#define FUSED_NUMBERS 1
 #define FUSED(name) fused_dot_##name
 #include "simd_fused.h"
 
