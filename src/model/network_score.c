@@ -14,7 +14,6 @@
 #include <string.h>
 
 #include "../nn/activation.h"
-#include "../nn/matmul.h"
 
 /* Texts of a batch from which on a step reads the input's weights itself. */
 #define MANY_TEXTS 6
@@ -44,6 +43,7 @@ typedef struct panels_layout
 	matrix words;        /* the convolution's, of P = vectors x weights */
 	matrix input, state; /* the LSTM's, of both directions: two parts of the same panels */
 	matrix attention;
+	size_t output_panels, output_panel; /* in reals always */
 	size_t conv_bias, gate_bias, attention_bias, attention_query, output_weight, output_bias;
 	size_t bytes;
 } panels_layout;
@@ -110,8 +110,10 @@ lay_out(const network_layout *layout, nn_numbers numbers)
 	at.gate_bias = take(&at, 8 * at.hidden, sizeof(real));
 	at.attention_bias = take(&at, at.attention_panels * COLUMNS, sizeof(real));
 	at.attention_query = take(&at, at.attention_panels * COLUMNS, sizeof(real));
-	at.output_weight = take(&at, layout->labels * 2 * layout->hidden, sizeof(real));
-	at.output_bias = take(&at, layout->labels, sizeof(real));
+	at.output_panels = whole(layout->labels, COLUMNS) / COLUMNS;
+	at.output_panel = 2 * layout->hidden * COLUMNS * nn_cell_bytes(NN_REALS);
+	at.output_weight = take(&at, at.output_panels, at.output_panel);
+	at.output_bias = take(&at, at.output_panels * COLUMNS, sizeof(real));
 	return at;
 }
 
@@ -251,7 +253,9 @@ network_panels_fill(const network_layout *layout, nn_numbers numbers, const real
 				memcpy(to + at.attention_query, from, bytes);
 				break;
 			case TENSOR_OUTPUT_WEIGHT:
-				memcpy(to + at.output_weight, from, bytes);
+				for (size_t k = 0; k < tensor->elements; k++)
+					nn_panel_put(NN_REALS, to + at.output_weight, at.output_panel,
+								 k % (2 * layout->hidden), k / (2 * layout->hidden), from[k]);
 				break;
 			case TENSOR_OUTPUT_BIAS:
 				memcpy(to + at.output_bias, from, bytes);
@@ -275,10 +279,11 @@ typedef struct score_pass
 	real *parts; /* (U, word_panels 64): P */
 	void *conv;  /* (N, conv) values; bytes: and their scales (N) */
 	real *conv_scale;
-	real *gates; /* (N, 4 hidden) of one direction, unless there are many texts */
-	real *c;     /* (B, hidden) of one direction */
-	void *h;     /* (N, 2 hidden) values */
-	real *row;   /* (vector, conv or 2 hidden) */
+	real *gates;  /* (N, 4 hidden) of one direction, unless there are many texts */
+	real *c;      /* (B, hidden) of one direction */
+	void *h;      /* (N, 2 hidden) values */
+	real *row;    /* (vector, conv or 2 hidden) */
+	real *output; /* (B, output_panels 64) */
 } score_pass;
 
 /* Counts, and takes when there is an arena. */
@@ -304,6 +309,7 @@ take_pass(score_pass *pass, nn_arena *arena)
 		{ (void **) &pass->c, batch->sequences * at->hidden, sizeof(real) },
 		{ &pass->h, batch->rows * 2 * at->hidden, value },
 		{ (void **) &pass->row, longest, sizeof(real) },
+		{ (void **) &pass->output, batch->sequences * at->output_panels * COLUMNS, sizeof(real) },
 	};
 	size_t room = 0;
 
@@ -519,7 +525,6 @@ pool(const score_pass *pass, real *attention, real *pooled)
 		real largest = length > 0 ? attention[b] : 0;
 		real sum = 0;
 
-		memset(pass->row, 0, 2 * padded * sizeof(real));
 		for (size_t t = 1; t < length; t++)
 			if (attention[batch->offset[t] + b] > largest)
 				largest = attention[batch->offset[t] + b];
@@ -532,16 +537,32 @@ pool(const score_pass *pass, real *attention, real *pooled)
 			sum += *share;
 		}
 		for (size_t t = 0; t < length; t++)
-		{
-			size_t row = batch->offset[t] + b;
-
-			attention[row] /= sum;
-			pass->kernels->axpy(2 * padded, attention[row],
-								value_row(pass, pass->h, 2 * padded, row), pass->row);
-		}
+			attention[batch->offset[t] + b] /= sum;
+		pass->kernels->pool(2 * padded, length, batch->offset, b, attention, pass->h, pass->row);
 		memcpy(pooled, pass->row, hidden * sizeof(real));
 		memcpy(pooled + hidden, pass->row + padded, hidden * sizeof(real));
 	}
+}
+
+static void
+classify(const score_pass *pass, const real *pooled, real *logits)
+{
+	const panels_layout *at = &pass->at;
+	size_t width = 2 * pass->layout->hidden;
+	size_t labels = pass->layout->labels;
+	nn_product product = { .factor = { { .a = pooled,
+										 .ld = width,
+										 .cells = width,
+										 .b = pass->panels + at->output_weight } },
+						   .panels = at->output_panels,
+						   .panel_bytes = at->output_panel,
+						   .start = reals_at(pass, at->output_bias) };
+
+	nn_fused_chosen(NN_REALS)->multiply(pass->batch->sequences, &product, pass->output,
+										at->output_panels * COLUMNS);
+	for (size_t b = 0; b < pass->batch->sequences; b++)
+		memcpy(logits + b * labels, pass->output + b * at->output_panels * COLUMNS,
+			   labels * sizeof(real));
 }
 
 void
@@ -550,7 +571,6 @@ network_score(const network_layout *layout, nn_numbers numbers, const void *pane
 			  real *pooled, real *attention)
 {
 	score_pass pass = begin(layout, numbers, batch);
-	size_t width = 2 * layout->hidden;
 
 	pass.panels = panels;
 	take_pass(&pass, arena);
@@ -560,8 +580,5 @@ network_score(const network_layout *layout, nn_numbers numbers, const void *pane
 		run_lstm(&pass, direction);
 	attend(&pass, attention);
 	pool(&pass, attention, pooled);
-	nn_gemm(false, true, batch->sequences, layout->labels, width, 1, pooled, width,
-			reals_at(&pass, pass.at.output_weight), width, 0, logits, layout->labels);
-	nn_add_bias(batch->sequences, layout->labels, reals_at(&pass, pass.at.output_bias), logits,
-				layout->labels);
+	classify(&pass, pooled, logits);
 }

@@ -109,8 +109,12 @@ typedef struct nn_fused_kernels
 	/* y (n) = relu(start + the count rows), n a multiple of 16 */
 	void (*add_rows)(size_t n, const real *start, size_t count, const real *const *rows, real *y);
 
-	/* y (n) += a x, x states as lstm_step wrote them; n a multiple of 16 */
-	void (*axpy)(size_t n, real a, const void *x, real *y);
+	/*
+	 * y (n) = sum over t of share[row] x[row], row = offset[t] + b, for the `count` first t; x: states
+	 * as lstm_step wrote them, row stride n; n a multiple of 16
+	 */
+	void (*pool)(size_t n, size_t count, const uint32_t *offset, size_t b, const real *share,
+				 const void *x, real *y);
 } nn_fused_kernels;
 
 /* Those of the instruction set in use (nn_simd_force). */

@@ -40,7 +40,7 @@
 #define FUSED_TABLE(prefix)                                                                        \
 	{                                                                                              \
 		sizeof(prefix##value), prefix##to_values, prefix##multiply, prefix##lstm_step,             \
-			prefix##attend, prefix##add_rows, prefix##axpy                                         \
+			prefix##attend, prefix##add_rows, prefix##pool                                         \
 	}
 
 #define SUBS (NN_FUSED_UNITS / V_LANES)
@@ -687,12 +687,25 @@ FUSED(add_rows)(size_t n, const real *start, size_t count, const real *const *ro
 }
 
 static void
-FUSED(axpy)(size_t n, real a, const void *x, real *y)
+FUSED(pool)(size_t n, size_t count, const uint32_t *offset, size_t b, const real *share,
+			const void *x, real *y)
 {
-	vreal factor = v_set(FUSED_NUMBERS == 2 ? a * NN_STATE_SCALE : a);
+	for (size_t i = 0; i < n; i += NN_FUSED_UNITS)
+	{
+		vreal sum[SUBS] = { v_set(0) };
 
-	for (size_t i = 0; i < n; i += V_LANES)
-		v_store(y + i, v_fma(factor, FUSED(get)((const FUSED(value) *) x + i), v_load(y + i)));
+		for (size_t t = 0; t < count; t++)
+		{
+			size_t row = offset[t] + b;
+			const FUSED(value) *from = (const FUSED(value) *) x + row * n + i;
+			vreal factor = v_set(FUSED_NUMBERS == 2 ? share[row] * NN_STATE_SCALE : share[row]);
+
+			FUSED_UNROLL for (size_t sub = 0; sub < SUBS; sub++) sum[sub] =
+				v_fma(factor, FUSED(get)(from + sub * V_LANES), sum[sub]);
+		}
+		FUSED_UNROLL for (size_t sub = 0; sub < SUBS; sub++)
+			v_store(y + i + sub * V_LANES, sum[sub]);
+	}
 }
 
 static void
