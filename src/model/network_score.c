@@ -478,6 +478,7 @@ run_lstm(const score_pass *pass, size_t direction)
 
 			if (count == 0)
 				continue;
+			product.backward = step % 2 == 1;
 			product.start = pass->many ? bias : pass->gates + (row + first) * 4 * at->hidden;
 			memset(product.factor, 0, sizeof(product.factor));
 			if (pass->many)

@@ -82,6 +82,7 @@ typedef struct nn_product
 	size_t panel_bytes; /* from one panel to the next */
 	const real *start;  /* (64 panels) of row r at start + r * ld_start; NULL: zeros */
 	size_t ld_start;    /* 0: the same for all, a bias */
+	bool backward; /* panels from the last to the first: what a step before left in the cache */
 } nn_product;
 
 typedef struct nn_fused_kernels

@@ -14,304 +14,13 @@
 /* The most rows of a tile, and the panels of one with so many rows: the sums fill the registers. */
 #if SIMD_LEVEL == 3
 #define TILE_ROWS 6
-#define TILE_PANELS(rows) ((rows) == 1 ? 4 : (rows) == 2 ? 2 : 1)
+#define TILE_PANELS(rows) ((rows) <= 2 ? 2 : 1)
 #else
 #define TILE_ROWS 3
 #define TILE_PANELS(rows) ((rows) == 1 ? 2 : 1)
 #endif
 
-#ifndef EMOTION_SIMD_FUSED_ONCE
-#define EMOTION_SIMD_FUSED_ONCE
-
-#if defined(__clang__)
-#define FUSED_UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define FUSED_UNROLL _Pragma("GCC unroll 32")
-#endif
-
-/* Keeps v in a register: gcc would rather load it again for every row. */
-#if SIMD_LEVEL >= 2 && defined(__GNUC__) && !defined(__clang__)
-#define FUSED_HOLD(v) __asm__("" : "+v"(v))
-#else
-#define FUSED_HOLD(v) (void) (v)
-#endif
-
-/* Vectors in 16 columns; four of such 16 make a panel. */
-#define FUSED_TABLE(prefix)                                                                        \
-	{                                                                                              \
-		sizeof(prefix##value), prefix##to_values, prefix##multiply, prefix##lstm_step,             \
-			prefix##attend, prefix##add_rows, prefix##pool                                         \
-	}
-
-#define SUBS (NN_FUSED_UNITS / V_LANES)
-#define GROUPS 4
-
-#ifdef EMOTION_DOUBLE
-
-V_INLINE void
-fused_cell(vreal i, vreal f, vreal g, vreal o, vreal *c, vreal *h)
-{
-	*c = v_sigmoid(f) * *c + v_sigmoid(i) * v_tanh(g);
-	*h = v_sigmoid(o) * v_tanh(*c);
-}
-
-#else
-
-/* exp(-x), as in v_sigmoid */
-V_INLINE vreal
-fused_exp_minus(vreal x)
-{
-	vreal r;
-	vreal rounded = v_reduce(v_maximum(v_set(-88), v_minimum(v_set(89), -x)), &r);
-
-	return v_exp_reduced(r) * v_power(rounded);
-}
-
-/* expm1(2x), as in v_tanh */
-V_INLINE vreal
-fused_expm1(vreal x)
-{
-	vreal r;
-	vreal rounded = v_reduce(v_maximum(v_set(-20), v_minimum(v_set(20), x + x)), &r);
-	vreal power = v_power(rounded);
-
-	return v_fma(v_fma(v_polynomial(r) * r, r, r), power, power - v_set(1));
-}
-
-/* sigmoid(x) tanh(y) by one division: 1 / (1 + e) t / (t + 2); an infinite divisor gives 0, as it should */
-V_INLINE vreal
-fused_gated(vreal x, vreal y)
-{
-	vreal t = fused_expm1(y);
-
-	return t / ((fused_exp_minus(x) + v_set(1)) * (t + v_set(2)));
-}
-
-/* No product meets a sum here but by v_fma: compilers contract where they have the instruction. */
-V_INLINE void
-fused_cell(vreal i, vreal f, vreal g, vreal o, vreal *c, vreal *h)
-{
-	*c = *c / (fused_exp_minus(f) + v_set(1)) + fused_gated(i, g);
-	*h = fused_gated(o, *c);
-}
-
-#endif
-
-/* The sum of 16 numbers: halves are added lane by lane until one number is left. */
-V_INLINE real
-fused_sum(vreal *v)
-{
-	for (size_t half = SUBS / 2; half > 0; half /= 2)
-		for (size_t i = 0; i < half; i++)
-			v[i] += v[i + half];
-	return v_sum(v[0]);
-}
-
-/* Integers beside the reals, and bytes on their way to and from them. */
-#ifdef EMOTION_DOUBLE
-typedef int32_t vints;
-
-V_INLINE vints
-fused_ints(const int32_t *p)
-{
-	return *p;
-}
-V_INLINE vreal
-v_from_ints(vints x)
-{
-	return x;
-}
-V_INLINE void
-fused_put_bytes(uint8_t *to, vreal x)
-{
-	*to = (uint8_t) x;
-}
-V_INLINE vreal
-fused_get_bytes(const uint8_t *from)
-{
-	return *from;
-}
-V_INLINE vreal
-fused_units(vreal x, vreal units, real zero)
-{
-	return rint(x * units) + zero;
-}
-V_INLINE real
-fused_largest(vreal v)
-{
-	return v;
-}
-#else
-typedef int32_t vints __attribute__((vector_size(4 * V_LANES)));
-typedef int32_t vints_memory __attribute__((vector_size(4 * V_LANES), aligned(4), may_alias));
-typedef uint8_t vbytes __attribute__((vector_size(V_LANES)));
-typedef uint8_t vbytes_memory __attribute__((vector_size(V_LANES), aligned(1), may_alias));
-
-V_INLINE vints
-fused_ints(const int32_t *p)
-{
-	return *(const vints_memory *) p;
-}
-V_INLINE vreal
-v_from_ints(vints x)
-{
-	return __builtin_convertvector(x, vreal);
-}
-V_INLINE void
-fused_put_bytes(uint8_t *to, vreal x)
-{
-	*(vbytes_memory *) to = __builtin_convertvector((vbits) x, vbytes);
-}
-V_INLINE vreal
-fused_get_bytes(const uint8_t *from)
-{
-	return __builtin_convertvector(*(const vbytes_memory *) from, vreal);
-}
-/* x units to the nearest whole number, and `zero` more, in the low bits of a float (see v_reduce) */
-V_INLINE vreal
-fused_units(vreal x, vreal units, real zero)
-{
-	return v_fma(x, units, v_set(V_ROUND)) + v_set(zero);
-}
-V_INLINE real
-fused_largest(vreal v)
-{
-	real largest = v[0];
-
-	for (int i = 1; i < V_LANES; i++)
-		if (v[i] > largest)
-			largest = v[i];
-	return largest;
-}
-#endif
-
-V_INLINE uint32_t
-fused_word(const uint8_t *bytes)
-{
-	uint32_t word;
-
-	memcpy(&word, bytes, sizeof(word));
-	return word;
-}
-
-/*
- * Products of four bytes and four signed ones per lane, summed, without an instruction for it: those of
- * bytes 0 and 2, and those of 1 and 3, as numbers of 16 bits.
- */
-#if SIMD_LEVEL == 3
-typedef __m512i fused_wide;
-#define FUSED_WIDE(name) _mm512_##name
-#elif SIMD_LEVEL == 2
-typedef __m256i fused_wide;
-#define FUSED_WIDE(name) _mm256_##name
-#elif defined(NN_SIMD_X86)
-typedef __m128i fused_wide;
-#define FUSED_WIDE(name) _mm_##name
-#endif
-
-#ifdef FUSED_WIDE
-
-typedef struct fused_four
-{
-	fused_wide even, odd;
-} fused_four;
-
-V_INLINE fused_four
-fused_four_bytes(const uint8_t *x)
-{
-	fused_wide all = FUSED_WIDE(set1_epi32)((int) fused_word(x));
-
-	return (fused_four){ FUSED_WIDE(srli_epi16)(FUSED_WIDE(slli_epi16)(all, 8), 8),
-						 FUSED_WIDE(srli_epi16)(all, 8) };
-}
-V_INLINE fused_four
-fused_four_weights(const uint32_t *cell)
-{
-	fused_wide all = (fused_wide) fused_ints((const int32_t *) cell);
-
-	return (fused_four){ FUSED_WIDE(srai_epi16)(FUSED_WIDE(slli_epi16)(all, 8), 8),
-						 FUSED_WIDE(srai_epi16)(all, 8) };
-}
-V_INLINE vints
-fused_four_products(fused_four x, fused_four weight)
-{
-	return (vints) FUSED_WIDE(madd_epi16)(x.even, weight.even) +
-		   (vints) FUSED_WIDE(madd_epi16)(x.odd, weight.odd);
-}
-
-#else
-
-typedef struct fused_four
-{
-	vints k[4];
-} fused_four;
-
-V_INLINE fused_four
-fused_four_bytes(const uint8_t *x)
-{
-	vints zero = { 0 };
-
-	return (fused_four){ { zero + x[0], zero + x[1], zero + x[2], zero + x[3] } };
-}
-V_INLINE fused_four
-fused_four_weights(const uint32_t *cell)
-{
-	vints all = fused_ints((const int32_t *) cell);
-	fused_four weight;
-
-	for (int k = 0; k < 4; k++)
-		weight.k[k] = ((all >> 8 * k & 0xff) ^ 0x80) - 0x80;
-	return weight;
-}
-V_INLINE vints
-fused_four_products(fused_four x, fused_four weight)
-{
-	return x.k[0] * weight.k[0] + x.k[1] * weight.k[1] + x.k[2] * weight.k[2] +
-		   x.k[3] * weight.k[3];
-}
-
-#endif
-
-typedef struct fused_pair
-{
-	vreal first, second;
-} fused_pair;
-
-#ifdef EMOTION_DOUBLE
-V_INLINE fused_pair
-fused_split(const uint32_t *cell)
-{
-	nn_bf16 halves[2];
-
-	memcpy(halves, cell, sizeof(halves));
-	return (fused_pair){ v_get_bf16(&halves[0], 1), v_get_bf16(&halves[1], 1) };
-}
-V_INLINE vreal
-fused_rounded(vreal x)
-{
-	nn_bf16 half;
-
-	v_put_bf16(&half, x, 1);
-	return v_get_bf16(&half, 1);
-}
-#else
-typedef uint32_t vbits_memory __attribute__((vector_size(4 * V_LANES), aligned(4), may_alias));
-
-V_INLINE fused_pair
-fused_split(const uint32_t *cell)
-{
-	vbits bits = *(const vbits_memory *) cell;
-
-	return (fused_pair){ (vreal) (bits << 16), (vreal) (bits & v_set_bits(0xffff0000)) };
-}
-V_INLINE vreal
-fused_rounded(vreal x)
-{
-	return v_from_bf16(v_to_bf16(x));
-}
-#endif
-
-#endif /* EMOTION_SIMD_FUSED_ONCE */
+#include "simd_fused_vector.h"
 
 #if FUSED_NUMBERS == 2
 typedef uint8_t FUSED(value);
@@ -547,8 +256,6 @@ FUSED(tiles)(size_t rows, size_t panels, const nn_product *product, size_t row, 
 		TILE(2, 1);
 		TILE(3, 1);
 #if SIMD_LEVEL == 3
-		TILE(1, 3);
-		TILE(1, 4);
 		TILE(2, 2);
 		TILE(4, 1);
 		TILE(5, 1);
@@ -583,10 +290,12 @@ FUSED(height)(size_t left)
 	do                                                                                             \
 	{                                                                                              \
 		size_t panels;                                                                             \
-		for (size_t panel = 0; panel < (product)->panels; panel += panels)                         \
+		for (size_t done = 0; done < (product)->panels; done += panels)                            \
 		{                                                                                          \
 			size_t rows = (m);                                                                     \
-			panels = FUSED(width)(rows, (product)->panels - panel);                                \
+			size_t panel;                                                                          \
+			panels = FUSED(width)(rows, (product)->panels - done);                                 \
+			panel = (product)->backward ? (product)->panels - done - panels : done;                \
 			for (size_t row = 0; row < (m); row += rows)                                           \
 			{                                                                                      \
 				rows = FUSED(height)((m) -row);                                                    \
