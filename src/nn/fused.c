@@ -29,10 +29,10 @@ nn_fused_chosen(nn_numbers numbers)
 		return &nn_fused_avx512vnni;
 #endif
 #ifdef NN_SIMD_X86
-	if (kernels == &nn_kernels_avx512)
-		return &nn_fused_avx512[numbers];
-	if (kernels == &nn_kernels_avx2)
-		return &nn_fused_avx2[numbers];
+	if (kernels == &nn_kernels_avx512 && numbers == NN_REALS)
+		return &nn_fused_avx512;
+	if (kernels != &nn_kernels_baseline)
+		return &nn_fused_avx2[numbers]; /* which AVX-512 includes: see is_supported */
 #endif
 	(void) kernels;
 	return &nn_fused_baseline[numbers];

@@ -120,11 +120,11 @@ extern const nn_bf16_kernels nn_bf16_kernels_avx512;
 /* NULL where the processor lacks bf16 arithmetic, or a smaller instruction set was forced. */
 const nn_bf16_kernels *nn_bf16_kernels_chosen(void);
 
-/* Those of fused.h, by nn_numbers; simd_fused.h holds them. */
+/* Those of fused.h, arrays by nn_numbers; simd_fused.h holds them. */
 extern const nn_fused_kernels nn_fused_baseline[];
 #ifdef NN_SIMD_X86
 extern const nn_fused_kernels nn_fused_avx2[];
-extern const nn_fused_kernels nn_fused_avx512[];
+extern const nn_fused_kernels nn_fused_avx512; /* of reals */
 #endif
 #ifdef NN_SIMD_BF16
 extern const nn_fused_kernels nn_fused_avx512bf16;

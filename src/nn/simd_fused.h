@@ -14,7 +14,8 @@
 /* The most rows of a tile, and the panels of one with so many rows: the sums fill the registers. */
 #if SIMD_LEVEL == 3
 #define TILE_ROWS 6
-#define TILE_PANELS(rows) ((rows) <= 2 ? 2 : 1)
+/* one panel of bytes keeps the multiplier busy, and leaves more of the others in the cache */
+#define TILE_PANELS(rows) ((rows) == 2 || ((rows) == 1 && FUSED_NUMBERS < 2) ? 2 : 1)
 #else
 #define TILE_ROWS 3
 #define TILE_PANELS(rows) ((rows) == 1 ? 2 : 1)

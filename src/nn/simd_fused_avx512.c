@@ -1,6 +1,7 @@
 /*
  * simd_fused_avx512.c
- *	  The kernels of fused.h for AVX-512 (F, DQ, BW, VL).
+ *	  The kernels of fused.h for AVX-512 (F, DQ, BW, VL): of reals. Halves and bytes take an
+ *	  instruction of their own, or AVX2.
  */
 #include "simd.h"
 
@@ -24,21 +25,8 @@
 #define FUSED_NUMBERS 0
 #define FUSED(name) fused_reals_##name
 #include "simd_fused.h"
-#undef FUSED_NUMBERS
-#undef FUSED
 
-#define FUSED_NUMBERS 1
-#define FUSED(name) fused_halves_##name
-#include "simd_fused.h"
-#undef FUSED_NUMBERS
-#undef FUSED
-
-#define FUSED_NUMBERS 2
-#define FUSED(name) fused_bytes_##name
-#include "simd_fused.h"
-
-const nn_fused_kernels nn_fused_avx512[] = { FUSED_TABLE(fused_reals_), FUSED_TABLE(fused_halves_),
-											 FUSED_TABLE(fused_bytes_) };
+const nn_fused_kernels nn_fused_avx512 = FUSED_TABLE(fused_reals_);
 
 #if defined(__clang__)
 #pragma clang attribute pop

@@ -187,13 +187,10 @@ fused_word(const uint8_t *bytes)
  * Products of four bytes and four signed ones per lane, summed, without an instruction for it: those of
  * bytes 0 and 2, and those of 1 and 3, as numbers of 16 bits.
  */
-#if SIMD_LEVEL == 3
-typedef __m512i fused_wide;
-#define FUSED_WIDE(name) _mm512_##name
-#elif SIMD_LEVEL == 2
+#if SIMD_LEVEL == 2
 typedef __m256i fused_wide;
 #define FUSED_WIDE(name) _mm256_##name
-#elif defined(NN_SIMD_X86)
+#elif SIMD_LEVEL == 0 && defined(NN_SIMD_X86)
 typedef __m128i fused_wide;
 #define FUSED_WIDE(name) _mm_##name
 #endif

@@ -545,12 +545,12 @@ enum
 	ROWS = 14
 };
 
-/* AVX-512 with an instruction for cells and without: the same bits. */
+/* With an instruction for cells and without: the same bits. */
 static void
 test_instruction(nn_numbers numbers, const nn_fused_kernels *with)
 {
 	static const real state_scale = NN_STATE_SCALE;
-	const nn_fused_kernels *without = &nn_fused_avx512[numbers];
+	const nn_fused_kernels *without = &nn_fused_avx2[numbers];
 	size_t depth = nn_cell_depth(numbers), width = CELLS * depth, columns = PANELS * 64;
 	size_t ld = (width + 15) / 16 * 16;
 	char *panels = allocate(PANELS * CELLS * 64, 4);
@@ -584,7 +584,8 @@ test_instruction(nn_numbers numbers, const nn_fused_kernels *with)
 								   PANELS,
 								   CELLS * 64 * 4,
 								   start,
-								   0 };
+								   0,
+								   rows % 2 == 1 };
 
 			draw_state = state;
 			for (size_t r = 0; r < rows; r++)
