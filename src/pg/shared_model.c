@@ -180,6 +180,8 @@ RemoveUnused(void)
 	DIR *directory = AllocateDir(PG_STAT_TMP_DIR);
 	struct dirent *entry;
 
+	if (directory == NULL)
+		return; /* as making a file there will say */
 	while ((entry = ReadDirExtended(directory, PG_STAT_TMP_DIR, LOG)) != NULL)
 	{
 		char path[MAXPGPATH];
@@ -194,8 +196,7 @@ RemoveUnused(void)
 					   : lstat(path, &found) == 0 && found.st_mtime < time(NULL) - UNUSED_SECONDS)
 			(void) unlink(path);
 	}
-	if (directory != NULL)
-		FreeDir(directory);
+	FreeDir(directory);
 }
 
 static void
