@@ -1,9 +1,8 @@
 /*
  * test_model_image.c
  *	  Images of models: they score as the model does, bit by bit, and damaged ones are refused.
- *
- * also: double
  */
+/* also: double */
 #include "check.h"
 #include "sample_model.h"
 
