@@ -66,13 +66,12 @@ MakePath(char path[MAXPGPATH], const uint8 sha256[SHA256_BYTES])
 }
 
 /*
- * Whether it is a name of ours: *hex is where its hash stands, *maker the process that is making it,
- * or 0 when it is whole.
+ * Whether it is a name of ours: *hex is where its hash stands, *kind that of the image, *maker the
+ * process that is making it, or 0 when it is whole.
  */
 static bool
-ParseName(const char *name, const char **hex, int *maker)
+ParseName(const char *name, const char **hex, unsigned int *kind, int *maker)
 {
-	unsigned int kind;
 	int length = 0;
 
 	if (strncmp(name, FILE_PREFIX, strlen(FILE_PREFIX)) != 0)
@@ -82,7 +81,7 @@ ParseName(const char *name, const char **hex, int *maker)
 		return false;
 	name = *hex + HEX_BYTES;
 	*maker = 0;
-	if (sscanf(name, ".%8x%n", &kind, &length) != 1)
+	if (sscanf(name, ".%8x%n", kind, &length) != 1)
 		return false;
 	name += length;
 	return *name == '\0' || (sscanf(name, ".%d%n", maker, &length) == 1 && *maker > 0 &&
@@ -173,7 +172,7 @@ OpenSharedModel(const ModelRow *row, MemoryContext context)
 
 /* ---- removing ------------------------------------------------------------------------------------ */
 
-/* Remove what a maker that is gone left, and what nobody used for long. */
+/* Remove what makers that are gone left, what another version of the library made, and what nobody used for long. */
 static void
 RemoveUnused(void)
 {
@@ -187,13 +186,19 @@ RemoveUnused(void)
 		char path[MAXPGPATH];
 		const char *hex;
 		struct stat found;
+		unsigned int kind;
 		int maker;
+		bool unused;
 
-		if (!ParseName(entry->d_name, &hex, &maker))
+		if (!ParseName(entry->d_name, &hex, &kind, &maker))
 			continue;
 		snprintf(path, MAXPGPATH, PG_STAT_TMP_DIR "/%s", entry->d_name);
-		if (maker != 0 ? maker == MyProcPid || BackendPidGetProc(maker) == NULL
-					   : lstat(path, &found) == 0 && found.st_mtime < time(NULL) - UNUSED_SECONDS)
+		if (maker != 0)
+			unused = maker == MyProcPid || BackendPidGetProc(maker) == NULL;
+		else
+			unused = kind != model_image_kind() ||
+					 (lstat(path, &found) == 0 && found.st_mtime < time(NULL) - UNUSED_SECONDS);
+		if (unused)
 			(void) unlink(path);
 	}
 	FreeDir(directory);
@@ -351,12 +356,14 @@ emotion_shared_models(PG_FUNCTION_ARGS)
 		char path[MAXPGPATH];
 		const char *hex;
 		struct stat found;
+		unsigned int kind;
 		int maker;
 		Datum values[3];
 		bool nulls[3] = { false, false, false };
 
 		snprintf(path, MAXPGPATH, PG_STAT_TMP_DIR "/%s", entry->d_name);
-		if (!ParseName(entry->d_name, &hex, &maker) || maker != 0 || lstat(path, &found) != 0)
+		if (!ParseName(entry->d_name, &hex, &kind, &maker) || maker != 0 ||
+			lstat(path, &found) != 0)
 			continue;
 		values[0] = PointerGetDatum(cstring_to_text_with_len(hex, HEX_BYTES));
 		values[1] = Int64GetDatum((int64) found.st_size);
