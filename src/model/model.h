@@ -11,6 +11,7 @@
 #include "config.h"
 #include "embedding.h"
 #include "network.h"
+#include "network_score.h"
 
 /* The most members of an ensemble, and teachers of a training. */
 #define MODEL_MAX_MEMBERS 64
@@ -25,14 +26,14 @@ typedef struct model
 	text_vocabulary *vocabulary;
 	real *embedding; /* (V + K, E): words, then buckets of n-grams; NULL when in_place */
 	real *dense;
+	nn_numbers numbers;  /* what it is computed with: see network_score.h */
+	const void *panels;  /* its weights laid out for scoring; NULL: network_forward scores */
+	void *panels_memory; /* what holds them, or NULL */
 
 	/* Only to score with: rows of the embedding are read where the file or the image has them. */
 	bool in_place;
 	embedding_table table;
 	bool borrowed; /* by an image, which has dense and the table's scales, too */
-
-	/* What the image has for scoring besides (model_image.c), aligned as it is; or NULL. */
-	const void *panels;
 
 	/*
 	 * An ensemble, whose score is the weighted mean of its members', has no network and no

@@ -438,6 +438,28 @@ read_embedding(model *model, const table tables[2], em_status *status)
 	return code;
 }
 
+nn_numbers
+model_file_numbers(tensor_type type)
+{
+	return type == TENSOR_F32 ? NN_REALS : type == TENSOR_I8 ? NN_BYTES : NN_HALVES;
+}
+
+static em_code
+lay_out_panels(model *model, em_status *status)
+{
+	char *memory = em_allocate_array(
+		model->allocator, network_panels_size(&model->layout, model->numbers) + NN_ALIGNMENT, 1);
+	void *aligned;
+
+	if (memory == NULL)
+		return em_fail(status, EM_OUT_OF_MEMORY, "out of memory");
+	aligned = memory + (NN_ALIGNMENT - (uintptr_t) memory % NN_ALIGNMENT) % NN_ALIGNMENT;
+	network_panels_fill(&model->layout, model->numbers, model->dense, aligned);
+	model->panels = aligned;
+	model->panels_memory = memory;
+	return EM_OK;
+}
+
 static em_code
 read_weights(model *model, const safetensors *file, em_status *status)
 {
@@ -477,7 +499,10 @@ read_weights(model *model, const safetensors *file, em_status *status)
 		end = wanted->offset + wanted->elements;
 	}
 	memset(model->dense + end, 0, (layout->dense - end) * sizeof(real));
-	return code == EM_OK ? read_embedding(model, tables, status) : code;
+	if (code == EM_OK)
+		code = read_embedding(model, tables, status);
+	model->numbers = model_file_numbers(tables[0].weight->type);
+	return code == EM_OK ? lay_out_panels(model, status) : code;
 }
 
 static em_code read_ensemble(model *model, const safetensors *file, em_status *status);
@@ -616,6 +641,7 @@ model_free(model *model)
 	if (model->vocabulary != NULL)
 		text_vocabulary_free(model->vocabulary);
 	em_release(allocator, model->embedding);
+	em_release(allocator, model->panels_memory);
 	if (!model->borrowed)
 	{
 		em_release(allocator, model->dense);

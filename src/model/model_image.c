@@ -56,24 +56,7 @@ typedef struct image_header
 uint32_t
 model_image_kind(void)
 {
-	return IMAGE_FORMAT;
-}
-
-/* ---- what the kernels want --------------------------------------------------------------- */
-
-/* Bytes of the dense weights as the kernels that score want them laid out; 0: as they are. */
-static size_t
-panels_size(const model *model)
-{
-	(void) model;
-	return 0;
-}
-
-static void
-write_panels(const model *model, uint8_t *out)
-{
-	(void) model;
-	(void) out;
+	return (uint32_t) IMAGE_FORMAT << 16 | NETWORK_PANELS_VERSION;
 }
 
 /* ---- the checksum --------------------------------------------------------------------------- */
@@ -220,9 +203,9 @@ put_model(image_writer *writer, const model *model)
 	if (place != NULL)
 		(void) text_vocabulary_lay_out(model->vocabulary, place);
 	record.dense = put(writer, model->dense, layout->dense * sizeof(real));
-	record.panels = take(writer, panels_size(model), &place);
+	record.panels = take(writer, network_panels_size(layout, model->numbers), &place);
 	if (place != NULL)
-		write_panels(model, place);
+		network_panels_fill(layout, model->numbers, model->dense, place);
 	record.words = put_rows(writer, &model->table.words, layout->vocabulary, layout->embedding);
 	if (layout->buckets > 0)
 		record.subwords =
@@ -420,12 +403,13 @@ open_network(const image_reader *reader, const image_record *record, model *mode
 						 &model->table.subwords);
 	if (code != EM_OK)
 		return code;
+	model->numbers = model_file_numbers(model->table.words.type);
 	dense = find_sized(reader, record->dense, (uint64_t) layout->dense * sizeof(real));
-	panels = find_sized(reader, record->panels, panels_size(model));
+	panels = find_sized(reader, record->panels, network_panels_size(layout, model->numbers));
 	if (dense == NULL || panels == NULL)
 		return damaged(reader, "the size of its weights");
 	model->dense = (real *) (uintptr_t) dense;
-	model->panels = record->panels.size > 0 ? panels : NULL;
+	model->panels = panels;
 	return EM_OK;
 }
 

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "../nn/activation.h"
-#include "../nn/matmul.h"
+#include "../nn/layers.h"
 #include "bags.h"
 #include "lane.h"
 #include "soft_targets.h"
@@ -16,24 +16,19 @@
 #define BATCH_SEQUENCES 256
 #define BATCH_ROWS 6144
 
-/*
- * Tokens that are worth loading OpenBLAS for: it takes some ten milliseconds and some hundred
- * kilobytes, which a connection that scores a short text and goes should not pay.
- */
-#define BLAS_ROWS 512
-
 struct scorer
 {
 	const em_allocator *allocator;
 	const network_layout *layout;
 	network_weights weights;
-	const embedding_table *table;      /* NULL: weights.embedding */
+	const embedding_table *table; /* NULL: weights.embedding */
+	nn_numbers numbers;
+	const void *panels;                /* NULL: network_forward scores */
 	const text_vocabulary *vocabulary; /* NULL: bare */
 	nn_pool *pool;
 	size_t lane_count;
 	lane *lanes;
 	struct lane_task *tasks; /* (lane_count) */
-	size_t rows;             /* tokens scored before OpenBLAS was asked for; BLAS_ROWS: it was */
 	text_tokens tokens;
 	bag_list unknown; /* of a call's texts, when the network has n-grams */
 
@@ -69,7 +64,9 @@ typedef struct lane_task
 	lane *lane;
 	const uint32_t *order; /* the batch's texts, numbers of the caller's */
 	real *logits;          /* (B, L) */
-	network_pass pass;
+	real *vectors;         /* (U, E), unless network_forward scores */
+	real *pooled;          /* (B, 2H) */
+	real *attention;       /* (N) */
 } lane_task;
 
 #define GROW(scorer, array, wanted)                                                                \
@@ -154,12 +151,13 @@ scorer_create_on(const em_allocator *allocator, const model *model, nn_pool *poo
 	if (model->member_count > 0)
 		return create_ensemble(allocator, model, pool, out, status);
 	code = scorer_create_bare(allocator, &model->layout, weights, pool, out, status);
-	if (code == EM_OK)
-	{
-		(*out)->vocabulary = model->vocabulary;
-		(*out)->table = model->in_place ? &model->table : NULL;
-	}
-	return code;
+	if (code != EM_OK)
+		return code;
+	(*out)->vocabulary = model->vocabulary;
+	(*out)->table = model->in_place ? &model->table : NULL;
+	(*out)->numbers = model->numbers;
+	(*out)->panels = model->panels;
+	return EM_OK;
 }
 
 em_code
@@ -245,21 +243,6 @@ scorer_trim(scorer *scorer, size_t limit)
 	GIVE_BACK(scorer, member_scores);
 }
 
-/*
- * Before a batch of so many tokens, in the main thread: our own kernels serve until OpenBLAS is worth
- * its loading, and where there is none.
- */
-static void
-load_blas(scorer *scorer, size_t rows)
-{
-	/* bare ones train: whoever trains has loaded it */
-	if (scorer->vocabulary == NULL || scorer->rows >= BLAS_ROWS)
-		return;
-	scorer->rows += rows;
-	if (scorer->rows >= BLAS_ROWS)
-		(void) nn_blas_load(NULL);
-}
-
 /* scorer->order = the sequences by falling length (counting sort, stable) */
 static em_code
 sort_by_length(scorer *scorer, const nn_sequence *sequences, size_t n, em_status *status)
@@ -304,6 +287,45 @@ batch_size(const scorer *scorer, const nn_sequence *sequences, size_t first, siz
 	return size;
 }
 
+/* Bytes that a task takes from its lane. */
+static size_t
+task_room(const scorer *scorer, const nn_packed *batch)
+{
+	const network_layout *layout = scorer->layout;
+	size_t logits = nn_arena_room(batch->sequences * layout->labels, sizeof(real));
+
+	if (scorer->panels == NULL)
+		return logits + network_workspace(layout, batch, NULL);
+	return logits + network_score_workspace(layout, scorer->numbers, batch) +
+		   nn_arena_room(batch->distinct * layout->embedding, sizeof(real)) +
+		   nn_arena_room(batch->sequences * 2 * layout->hidden, sizeof(real)) +
+		   nn_arena_room(batch->rows, sizeof(real));
+}
+
+/* Logits, pooled vectors and attention of a task's batch. */
+static void
+compute(const scorer *scorer, lane_task *task)
+{
+	const network_layout *layout = scorer->layout;
+	const nn_packed *batch = &task->lane->packer.batch;
+	network_pass pass;
+
+	if (scorer->panels == NULL)
+	{
+		network_forward(layout, &scorer->weights, batch, NULL, &task->lane->arena, &pass,
+						task->logits);
+		task->pooled = pass.pooled;
+		task->attention = pass.attention;
+		return;
+	}
+	if (scorer->table != NULL)
+		embedding_gather(scorer->table, batch, task->vectors);
+	else
+		nn_embedding(batch, layout->embedding, scorer->weights.embedding, task->vectors);
+	network_score(layout, scorer->numbers, scorer->panels, batch, task->vectors, &task->lane->arena,
+				  task->logits, task->pooled, task->attention);
+}
+
 /* Pack `size` sorted texts into a lane and give it the memory its pass will take. */
 static em_code
 prepare_task(scorer *scorer, lane_task *task, const nn_sequence *sequences, const uint32_t *order,
@@ -318,15 +340,17 @@ prepare_task(scorer *scorer, lane_task *task, const nn_sequence *sequences, cons
 	code = nn_pack(&lane->packer, chosen, size, status);
 	if (code != EM_OK)
 		return code;
-	load_blas(scorer, lane->packer.batch.rows);
-	code = lane_reserve(lane,
-						network_workspace(scorer->layout, &lane->packer.batch, NULL) +
-							nn_arena_room(size * scorer->layout->labels, sizeof(real)),
-						status);
+	code = lane_reserve(lane, task_room(scorer, &lane->packer.batch), status);
 	if (code != EM_OK)
 		return code;
 	task->order = order;
 	task->logits = nn_arena_take(&lane->arena, size * scorer->layout->labels, sizeof(real));
+	if (scorer->panels == NULL)
+		return EM_OK;
+	task->vectors = nn_arena_take(
+		&lane->arena, lane->packer.batch.distinct * scorer->layout->embedding, sizeof(real));
+	task->pooled = nn_arena_take(&lane->arena, size * 2 * scorer->layout->hidden, sizeof(real));
+	task->attention = nn_arena_take(&lane->arena, lane->packer.batch.rows, sizeof(real));
 	return EM_OK;
 }
 
@@ -346,17 +370,12 @@ run_task(void *context, size_t index)
 	size_t labels = run->scorer->layout->labels;
 	size_t width = 2 * run->scorer->layout->hidden;
 
-	if (run->scorer->table != NULL)
-		network_forward_table(run->scorer->layout, run->scorer->table, run->scorer->weights.dense,
-							  batch, &task->lane->arena, &task->pass, task->logits);
-	else
-		network_forward(run->scorer->layout, &run->scorer->weights, batch, NULL, &task->lane->arena,
-						&task->pass, task->logits);
+	compute(run->scorer, task);
 	if (run->features != NULL)
 		for (size_t b = 0; b < batch->sequences; b++)
 			for (size_t i = 0; i < width; i++)
 				run->features[task->order[batch->order[b]] * width + i] =
-					(float) task->pass.pooled[b * width + i];
+					(float) task->pooled[b * width + i];
 	if (run->scores == NULL)
 		return;
 	nn_sigmoid(batch->sequences * labels, task->logits, task->logits);
@@ -632,7 +651,7 @@ explain_network(scorer *scorer, em_slice text, int label, float *scores, model_a
 			scores[i] = (float) score;
 		}
 	for (size_t i = 0; i < count; i++)
-		scorer->weight[i] = (float) task->pass.attention[i];
+		scorer->weight[i] = (float) task->attention[i];
 
 	if (label >= 0)
 	{

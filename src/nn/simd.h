@@ -16,6 +16,7 @@
 
 #include "activation.h"
 #include "bf16.h"
+#include "fused.h"
 #include "negative.h"
 #include "transformer.h"
 
@@ -23,7 +24,7 @@
 #define NN_SIMD_X86 1
 #endif
 
-/* Compilers that know AVX512_BF16: gcc 10, clang 9. */
+/* Compilers that know AVX512_BF16, and so AVX512_VNNI: gcc 10, clang 9. */
 #if defined(NN_SIMD_X86) && defined(__clang__)
 #if __has_builtin(__builtin_ia32_dpbf16ps_512)
 #define NN_SIMD_BF16 1
@@ -170,6 +171,18 @@ extern const nn_int8_kernels nn_int8_kernels_vnni;
 #endif
 
 const nn_int8_kernels *nn_int8_kernels_chosen(void);
+
+
+/* Those of fused.h, arrays by nn_numbers; simd_fused.h holds them. */
+extern const nn_fused_kernels nn_fused_baseline[];
+#ifdef NN_SIMD_X86
+extern const nn_fused_kernels nn_fused_avx2[];
+extern const nn_fused_kernels nn_fused_avx512; /* of reals */
+#endif
+#ifdef NN_SIMD_BF16
+extern const nn_fused_kernels nn_fused_avx512bf16;
+extern const nn_fused_kernels nn_fused_avx512vnni;
+#endif
 
 /* Philox4x32-10: the multipliers, and what each round adds to the key. */
 #define NN_PHILOX_M0 UINT32_C(0xD2511F53)

@@ -303,11 +303,41 @@ v_store_part(real *p, vreal v, size_t count)
 		p[i] = v[i];
 }
 
+#ifndef SIMD_EXACT_FMA
+
 V_INLINE vreal
 v_fma(vreal a, vreal b, vreal c)
 {
 	return a * b + c;
 }
+
+#elif defined(__FP_FAST_FMAF)
+
+V_INLINE vreal
+v_fma(vreal a, vreal b, vreal c)
+{
+	vreal sum;
+
+	for (int i = 0; i < V_LANES; i++)
+		sum[i] = __builtin_fmaf(a[i], b[i], c[i]);
+	return sum;
+}
+
+#else
+
+/* A product is exact in double; that the sum is rounded twice shows in one of 2^28. */
+V_INLINE vreal
+v_fma(vreal a, vreal b, vreal c)
+{
+	typedef double vdouble __attribute__((vector_size(8 * V_LANES)));
+
+	return __builtin_convertvector(__builtin_convertvector(a, vdouble) *
+										   __builtin_convertvector(b, vdouble) +
+									   __builtin_convertvector(c, vdouble),
+								   vreal);
+}
+
+#endif
 
 /* a where the comparison held, b elsewhere */
 V_INLINE vreal
