@@ -22,7 +22,7 @@ struct scorer
 	const network_layout *layout;
 	network_weights weights;
 	nn_numbers numbers;
-	const void *panels; /* NULL: network_forward scores */
+	const void *panels;                /* NULL: network_forward scores */
 	const text_vocabulary *vocabulary; /* NULL: bare */
 	nn_pool *pool;
 	size_t lane_count;
