@@ -2,9 +2,9 @@
  * bench_network.c
  *	  How fast the bundled model scores the texts of GoEmotions dev, from token ids (the network
  *	  alone) and from texts: many at once on one thread and two, one at a time; its operations as
- *	  a fraction of what OpenBLAS's sgemm reaches in the same run. And how far apart the scores of
- *	  each instruction set are, of one text and of many, and of float throughout, with what each
- *	  is worth (macro ROC-AUC).
+ *	  a fraction of what OpenBLAS's sgemm reaches in the same run. And for each rule of arithmetic
+ *	  (fused.h) on each instruction set: texts/s, what the scores are worth (macro ROC-AUC), how far they
+ *	  are from those of float throughout, and those of one text from those of many.
  *
  *	  make -f test/plain.mk bench && EMOTION_DATA=... build/bench/bench_network [avx2]
  */
@@ -289,55 +289,83 @@ difference(const float *a, const float *b, size_t cells)
 	return largest;
 }
 
-/* The kernels of this machine, of smaller ones, and float throughout, as training computes. */
+/* Scores of all texts, what they are worth, how far from float, and from those of texts one by one. */
 static void
-measure_agreement(const model *model, const nn_bags *bags)
+measure_scores(scorer *scorer, const model *model, const nn_bags *bags, const char *name,
+			   const char *set, float *reference, float *scores)
 {
-	static const char *const sets[] = { NULL, "avx2", "baseline", "float" };
 	size_t labels = model->layout.labels;
 	size_t cells = count * labels;
-	float *first = malloc(cells * sizeof(float)), *scores = malloc(cells * sizeof(float)),
-		  *alone = malloc(cells * sizeof(float));
-	network_weights weights = { model->embedding, model->dense };
+	data_label_metrics own[MODEL_MAX_LABELS];
+	data_metrics metrics = { .label = own };
+	double best = 1e9, apart = 0;
+	float alone[MODEL_MAX_LABELS];
 	em_status status;
 
-	if (first == NULL || scores == NULL || alone == NULL)
-		exit(1);
-	printf("%-10s %13s %16s %14s\n", "", "macro ROC-AUC", "to this machine", "one to many");
-	for (size_t s = 0; s < sizeof(sets) / sizeof(sets[0]); s++)
+	must(scorer_use_bags(scorer, bags, &status), &status);
+	for (int trial = 0; trial < TRIALS; trial++)
 	{
-		bool bare = sets[s] != NULL && strcmp(sets[s], "float") == 0;
-		data_label_metrics own[MODEL_MAX_LABELS];
-		data_metrics metrics = { .label = own };
-		scorer *scorer;
+		double start = now();
 
-		if (!nn_simd_force(bare ? NULL : sets[s]))
-			continue;
-		must(bare ? scorer_create_bare(&allocator, &model->layout, weights, NULL, &scorer, &status)
-				  : scorer_create(&allocator, model, &scorer, &status),
-			 &status);
-		must(scorer_use_bags(scorer, bags, &status), &status);
 		must(scorer_run_ids(scorer, sequences, count, scores, NULL, NULL, &status), &status);
-		for (size_t i = 0; i < count; i += 7)
-			must(scorer_run_ids(scorer, &sequences[i], 1, alone + i * labels, NULL, NULL, &status),
-				 &status);
-		for (size_t i = 0; i < count; i++)
-			if (i % 7 > 0)
-				memcpy(alone + i * labels, scores + i * labels, labels * sizeof(float));
-		if (s == 0)
-			memcpy(first, scores, cells * sizeof(float));
-		must(data_metrics_compute(&allocator, count, (uint32_t) labels, scores, truth,
-								  model->thresholds, &metrics, &status),
-			 &status);
-		printf("%-10s %13.5f %16.1e %14.1e\n", s == 0 ? nn_simd_name() : sets[s],
-			   metrics.macro_roc_auc, difference(first, scores, cells),
-			   difference(alone, scores, cells));
-		scorer_free(scorer);
+		best = fmin(best, now() - start);
+	}
+	for (size_t i = 0; i < count; i += 7)
+	{
+		must(scorer_run_ids(scorer, &sequences[i], 1, alone, NULL, NULL, &status), &status);
+		apart = fmax(apart, difference(alone, scores + i * labels, labels));
+	}
+	must(data_metrics_compute(&allocator, count, (uint32_t) labels, scores, truth,
+							  model->thresholds, &metrics, &status),
+		 &status);
+	printf("  %-7s %-9s %8.0f %14.5f %10.1e %13.1e\n", name, set, (double) count / best,
+		   metrics.macro_roc_auc, difference(reference, scores, cells), apart);
+}
+
+/* By each rule of arithmetic on each instruction set, and as training computes. */
+static void
+measure_rules(const model *model, const nn_bags *bags)
+{
+	static const char *const sets[] = { "avx512", "avx2", "baseline" };
+	static const char *const rules[] = { "reals", "halves", "bytes" };
+	size_t cells = count * model->layout.labels;
+	float *reference = malloc(cells * sizeof(float)), *scores = malloc(cells * sizeof(float));
+	network_weights weights = { model->embedding, model->dense };
+	scorer *scorer;
+	em_status status;
+
+	if (reference == NULL || scores == NULL)
+		exit(1);
+	printf("%19s %8s %14s %10s %13s\n", "", "texts/s", "macro ROC-AUC", "to float", "one to many");
+	must(scorer_create_bare(&allocator, &model->layout, weights, NULL, &scorer, &status), &status);
+	must(scorer_use_bags(scorer, bags, &status), &status);
+	must(scorer_run_ids(scorer, sequences, count, reference, NULL, NULL, &status), &status);
+	measure_scores(scorer, model, bags, "float", nn_simd_name(), reference, scores);
+	scorer_free(scorer);
+	for (nn_numbers rule = NN_REALS; rule <= NN_BYTES; rule++)
+	{
+		size_t size = network_panels_size(&model->layout, rule);
+		struct model other = *model;
+		void *panels = aligned_alloc(NN_ALIGNMENT, size);
+
+		if (panels == NULL)
+			exit(1);
+		network_panels_fill(&model->layout, rule, model->dense, panels);
+		other.numbers = rule;
+		other.panels = panels;
+		for (size_t s = 0; s < sizeof(sets) / sizeof(sets[0]); s++)
+		{
+			if (!nn_simd_force(sets[s]))
+				continue;
+			must(scorer_create(&allocator, &other, &scorer, &status), &status);
+			measure_scores(scorer, &other, bags, rules[rule], sets[s], reference, scores);
+			scorer_free(scorer);
+		}
+		free(panels);
 	}
 	nn_simd_force(NULL);
-	free(first);
+	free(reference);
 	free(scores);
-	free(alone);
 }
 
 int
@@ -367,6 +395,6 @@ main(int argc, char **argv)
 		   (double) tokens / (double) count, nominal(&model->layout) * 1e-6);
 	measure_many(model, &bags.bags, peak);
 	measure_one(model, &bags.bags);
-	measure_agreement(model, &bags.bags);
+	measure_rules(model, &bags.bags);
 	return 0;
 }

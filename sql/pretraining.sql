@@ -47,12 +47,12 @@ SELECT emotion_label_names('cue_mood@1'), lineage -> 'options' -> 'base' AS base
 SELECT name, configuration -> 'hidden' AS hidden, configuration -> 'dropout_pooled' AS dropout_pooled FROM emotion.model WHERE name IN ('cue_words', 'cue_mood') ORDER BY name;
 
 -- Labels that both have begin as they were, in whatever order: without a step, with the base's scores.
-CALL emotion_train('cue_still', 'post', options('"base": "cue_mood@1", "labels": ["fear", "joy", "anger"], "learning_rate": 0, "storage": "f32"', :'tune'));
+CALL emotion_train('cue_still', 'post', options('"base": "cue_mood@1", "labels": ["fear", "joy", "anger"], "learning_rate": 0', :'tune'));
 SELECT text, bool_and(abs(emotion_score(text, label, 'cue_still@1') - emotion_score(text, label, 'cue_mood@1')) < 1e-6) AS as_base
 FROM (VALUES ('what about the picnic'), ('i was furious'), ('')) AS t (text), unnest('{joy,anger,fear}'::text[]) AS label GROUP BY text ORDER BY text;
 -- One that is new begins at how frequent it is.
 CALL emotion_train('cue_still', $$SELECT text || ' anew' AS text, labels || CASE WHEN id % 10 = 0 THEN '{rare}'::text[] ELSE '{}' END AS labels FROM post$$,
-	options('"base": "cue_mood@1", "learning_rate": 0, "storage": "f32"', :'tune'));
+	options('"base": "cue_mood@1", "learning_rate": 0', :'tune'));
 SELECT abs(emotion_score('i was furious', 'anger', 'cue_still@2') - emotion_score('i was furious', 'anger', 'cue_mood@1')) < 1e-6 AS as_base,
 	emotion_score('i was furious', 'rare', 'cue_still@2') BETWEEN 0.03 AND 0.3 AS as_frequent,
 	emotion_score('anew', 'joy', 'cue_still@2') = emotion_score('xxx', 'joy', 'cue_still@2') AS new_words_stay_unknown;

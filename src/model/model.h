@@ -107,7 +107,10 @@ em_code model_check_labels(const em_slice *labels, size_t count, em_status *stat
  */
 char **model_copy_labels(const em_allocator *allocator, const em_slice *labels, size_t count);
 
-/* How the embedding is kept in a file; all else is F32, or, with MODEL_I8, F16. */
+/*
+ * How the embedding is kept in a file, and so what the model is scored with (network_score.h); all
+ * else is F32, or, with MODEL_I8, F16.
+ */
 typedef enum model_precision
 {
 	MODEL_F32,

@@ -155,7 +155,11 @@ put_column(const filling *to, size_t column, const real *from, size_t pieces, si
 	real largest = 0;
 
 	for (size_t i = 0; to->numbers == NN_BYTES && i < pieces * length; i++)
-		largest = largest > fabs(from[i]) ? largest : (real) fabs(from[i]);
+	{
+		real size = from[i] < 0 ? -from[i] : from[i];
+
+		largest = largest > size ? largest : size;
+	}
 	if (to->numbers == NN_BYTES)
 		to->scale[column] = largest < NN_LEAST_SCALED ? 0 : largest / NN_STATE_UNITS;
 	for (size_t piece = 0; piece < pieces; piece++)
@@ -165,7 +169,7 @@ put_column(const filling *to, size_t column, const real *from, size_t pieces, si
 
 			if (to->numbers == NN_BYTES)
 			{
-				x = to->scale[column] > 0 ? (real) rint(x / to->scale[column]) : 0;
+				x = to->scale[column] > 0 ? (real) rint((double) (x / to->scale[column])) : 0;
 				to->correction[column] -= to->zero * (int32_t) x;
 			}
 			nn_panel_put(to->numbers, to->panels, to->panel_bytes, piece * padded + i, column, x);

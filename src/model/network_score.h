@@ -3,12 +3,12 @@
  *	  The forward pass of scoring: what network_forward computes without dropout, from weights that
  *	  are laid out for it once.
  *
- * Its numbers (nn_numbers in fused.h) are part of what a model is: a model whose embedding
- * is stored in F32 is computed in reals; any other is *defined* as computed with halves, that is with
- * the weights of convolution, LSTM and attention, the words' vectors, the outputs of the
- * convolution and the LSTM's states rounded to bf16, and all sums, gates, softmax and the last layer
- * in float. The same text then has the same score on every instruction set and in every
- * batch, but for the last bits of attention's softmax.
+ * Its numbers (nn_numbers in fused.h) are part of what a model is, by how its embedding is stored: F32
+ * is computed in reals, I8 in bytes, the others in halves. With halves and bytes a model is
+ * *defined* as computed with these factors rounded: the weights of convolution, LSTM and attention, the
+ * words' vectors, the outputs of the convolution and the LSTM's states (which are also what is
+ * pooled); sums, gates, softmax and the last layer are reals. The same text then has the same score in
+ * every batch, and on every instruction set but for the last bits.
  *
  * Letters as in network.h.
  */

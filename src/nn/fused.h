@@ -12,9 +12,10 @@
  *
  * Products of bytes are summed as integers. Else each sum is a chain of fused multiply-adds in
  * real, in the order of k but that of a pair of halves (2p, 2p + 1) the second comes first, as VDPBF16PS
- * has it. Either way, whatever the instruction set and the number of rows, a sum has the same
- * bits. So have the functions between products, so that no rounding of factors can turn a last bit
- * into a large one. (What VDPBF16PS makes of numbers below FLT_MIN, 0, is not followed.)
+ * has it. So a sum has the same bits whatever the number of rows, and of bytes and halves
+ * whatever the instruction set. The functions between products have, too, so that no rounding of factors can
+ * turn a last bit into a large one. (Not followed is what VDPBF16PS makes of numbers below FLT_MIN, 0; and
+ * sums of reals are not fused where the processor cannot.)
  *
  * Values: rows of numbers on their way into a product, `value` bytes each, as the kernels like
  * them; those of bytes are units above a zero. A cell: what is multiplied at once for a column, `depth`

@@ -23,6 +23,17 @@
 
 #include "simd_fused_vector.h"
 
+/*
+ * Of sums of products: a product of halves is exact, so that it needs no fused multiply-add, and reals do
+ * without where there is none.
+ */
+#undef FUSED_FMA
+#if SIMD_LEVEL == 0
+#define FUSED_FMA(a, b, c) ((a) * (b) + (c))
+#else
+#define FUSED_FMA(a, b, c) v_fma(a, b, c)
+#endif
+
 #if FUSED_NUMBERS == 2
 typedef uint8_t FUSED(value);
 typedef uint32_t FUSED(cell);
@@ -125,9 +136,10 @@ FUSED(tile)(const size_t rows, const size_t panels, const nn_product *product, s
 				FUSED_HOLD(weight.second);
 				FUSED_UNROLL for (size_t r = 0; r < rows; r++)
 				{
-					vreal half = v_fma(v_set(a[r * ld + 1]), weight.second, sum[r * groups + g]);
+					vreal half =
+						FUSED_FMA(v_set(a[r * ld + 1]), weight.second, sum[r * groups + g]);
 
-					sum[r * groups + g] = v_fma(v_set(a[r * ld]), weight.first, half);
+					sum[r * groups + g] = FUSED_FMA(v_set(a[r * ld]), weight.first, half);
 				}
 			}
 #else
@@ -137,7 +149,7 @@ FUSED(tile)(const size_t rows, const size_t panels, const nn_product *product, s
 
 				FUSED_HOLD(weight);
 				FUSED_UNROLL for (size_t r = 0; r < rows; r++) sum[r * groups + g] =
-					v_fma(v_set(a[r * ld]), weight, sum[r * groups + g]);
+					FUSED_FMA(v_set(a[r * ld]), weight, sum[r * groups + g]);
 			}
 #endif
 #undef CELLS

@@ -311,7 +311,7 @@ v_fma(vreal a, vreal b, vreal c)
 	return a * b + c;
 }
 
-#elif defined(__FP_FAST_FMAF)
+#elif defined(__FP_FAST_FMAF) || defined(__aarch64__)
 
 V_INLINE vreal
 v_fma(vreal a, vreal b, vreal c)

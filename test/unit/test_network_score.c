@@ -375,7 +375,8 @@ score_plainly(const bed *bed, nn_numbers numbers, size_t text, double *logits)
 		for (size_t step = 0; step < length; step++)
 		{
 			size_t t = direction == 1 ? length - 1 - step : step;
-			const double *before = h[direction == 1 ? t + 1 : t - 1] + direction * hidden;
+			const double *before =
+				step > 0 ? h[direction == 1 ? t + 1 : t - 1] + direction * hidden : NULL;
 
 			for (size_t u = 0; u < hidden; u++)
 			{
