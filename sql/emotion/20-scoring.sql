@@ -3,23 +3,23 @@
 -- these serve in expression indexes and generated columns.
 
 -- Called by the planner where a scoring function is called: what it loads looks after batches.
-CREATE FUNCTION emotion_support(pg_catalog.internal)
+CREATE FUNCTION emotion.emotion_support(pg_catalog.internal)
 	RETURNS pg_catalog.internal
 	LANGUAGE c STRICT PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'emotion_support';
-COMMENT ON FUNCTION emotion_support(pg_catalog.internal) IS
+COMMENT ON FUNCTION emotion.emotion_support(pg_catalog.internal) IS
 	'planner support of the scoring functions';
 
 CREATE FUNCTION emotion_scores(body pg_catalog.text)
 	RETURNS pg_catalog.float4[]
-	LANGUAGE c STABLE STRICT PARALLEL SAFE COST 20000 SUPPORT emotion_support
+	LANGUAGE c STABLE STRICT PARALLEL SAFE COST 20000 SUPPORT emotion.emotion_support
 	AS 'MODULE_PATHNAME', 'emotion_scores';
 COMMENT ON FUNCTION emotion_scores(pg_catalog.text) IS
 	'a score in 0..1 for each label, in the order of emotion_label_names(), by the deployed model';
 
 CREATE FUNCTION emotion_scores(body pg_catalog.text, model pg_catalog.text)
 	RETURNS pg_catalog.float4[]
-	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 20000 SUPPORT emotion_support
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 20000 SUPPORT emotion.emotion_support
 	AS 'MODULE_PATHNAME', 'emotion_scores';
 COMMENT ON FUNCTION emotion_scores(pg_catalog.text, pg_catalog.text) IS
 	'a score in 0..1 for each label, in the order of emotion_label_names(), by the model name@version';
@@ -40,56 +40,56 @@ COMMENT ON FUNCTION emotion_features(pg_catalog.text, pg_catalog.text) IS
 
 CREATE FUNCTION emotion_labels(body pg_catalog.text)
 	RETURNS pg_catalog.text[]
-	LANGUAGE c STABLE STRICT PARALLEL SAFE COST 20000 SUPPORT emotion_support
+	LANGUAGE c STABLE STRICT PARALLEL SAFE COST 20000 SUPPORT emotion.emotion_support
 	AS 'MODULE_PATHNAME', 'emotion_labels';
 COMMENT ON FUNCTION emotion_labels(pg_catalog.text) IS
 	'labels whose score reaches their threshold, strongest first, by the deployed model';
 
 CREATE FUNCTION emotion_labels(body pg_catalog.text, model pg_catalog.text)
 	RETURNS pg_catalog.text[]
-	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 20000 SUPPORT emotion_support
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 20000 SUPPORT emotion.emotion_support
 	AS 'MODULE_PATHNAME', 'emotion_labels';
 COMMENT ON FUNCTION emotion_labels(pg_catalog.text, pg_catalog.text) IS
 	'labels whose score reaches their threshold, strongest first, by the model name@version';
 
 CREATE FUNCTION emotion_top(body pg_catalog.text, k pg_catalog.int4, OUT label pg_catalog.text, OUT score pg_catalog.float4)
 	RETURNS SETOF pg_catalog.record
-	LANGUAGE c STABLE STRICT PARALLEL SAFE COST 20000 SUPPORT emotion_support ROWS 3
+	LANGUAGE c STABLE STRICT PARALLEL SAFE COST 20000 SUPPORT emotion.emotion_support ROWS 3
 	AS 'MODULE_PATHNAME', 'emotion_top';
 COMMENT ON FUNCTION emotion_top(pg_catalog.text, pg_catalog.int4) IS
 	'the k labels of highest score, strongest first, by the deployed model';
 
 CREATE FUNCTION emotion_top(body pg_catalog.text, k pg_catalog.int4, model pg_catalog.text, OUT label pg_catalog.text, OUT score pg_catalog.float4)
 	RETURNS SETOF pg_catalog.record
-	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 20000 SUPPORT emotion_support ROWS 3
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 20000 SUPPORT emotion.emotion_support ROWS 3
 	AS 'MODULE_PATHNAME', 'emotion_top';
 COMMENT ON FUNCTION emotion_top(pg_catalog.text, pg_catalog.int4, pg_catalog.text) IS
 	'the k labels of highest score, strongest first, by the model name@version';
 
 CREATE FUNCTION emotion_score(body pg_catalog.text, label pg_catalog.text)
 	RETURNS pg_catalog.float4
-	LANGUAGE c STABLE STRICT PARALLEL SAFE COST 20000 SUPPORT emotion_support
+	LANGUAGE c STABLE STRICT PARALLEL SAFE COST 20000 SUPPORT emotion.emotion_support
 	AS 'MODULE_PATHNAME', 'emotion_score';
 COMMENT ON FUNCTION emotion_score(pg_catalog.text, pg_catalog.text) IS
 	'the score of one label, by the deployed model';
 
 CREATE FUNCTION emotion_score(body pg_catalog.text, label pg_catalog.text, model pg_catalog.text)
 	RETURNS pg_catalog.float4
-	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 20000 SUPPORT emotion_support
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 20000 SUPPORT emotion.emotion_support
 	AS 'MODULE_PATHNAME', 'emotion_score';
 COMMENT ON FUNCTION emotion_score(pg_catalog.text, pg_catalog.text, pg_catalog.text) IS
 	'the score of one label, by the model name@version';
 
 CREATE FUNCTION emotion_json(body pg_catalog.text)
 	RETURNS pg_catalog.jsonb
-	LANGUAGE c STABLE STRICT PARALLEL SAFE COST 20000 SUPPORT emotion_support
+	LANGUAGE c STABLE STRICT PARALLEL SAFE COST 20000 SUPPORT emotion.emotion_support
 	AS 'MODULE_PATHNAME', 'emotion_json';
 COMMENT ON FUNCTION emotion_json(pg_catalog.text) IS
 	'an object of label: score, by the deployed model';
 
 CREATE FUNCTION emotion_json(body pg_catalog.text, model pg_catalog.text)
 	RETURNS pg_catalog.jsonb
-	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 20000 SUPPORT emotion_support
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 20000 SUPPORT emotion.emotion_support
 	AS 'MODULE_PATHNAME', 'emotion_json';
 COMMENT ON FUNCTION emotion_json(pg_catalog.text, pg_catalog.text) IS
 	'an object of label: score, by the model name@version';
