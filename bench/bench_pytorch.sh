@@ -25,7 +25,7 @@ for round in $(seq "$rounds"); do
 			note_lines "torch_${threads}_"
 	done
 	[ ! -x build/bench/bench_network ] || build/bench/bench_network | awk '
-		/threads?, from token ids/ { for (i = 1; i < NF; i++) if ($(i + 1) == "texts/s,") print "ours_" $1, $i }
+		/threads? *, from token ids/ { for (i = 1; i < NF; i++) if ($(i + 1) == "texts/s,") print "ours_" $1, $i }
 		/one text, from token ids/ { for (i = 1; i < NF; i++) if ($i == "median") print "ours_one", $(i + 1) }' >>"$notes"
 done
 
