@@ -24,29 +24,27 @@ for round in $(seq "$rounds"); do
 		$python bench/peer/score.py network --threads $threads --batches $batches --limit "$limit" --rounds "${quick:-3}" |
 			note_lines "torch_${threads}_"
 	done
+	$python bench/peer/score.py network --threads 1 --batches 1 --limit $((limit / 5)) --rounds "${quick:-3}" | note_lines torch_one_
 	[ ! -x build/bench/bench_network ] || build/bench/bench_network | awk '
-		/threads?, from token ids/ { for (i = 1; i < NF; i++) if ($(i + 1) == "texts/s,") print "ours_" $1, $i }
+		/threads? *, from token ids/ { for (i = 1; i < NF; i++) if ($(i + 1) == "texts/s,") print "ours_" $1, $i }
 		/one text, from token ids/ { for (i = 1; i < NF; i++) if ($i == "median") print "ours_one", $(i + 1) }' >>"$notes"
 done
 
 title "The network alone, GoEmotions dev, token ids given ($(figure torch_1_tokens_per_text) a text, 0.81 MFLOP each)" "bench/run.sh pytorch"
 columns what texts/s GFLOP/s "of sgemm's peak" "times PyTorch on as many threads"
+line() { # WHAT TEXTS/S THREADS PEER
+	local giga
+	[ "$2" != - ] || return 0
+	giga=$(calculate "a * b * $flop / 1e9" "$2" "$(figure torch_1_tokens_per_text)")
+	row "$1" "$(thousands "$2")" "$(rounded "$giga")" "$(calculate 'sprintf("%.0f %%", 100 * a / b)' "$giga" "$(figure "peak_$3")")" "$(ratio "$2" "$4")"
+}
+line "ours, one text at a time" "$(calculate '1e6 / a' "$(figure ours_one)")" 1 "$(figure torch_one_best)"
+line "PyTorch, one text at a time, one thread" "$(figure torch_one_best)" 1 "$(figure torch_one_best)"
 for threads in 1 2; do
 	word=$([ $threads = 1 ] && echo "one thread" || echo "two threads")
-	for who in ours torch_${threads}_best; do
-		[ $who != ours ] || who=ours_$threads
-		[ "$(figure $who)" != - ] || continue
-		rate=$(figure $who)
-		giga=$(calculate "a * b * $flop / 1e9" "$rate" "$(figure torch_1_tokens_per_text)")
-		case $who in
-			ours*) what="ours, $word" ;;
-			*)
-				what="PyTorch, $word, batches of $(for b in $batches; do echo "$(figure torch_${threads}_batch_$b) $b"; done | sort -g | awk 'END { print $2 }')"
-				;;
-		esac
-		row "$what" "$(thousands "$rate")" "$(rounded "$giga")" "$(calculate 'sprintf("%.0f %%", 100 * a / b)' "$giga" "$(figure peak_$threads)")" \
-			"$(ratio "$rate" "$(figure torch_${threads}_best)")"
-	done
+	best=$(for batch in $batches; do echo "$(figure "torch_${threads}_batch_$batch") $batch"; done | sort -g | awk 'END { print $2 }')
+	line "ours, $word" "$(figure ours_$threads)" $threads "$(figure torch_${threads}_best)"
+	line "PyTorch, $word, batches of $best" "$(figure torch_${threads}_best)" $threads "$(figure torch_${threads}_best)"
 done
-printf '\nsgemm of OpenBLAS: %s GFLOP/s on one thread, %s on two. PyTorch: `OPENBLAS_NUM_THREADS=1`, `OMP_NUM_THREADS` as many as threads,\nlength-sorted packed batches, the quickest size of %s. One text at a time is in `bench/run.sh latency`.\n' \
+printf '\nsgemm of OpenBLAS: %s GFLOP/s on one thread, %s on two. PyTorch: `OPENBLAS_NUM_THREADS=1`, `OMP_NUM_THREADS` as many as threads,\nlength-sorted packed batches, the quickest size of %s. One text at a time with all around it: `bench/run.sh latency`.\n' \
 	"$(figure peak_1)" "$(figure peak_2)" "$batches"
