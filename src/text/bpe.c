@@ -475,6 +475,9 @@ text_bpe_build(const em_allocator *allocator, const text_bpe_source *source, tex
 	memset(&header, 0, sizeof(header));
 	header.magic = BPE_MAGIC;
 	header.rules = source->rules;
+	/* bytes between its members may be anything: equal tokenisers are equal byte for byte */
+	memset((char *) &header.rules + offsetof(text_bpe_rules, keep_first_space) + 1, 0,
+		   offsetof(text_bpe_rules, unknown_id) - offsetof(text_bpe_rules, keep_first_space) - 1);
 	code = measure(source, &header, status);
 	if (code != EM_OK)
 		return code;

@@ -137,7 +137,7 @@ typedef struct text_bpe_options
 {
 	/*
 	 * At most so many ids, the specials included; the rest of the text is cut off.
-	 * 1..TEXT_BPE_MAX_LENGTH
+	 * 1..TEXT_BPE_MAX_LENGTH; rules.max_length is not looked at.
 	 */
 	size_t max_length;
 
