@@ -30,4 +30,10 @@ em_code bpe_file_read(const em_allocator *allocator, em_slice tokenizer_json, te
 em_code bpe_file_read_pair(const em_allocator *allocator, em_slice vocab_json, em_slice merges_txt,
 						   bool add_prefix_space, text_bpe **bpe, em_status *status);
 
+/*
+ * tokenizer.json of a tokeniser, written to out unless that is NULL; returns the bytes it takes. It
+ * is read by bpe_file_read as the same block, byte for byte, and by Hugging Face's library.
+ */
+size_t bpe_file_write(const text_bpe *bpe, char *out);
+
 #endif /* EMOTION_MODEL_BPE_FILE_H */

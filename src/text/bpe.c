@@ -94,6 +94,44 @@ text_bpe_spelling(const text_bpe *bpe, uint32_t id)
 	return (em_slice){ BPE_ARRAY(bpe, char, spellings) + starts[id], starts[id + 1] - starts[id] };
 }
 
+bool
+text_bpe_in_model(const text_bpe *bpe, uint32_t id)
+{
+	return id < bpe->ids && (bpe_flags(bpe, id) & BPE_IN_MODEL) != 0;
+}
+
+bool
+text_bpe_get_added(const text_bpe *bpe, uint32_t id, text_bpe_added *added)
+{
+	uint8_t flags = id < bpe->ids ? bpe_flags(bpe, id) : 0;
+
+	*added = (text_bpe_added){
+		.name = text_bpe_spelling(bpe, id),
+		.id = id,
+		.special = (flags & BPE_SPECIAL) != 0,
+		.single_word = (flags & BPE_SINGLE_WORD) != 0,
+		.lstrip = (flags & BPE_LSTRIP) != 0,
+		.rstrip = (flags & BPE_RSTRIP) != 0,
+		.normalized = (flags & BPE_NORMALIZED) != 0,
+	};
+	return (flags & BPE_ADDED) != 0;
+}
+
+uint32_t
+text_bpe_merges(const text_bpe *bpe)
+{
+	return bpe->merge_count;
+}
+
+text_bpe_merge
+text_bpe_get_merge(const text_bpe *bpe, uint32_t rank)
+{
+	const bpe_merge *merge = &BPE_ARRAY(bpe, bpe_merge, merges)[rank];
+
+	return (text_bpe_merge){ text_bpe_spelling(bpe, merge->left),
+							 text_bpe_spelling(bpe, merge->right) };
+}
+
 /* The slot of a spelling, or the free one where it belongs; NULL after too many probes. */
 static const hash_slot *
 find_token(const text_bpe *bpe, const char *spelling, size_t length, uint32_t hash)
@@ -222,7 +260,8 @@ fill_spellings(text_bpe *bpe, const text_bpe_source *source, em_status *status)
 			starts[added->id + 1] = (uint32_t) added->name.length;
 		flags[added->id] |= BPE_ADDED | (added->special ? BPE_SPECIAL : 0) |
 							(added->single_word ? BPE_SINGLE_WORD : 0) |
-							(added->lstrip ? BPE_LSTRIP : 0) | (added->rstrip ? BPE_RSTRIP : 0);
+							(added->lstrip ? BPE_LSTRIP : 0) | (added->rstrip ? BPE_RSTRIP : 0) |
+							(added->normalized ? BPE_NORMALIZED : 0);
 	}
 	for (uint32_t id = 0; id < bpe->ids; id++)
 		starts[id + 1] += starts[id];
@@ -436,6 +475,9 @@ text_bpe_build(const em_allocator *allocator, const text_bpe_source *source, tex
 	memset(&header, 0, sizeof(header));
 	header.magic = BPE_MAGIC;
 	header.rules = source->rules;
+	/* bytes between its members may be anything: equal tokenisers are equal byte for byte */
+	memset((char *) &header.rules + offsetof(text_bpe_rules, keep_first_space) + 1, 0,
+		   offsetof(text_bpe_rules, unknown_id) - offsetof(text_bpe_rules, keep_first_space) - 1);
 	code = measure(source, &header, status);
 	if (code != EM_OK)
 		return code;

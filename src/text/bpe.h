@@ -123,11 +123,21 @@ em_slice text_bpe_spelling(const text_bpe *bpe, uint32_t id);
 /* The id of a token by its spelling, or TEXT_BPE_NO_ID. */
 uint32_t text_bpe_find(const text_bpe *bpe, const char *spelling, size_t length);
 
+/* Whether the model has the id, not only the list of added tokens. */
+bool text_bpe_in_model(const text_bpe *bpe, uint32_t id);
+
+/* What an id was added as; false when it was not. */
+bool text_bpe_get_added(const text_bpe *bpe, uint32_t id, text_bpe_added *added);
+
+/* How many merges there are, and which has a rank below that. */
+uint32_t text_bpe_merges(const text_bpe *bpe);
+text_bpe_merge text_bpe_get_merge(const text_bpe *bpe, uint32_t rank);
+
 typedef struct text_bpe_options
 {
 	/*
 	 * At most so many ids, the specials included; the rest of the text is cut off.
-	 * 1..TEXT_BPE_MAX_LENGTH
+	 * 1..TEXT_BPE_MAX_LENGTH; rules.max_length is not looked at.
 	 */
 	size_t max_length;
 

@@ -22,6 +22,7 @@ enum
 	BPE_SINGLE_WORD = 8,
 	BPE_LSTRIP = 16,
 	BPE_RSTRIP = 32,
+	BPE_NORMALIZED = 64,
 };
 
 /* Added tokens that are looked for together: without, then with normalization. */

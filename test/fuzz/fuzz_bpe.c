@@ -136,6 +136,22 @@ encode(const text_bpe *bpe, const char *text, size_t length, unsigned flags, boo
 	free(copy);
 }
 
+/* What is written of a tokeniser is read as the same. */
+static void
+check_written(const text_bpe *bpe)
+{
+	size_t length = bpe_file_write(bpe, NULL);
+	char *json = malloc(length);
+	text_bpe *again;
+
+	HOLDS(bpe_file_write(bpe, json) == length);
+	HOLDS(bpe_file_read(&allocator, (em_slice){ json, length }, &again, NULL) == EM_OK);
+	HOLDS(text_bpe_size(again) == text_bpe_size(bpe));
+	HOLDS(memcmp(again, bpe, text_bpe_size(bpe)) == 0);
+	free(again);
+	free(json);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -170,7 +186,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			return 0;
 	}
 	if (code == EM_OK)
+	{
 		encode(bpe, sample, sizeof(sample) - 1, data[1], false);
+		check_written(bpe);
+	}
 	else
 		HOLDS(bpe == NULL);
 	free(bpe);

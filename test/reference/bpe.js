@@ -327,6 +327,9 @@ async function compareAll(encoder, data, count) {
 	await compare('composed texts, vocab.json and merges.txt', encoder, pair, tokenizer, sets['composed texts']);
 	/* without added tokens nothing is special to them, as by default to us */
 	await compare('composed texts, specials are text', encoder, [file], plain, sets['composed texts'], []);
+	const written = spawnSync(encoder, ['-w', ...pair], { maxBuffer: 1 << 26 }).stdout.toString();
+	await compare('composed texts, to a file written by us', encoder, [file], Tokenizer.fromString(written),
+		sets['composed texts']);
 	tokenizer.setTruncation(16);
 	await compare('composed texts, at most 16 tokens', encoder, [file], tokenizer, sets['composed texts'], ['-s', '-m', '16']);
 	for (const [name, made] of Object.entries(variants())) {
@@ -334,6 +337,9 @@ async function compareAll(encoder, data, count) {
 		fs.writeFileSync(its, JSON.stringify(made));
 		await compare(`made up: ${name}`, encoder, [its], Tokenizer.fromString(JSON.stringify(made)),
 			composed(count / 5, 3).concat(anything(count / 20, 4)), ['-s'], prefixOf(made));
+		const written = Tokenizer.fromString(spawnSync(encoder, ['-w', its], { maxBuffer: 1 << 26 }).stdout.toString());
+		await compare(`made up and written by us: ${name}`, encoder, [its], written,
+			composed(count / 20, 5).concat(anything(count / 20, 6)), ['-s'], prefixOf(made));
 	}
 	try {
 		/* the same in JavaScript, without offsets; letters are those of node's Unicode */

@@ -4,6 +4,7 @@
  *
  *	  bpe_encode [-s] [-m LENGTH] tokenizer.json < texts > tokens
  *	  bpe_encode [-s] [-m LENGTH] vocab.json merges.txt < texts > tokens
+ *	  bpe_encode -w tokenizer.json > tokenizer.json as we write it
  *
  * texts: length (uint32) and bytes of each. tokens: of each text their number, ids, starts and ends
  * (uint32 each), the places in characters, as Hugging Face counts. -s: special tokens in the texts
@@ -124,6 +125,7 @@ main(int count, char **arguments)
 	em_slice texts;
 	double spent = 0;
 	size_t work = 0;
+	bool writes = false;
 	int i = 1;
 
 	text_bpe_options_default(&options);
@@ -132,6 +134,8 @@ main(int count, char **arguments)
 	{
 		if (strcmp(arguments[i], "-s") == 0)
 			options.match_special = true;
+		else if (strcmp(arguments[i], "-w") == 0)
+			writes = true;
 		else if (strcmp(arguments[i], "-m") == 0 && i + 1 < count)
 			options.max_length = strtoul(arguments[++i], NULL, 10);
 	}
@@ -146,6 +150,15 @@ main(int count, char **arguments)
 	{
 		fprintf(stderr, "%s\n", status.message);
 		return 1;
+	}
+	if (writes)
+	{
+		size_t length = bpe_file_write(bpe, NULL);
+		char *json = malloc(length);
+
+		bpe_file_write(bpe, json);
+		fwrite(json, 1, length, stdout);
+		return 0;
 	}
 	texts = read_whole(stdin);
 	text_bpe_encoding_init(&encoding, &allocator, bpe);
