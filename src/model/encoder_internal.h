@@ -20,15 +20,15 @@ typedef enum encoder_dropout
 } encoder_dropout;
 
 /*
- * Dropout factors for `rows` rows of `dim` numbers of text b; rate as the configuration says. They
- * are drawn again in the backward pass rather than kept.
+ * `count` dropout factors of text b, from the stream NN_STREAM_ENCODER + 4 stage + where. They are
+ * drawn again in the backward pass rather than kept.
  */
 void encoder_mask(const encoder_training *training, size_t b, size_t stage, encoder_dropout where,
 				  size_t count, double rate, real *mask);
 
 /*
- * The same for the whole batch: T or, when `firsts`, 1 row of `dim` numbers per text. NULL in
- * inference and where nothing is dropped.
+ * The same for the whole batch, into pass->mask: T or, when `firsts`, 1 row of `dim` numbers per text.
+ * NULL in inference and where nothing is dropped.
  */
 const real *encoder_masks(const encoder_pass *pass, const encoder_batch *batch, size_t stage,
 						  encoder_dropout where, bool firsts, size_t dim, double rate);
@@ -72,7 +72,7 @@ typedef struct encoder_linear_place
 encoder_linear_place encoder_linear_at(const encoder_layout *layout, size_t l,
 									   encoder_linear which);
 
-/* Take what a backward pass needs besides from the arena (NULL: only count); returns bytes. */
+/* What a backward pass computes in, besides. */
 typedef struct encoder_scratch
 {
 	real *d_first;   /* (B, D) */
@@ -83,6 +83,7 @@ typedef struct encoder_scratch
 	real *cells;     /* (T, T) of the longest text */
 } encoder_scratch;
 
+/* Take it from the arena (NULL: only count); returns bytes. */
 size_t encoder_take_scratch(const encoder_layout *layout, const encoder_batch *batch,
 							nn_arena *arena, encoder_scratch *scratch);
 
