@@ -36,7 +36,7 @@ SELECT to_regclass('copied') IS NULL AS wanted \gset
 \endif
 
 -- The options of the first teacher, as they were given, but for those that are steps of their own.
-SELECT lineage -> 'options' - 'loss' - 'dropout_samples' AS teacher FROM emotion_models WHERE name = 'teacher' ORDER BY version LIMIT 1 \gset
+SELECT (lineage -> 'options') - 'loss' - 'dropout_samples' AS teacher FROM emotion_models WHERE name = 'teacher' ORDER BY version LIMIT 1 \gset
 SELECT format('CALL emotion_train(%L, %L, %L)', 'step_' || name,
 		CASE name WHEN 'llm' THEN 'SELECT text, labels, split FROM goemotions UNION ALL SELECT text, labels, ''train'' FROM llm'
 			WHEN 'copies' THEN 'SELECT text, labels, ''train'' AS split FROM copied UNION ALL SELECT text, labels, split FROM goemotions WHERE split = ''dev'''
