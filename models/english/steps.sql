@@ -36,7 +36,7 @@ SELECT to_regclass('copied') IS NULL AS wanted \gset
 \endif
 
 -- The options of the first teacher, as they were given, but for those that are steps of their own.
-SELECT lineage -> 'options' - 'loss' - 'dropout_samples' AS teacher FROM emotion_models WHERE model = 'teacher@1' \gset
+SELECT (lineage -> 'options') - 'loss' - 'dropout_samples' AS teacher FROM emotion_models WHERE name = 'teacher' ORDER BY version LIMIT 1 \gset
 SELECT format('CALL emotion_train(%L, %L, %L)', 'step_' || name,
 		CASE name WHEN 'llm' THEN 'SELECT text, labels, split FROM goemotions UNION ALL SELECT text, labels, ''train'' FROM llm'
 			WHEN 'copies' THEN 'SELECT text, labels, ''train'' AS split FROM copied UNION ALL SELECT text, labels, split FROM goemotions WHERE split = ''dev'''
@@ -48,9 +48,9 @@ SELECT format('CALL emotion_train(%L, %L, %L)', 'step_' || name,
 UPDATE variant AS v SET model = (SELECT model FROM emotion_models AS m WHERE m.name = 'step_' || v.name ORDER BY version DESC LIMIT 1);
 SELECT array_agg(model ORDER BY version) AS english FROM emotion_models WHERE name = 'english_training' \gset
 INSERT INTO variant (name, model, previous, says) VALUES
-	('teachers', 'teachers@1', 'sampled', 'four such networks of other seeds, their mean score'),
-	('student', 'student@1', 'teachers', 'one network taught by the four, also on texts of Reddit, with little dropout'),
-	('students', 'students@1', 'student', 'three such networks of other seeds, their mean score'),
+	('teachers', (SELECT model FROM emotion_models WHERE name = 'teachers'), 'sampled', 'four such networks of other seeds, their mean score'),
+	('student', (SELECT min(model) FROM emotion_models WHERE name = 'student'), 'teachers', 'one network taught by the four, also on texts of Reddit, with little dropout'),
+	('students', (SELECT model FROM emotion_models WHERE name = 'students'), 'student', 'three such networks of other seeds, their mean score'),
 	('taught', (:'english'::text[])[1], 'students', 'one network taught by the three, in 8 bits'),
 	('calibrated', (:'english'::text[])[2], 'taught', 'calibrated'),
 	('tuned', (:'english'::text[])[3], 'calibrated', 'thresholds tuned: the model that ships');

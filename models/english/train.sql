@@ -53,7 +53,7 @@ SELECT format('CALL emotion_train(''teacher'', ''goemotions'', ''{
 FROM generate_series((SELECT count(*) + 1 FROM emotion_models WHERE name = 'teacher'), 4) AS seed \gexec
 SELECT NOT EXISTS (SELECT FROM emotion_models WHERE name = 'teachers') AS wanted \gset
 \if :wanted
-SELECT emotion_ensemble('teachers', ARRAY['teacher@1', 'teacher@2', 'teacher@3', 'teacher@4']);
+SELECT emotion_ensemble('teachers', array_agg(model ORDER BY version)) FROM emotion_models WHERE name = 'teacher';
 \endif
 
 -- 4. Students of the four learn what their teachers say beside the labels, and of other texts, where they
@@ -68,22 +68,24 @@ ALTER TABLE transfer ADD soft real[], ADD softer real[];
 ALTER TABLE goemotions ADD soft real[], ADD softer real[];
 COMMIT;
 \endif
-CALL emotion_annotate('goemotions', 'text', 'soft', 'teachers@1');
-CALL emotion_annotate('transfer', 'text', 'soft', 'teachers@1');
+SELECT model AS teachers FROM emotion_models WHERE name = 'teachers' \gset
+CALL emotion_annotate('goemotions', 'text', 'soft', :'teachers');
+CALL emotion_annotate('transfer', 'text', 'soft', :'teachers');
 
 \set student '{"base": "reddit@1", "split_column": "split", "transfer_source": "transfer", "soft_weight": 0.7, "loss": "class_balanced", "dropout_word": 0, "dropout_embedding": 0.05, "dropout_conv": 0.05, "dropout_hidden": 0.05, "dropout_pooled": 0.1, "dropout_subword": 0.05, "learning_rate": 0.012, "embedding_rate": 0.05, "weight_averaging": 0.998, "epochs": 4, "patience": 0, "metric": "macro_ap", "precision": "mixed"}'
-SELECT to_jsonb(emotion_label_names('teacher@1')) AS labels \gset
+SELECT to_jsonb(emotion_label_names(:'teachers')) AS labels \gset
 SELECT format('CALL emotion_train(''student'', ''goemotions'', %L)', :'student'::jsonb ||
 	jsonb_build_object('labels', :'labels'::jsonb, 'soft_column', 'soft', 'seed', seed, 'description', 'one of the three that teach the model english'))
 FROM generate_series((SELECT count(*) + 1 FROM emotion_models WHERE name = 'student'), 3) AS seed \gexec
 SELECT NOT EXISTS (SELECT FROM emotion_models WHERE name = 'students') AS wanted \gset
 \if :wanted
-SELECT emotion_ensemble('students', ARRAY['student@1', 'student@2', 'student@3']);
+SELECT emotion_ensemble('students', array_agg(model ORDER BY version)) FROM emotion_models WHERE name = 'student';
 \endif
 
 -- 5. One network learns from the three in the same way, and is kept in 8 bits.
-CALL emotion_annotate('goemotions', 'text', 'softer', 'students@1');
-CALL emotion_annotate('transfer', 'text', 'softer', 'students@1');
+SELECT model AS students FROM emotion_models WHERE name = 'students' \gset
+CALL emotion_annotate('goemotions', 'text', 'softer', :'students');
+CALL emotion_annotate('transfer', 'text', 'softer', :'students');
 SELECT NOT EXISTS (SELECT FROM emotion_models WHERE name = 'english_training') AS wanted,
 	:'student'::jsonb || jsonb_build_object('labels', :'labels'::jsonb, 'soft_column', 'softer', 'seed', 1, 'storage', 'i8',
 		'description', '28 emotions in English text, trained on GoEmotions and texts of Reddit') AS options \gset
