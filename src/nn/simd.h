@@ -172,7 +172,6 @@ extern const nn_int8_kernels nn_int8_kernels_vnni;
 
 const nn_int8_kernels *nn_int8_kernels_chosen(void);
 
-
 /* Those of fused.h, arrays by nn_numbers; simd_fused.h holds them. */
 extern const nn_fused_kernels nn_fused_baseline[];
 #ifdef NN_SIMD_X86

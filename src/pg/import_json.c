@@ -98,7 +98,7 @@ static bool
 JsonMember(const ImportRequest *request, ImportRecord *record, json_reader *json, em_slice key,
 		   bool *labelled)
 {
-	em_slice *target = NULL;
+	em_slice *target;
 	json_token token = json_next(json);
 
 	if (token == JSON_ERROR)
@@ -117,8 +117,10 @@ JsonMember(const ImportRequest *request, ImportRecord *record, json_reader *json
 		target = &record->source;
 	else if (SliceIs(key, request->split_field))
 		target = &record->split;
-	if (target == NULL || token == JSON_NULL)
+	else
 		return json_skip(json, token) || JsonMistake(record, json);
+	if (token == JSON_NULL)
+		return true;
 	if (token != JSON_STRING && (token != JSON_NUMBER || target == &record->text))
 	{
 		record->reason = psprintf("%s is not a string", QuotedSlice(key));

@@ -162,7 +162,7 @@ EntryOf(const CachedModel *cached, em_slice text, bool *found)
 		MemoryContext context =
 			AllocSetContextCreate(TopMemoryContext, "emotion scores", ALLOCSET_DEFAULT_SIZES);
 
-		memo.slots = MemoryContextAllocZero(context, sizeof(*memo.slots) * MEMO_SLOTS);
+		memo.slots = MemoryContextAllocZero(context, sizeof(Memorized *) * MEMO_SLOTS);
 		memo.context = context;
 	}
 	slot = FindSlot(cached, text, hash);
