@@ -127,38 +127,37 @@ typedef struct encoder_training
 	size_t frozen;
 } encoder_training;
 
-/* What the attention and the linear layers of one layer keep for the backward pass. M: N, in the
- * last layer B. */
+/* What one layer keeps for the backward pass; M: N, in the last layer B. */
 typedef struct encoder_layer_pass
 {
 	real *x;           /* (N, D) what comes in */
-	real *first;       /* (M, D) its rows of the queries: x but in the last layer */
-	real *qkv;         /* (N, 3D); in the last layer the query part is not used */
-	real *query;       /* (B, D) in the last layer; else NULL */
-	real *attention;   /* softmax before dropout: by text, by head, (T, T), in the last (1, T) */
+	real *first;       /* (M, D) its rows that ask: x itself but in the last layer */
+	real *qkv;         /* (N, 3D); in the last layer the part of the queries is not used */
+	real *query;       /* (M, D) of stride ld_query: within qkv but in the last layer */
+	real *attention;   /* by text: softmax before dropout (A, T, T), in the last layer (A, 1, T) */
 	real *context;     /* (M, D) */
-	real *normal;      /* (M, D) LayerNorm before scale and shift; so below */
-	real *inverse;     /* (M) 1 / deviation */
-	real *middle;      /* (M, D) LayerNorm's output */
+	real *normal;      /* (M, D) LayerNorm before scale and shift */
+	real *inverse;     /* (M) 1 / its deviation */
+	real *middle;      /* (M, D) its output */
 	real *inner;       /* (M, I) before GELU */
-	real *out_normal;  /* (M, D) */
+	real *out_normal;  /* (M, D) as above, of the second LayerNorm */
 	real *out_inverse; /* (M) */
 } encoder_layer_pass;
 
 /* Everything a pass computes, in its arena; a backward pass reads it. */
 typedef struct encoder_pass
 {
-	const encoder_training *training; /* NULL: inference */
-	real *normal;                     /* (N, D) the embedding's; NULL unless it is trained */
-	real *inverse;                    /* (N) */
-	encoder_layer_pass *layer;        /* (layers); frozen ones share their memory */
-	real *wide;                       /* (N, I) GELU's output, of a layer at a time; scratch */
-	real *narrow;                     /* (N, D) scratch */
-	real *mask;                       /* (max(N D, A T)) scratch; NULL in inference */
-	real *pooled;                     /* (B, D) <s> behind the last layer, after dropout */
-	real *head;                       /* (B, D) behind tanh */
-	real *head_dropped;               /* (B, D) head after dropout; head itself without */
-	real *attention; /* (N) the last layer's of <s>, mean over heads: 1 in sum for each text */
+	const encoder_training *training;             /* NULL: inference */
+	encoder_layer_pass layer[ENCODER_MAX_LAYERS]; /* frozen ones share their memory */
+	real *normal;       /* (N, D) of the embedding's LayerNorm; NULL unless it is trained */
+	real *inverse;      /* (N) */
+	real *wide;         /* (N, I) scratch */
+	real *narrow;       /* (N, D) scratch */
+	real *mask;         /* scratch; NULL in inference */
+	real *pooled;       /* (B, D) <s> behind the last layer, after dropout */
+	real *head;         /* (B, D) behind tanh */
+	real *head_dropped; /* (B, D) after dropout */
+	real *attention;    /* (N) the last layer's of <s>, mean over heads: 1 in sum for each text */
 } encoder_pass;
 
 /* Bytes of arena that encoder_forward, and encoder_backward when training, take for such a batch. */

@@ -29,6 +29,7 @@ typedef enum nn_stream
 	NN_STREAM_SUBWORD_DROPOUT,
 	NN_STREAM_MASK,
 	NN_STREAM_MIXUP,
+	NN_STREAM_ENCODER = 256, /* and those that follow: model/encoder_internal.h */
 } nn_stream;
 
 /* Names one sequence of 2^34 numbers. */

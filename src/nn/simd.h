@@ -17,6 +17,7 @@
 #include "activation.h"
 #include "bf16.h"
 #include "negative.h"
+#include "transformer.h"
 
 #if defined(__x86_64__) && !defined(EMOTION_DOUBLE)
 #define NN_SIMD_X86 1
@@ -82,6 +83,18 @@ typedef struct nn_kernels
 	 */
 	size_t (*dropout_blocks)(const uint32_t key[2], const uint32_t counter[4], size_t blocks,
 							 uint32_t threshold, real keep, real *mask);
+
+	/* The functions of transformer.h. */
+	void (*gelu)(size_t rows, size_t columns, const real *bias, real *z, real *y);
+	void (*gelu_backward)(size_t n, const real *z, const real *dy, real *dz, real *y);
+	void (*softmax)(size_t rows, size_t columns, real scale, real *x, size_t ld);
+	void (*softmax_backward)(size_t rows, size_t columns, real scale, const real *p, real *dp,
+							 size_t ld);
+	void (*layer_norm)(size_t rows, size_t dim, const nn_norm *norm, const real *x, real *normal,
+					   real *inverse, real *y);
+	void (*layer_norm_backward)(size_t rows, size_t dim, const real *dy, const real *normal,
+								const real *inverse, const real *scale, real *dx, real *dscale,
+								real *dshift);
 } nn_kernels;
 
 extern const nn_kernels nn_kernels_baseline;

@@ -7,6 +7,7 @@
 #ifdef NN_SIMD_X86
 
 #include <immintrin.h>
+#include <math.h>
 
 /* After every system header: the kernels alone may use these instructions. */
 #if defined(__clang__)

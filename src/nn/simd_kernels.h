@@ -301,6 +301,7 @@ kernel_widen_bf16(size_t n, const nn_bf16 *x, real *y)
 #include "simd_gemm.h"
 #include "simd_negative.h"
 #include "simd_philox.h"
+#include "simd_transformer.h"
 
 const nn_kernels SIMD_TABLE = {
 	.name = SIMD_NAME,
@@ -328,4 +329,10 @@ const nn_kernels SIMD_TABLE = {
 	.rows_add = kernel_rows_add,
 	.negative_step = kernel_negative_step,
 	.dropout_blocks = kernel_dropout_blocks,
+	.gelu = kernel_gelu,
+	.gelu_backward = kernel_gelu_backward,
+	.softmax = kernel_softmax,
+	.softmax_backward = kernel_softmax_backward,
+	.layer_norm = kernel_layer_norm,
+	.layer_norm_backward = kernel_layer_norm_backward,
 };

@@ -1,0 +1,330 @@
+/*
+ * encoder.c
+ *	  Forward pass of the encoder.
+ */
+#include "encoder.h"
+
+#include <string.h>
+
+#include "../nn/activation.h"
+#include "../nn/layers.h"
+#include "../nn/matmul.h"
+#include "../nn/random.h"
+#include "encoder_internal.h"
+
+/* Adds up what is asked for, and takes it when there is an arena. */
+typedef struct taker
+{
+	nn_arena *arena;
+	size_t bytes;
+} taker;
+
+static real *
+take(taker *taker, size_t elements)
+{
+	taker->bytes += nn_arena_room(elements, sizeof(real));
+	return taker->arena ? nn_arena_take(taker->arena, elements, sizeof(real)) : NULL;
+}
+
+/* What a layer computes in, of its own or shared by those that keep nothing. */
+static encoder_layer_pass
+take_layer(const encoder_layout *layout, const encoder_batch *batch, bool last, bool kept,
+		   const encoder_pass *pass, taker *taker)
+{
+	size_t hidden = layout->hidden;
+	size_t rows = last ? batch->texts : batch->rows;
+	size_t cells = layout->heads * (last ? batch->rows : batch->pairs);
+	encoder_layer_pass layer;
+
+	memset(&layer, 0, sizeof(layer));
+	layer.x = take(taker, batch->rows * hidden);
+	layer.first = last ? take(taker, rows * hidden) : layer.x;
+	layer.qkv = take(taker, batch->rows * 3 * hidden);
+	layer.query = last ? take(taker, rows * hidden) : layer.qkv;
+	layer.attention = take(taker, kept || last ? cells : batch->longest * batch->longest);
+	layer.context = take(taker, rows * hidden);
+	layer.middle = kept ? take(taker, rows * hidden) : layer.first;
+	layer.inner = kept ? take(taker, rows * layout->inner) : pass->wide;
+	if (kept)
+	{
+		layer.normal = take(taker, rows * hidden);
+		layer.inverse = take(taker, rows);
+		layer.out_normal = take(taker, rows * hidden);
+		layer.out_inverse = take(taker, rows);
+	}
+	return layer;
+}
+
+static size_t
+take_pass(const encoder_layout *layout, const encoder_batch *batch,
+		  const encoder_training *training, nn_arena *arena, encoder_pass *pass)
+{
+	size_t hidden = layout->hidden, texts = batch->texts, rows = batch->rows;
+	size_t cells = layout->heads * batch->longest * batch->longest;
+	taker taker = { arena, 0 };
+	encoder_layer_pass shared;
+	bool have_shared = false;
+
+	memset(pass, 0, sizeof(*pass));
+	pass->training = training;
+	pass->wide = take(&taker, rows * layout->inner);
+	pass->narrow = take(&taker, rows * hidden);
+	pass->pooled = take(&taker, texts * hidden);
+	pass->head = take(&taker, texts * hidden);
+	pass->head_dropped = training ? take(&taker, texts * hidden) : pass->head;
+	pass->attention = take(&taker, rows);
+	if (training != NULL)
+		pass->mask = take(&taker, rows * hidden > cells ? rows * hidden : cells);
+	if (encoder_trains(training, 0))
+	{
+		pass->normal = take(&taker, rows * hidden);
+		pass->inverse = take(&taker, rows);
+	}
+	for (size_t l = 0; l < layout->layers; l++)
+	{
+		bool last = encoder_is_last(layout, l), kept = encoder_trains(training, l + 1);
+
+		if (kept || last)
+		{
+			pass->layer[l] = take_layer(layout, batch, last, kept, pass, &taker);
+			continue;
+		}
+		if (!have_shared)
+			shared = take_layer(layout, batch, false, false, pass, &taker);
+		have_shared = true;
+		pass->layer[l] = shared;
+	}
+	return taker.bytes;
+}
+
+size_t
+encoder_take_scratch(const encoder_layout *layout, const encoder_batch *batch, nn_arena *arena,
+					 encoder_scratch *scratch)
+{
+	size_t hidden = layout->hidden;
+	taker taker = { arena, 0 };
+
+	scratch->d_first = take(&taker, batch->texts * hidden);
+	scratch->d_x = take(&taker, batch->rows * hidden);
+	scratch->d_qkv = take(&taker, batch->rows * 3 * hidden);
+	scratch->d_query = take(&taker, batch->texts * hidden);
+	scratch->d_context = take(&taker, batch->rows * hidden);
+	scratch->cells = take(&taker, batch->longest * batch->longest);
+	return taker.bytes;
+}
+
+size_t
+encoder_workspace(const encoder_layout *layout, const encoder_batch *batch,
+				  const encoder_training *training)
+{
+	encoder_pass pass;
+	encoder_scratch scratch;
+	size_t bytes = take_pass(layout, batch, training, NULL, &pass);
+
+	if (training != NULL)
+		bytes += encoder_take_scratch(layout, batch, NULL, &scratch);
+	return bytes;
+}
+
+void
+encoder_mask(const encoder_training *training, size_t b, size_t stage, encoder_dropout where,
+			 size_t count, double rate, real *mask)
+{
+	nn_random_key key = { training->seed,
+						  (nn_stream) (NN_STREAM_ENCODER + 4 * stage + (size_t) where),
+						  training->epoch, training->sample[b] };
+
+	nn_dropout_mask(&key, 0, count, (real) rate, mask);
+}
+
+const real *
+encoder_masks(const encoder_pass *pass, const encoder_batch *batch, size_t stage,
+			  encoder_dropout where, bool firsts, size_t dim, double rate)
+{
+	if (pass->training == NULL || rate == 0)
+		return NULL;
+	for (size_t b = 0; b < batch->texts; b++)
+	{
+		size_t row = firsts ? b : batch->start[b];
+		size_t rows = firsts ? 1 : batch->start[b + 1] - batch->start[b];
+
+		encoder_mask(pass->training, b, stage, where, rows * dim, rate, pass->mask + row * dim);
+	}
+	return pass->mask;
+}
+
+nn_heads
+encoder_heads(const encoder_layout *layout, const encoder_batch *batch,
+			  const encoder_training *training, size_t l, size_t b)
+{
+	size_t tokens = batch->start[b + 1] - batch->start[b];
+	bool last = encoder_is_last(layout, l);
+
+	return (nn_heads){ .queries = last ? 1 : tokens,
+					   .tokens = tokens,
+					   .heads = layout->heads,
+					   .dim = layout->hidden / layout->heads,
+					   .keep = last || encoder_trains(training, l + 1),
+					   .ld_q = last ? layout->hidden : 3 * layout->hidden,
+					   .ld_kv = 3 * layout->hidden,
+					   .ld_context = layout->hidden };
+}
+
+/* Word, position and type of each token, LayerNorm, dropout: into the first layer's x. */
+static void
+embed(const encoder_layout *layout, const real *block, const encoder_batch *batch,
+	  encoder_pass *pass)
+{
+	const encoder_config *config = &layout->config;
+	const nn_norm norm = { .scale = block + layout->embedding_scale,
+						   .shift = block + layout->embedding_shift,
+						   .epsilon = (real) config->layer_norm_eps };
+	size_t hidden = layout->hidden;
+	real *x = pass->layer[0].x;
+	const real *mask;
+
+	for (size_t b = 0; b < batch->texts; b++)
+	{
+		const real *position = block + layout->position + layout->first_position * hidden;
+
+		for (size_t row = batch->start[b]; row < batch->start[b + 1]; row++, position += hidden)
+		{
+			size_t id = batch->ids[batch->token[row]];
+
+			memcpy(x + row * hidden, block + layout->words + id * hidden, hidden * sizeof(real));
+			nn_axpy(hidden, 1, block + layout->type, x + row * hidden);
+			nn_axpy(hidden, 1, position, x + row * hidden);
+		}
+	}
+	nn_layer_norm(batch->rows, hidden, &norm, x, pass->normal, pass->inverse, x);
+	mask = encoder_masks(pass, batch, 0, ENCODER_DROP_EMBEDDING, false, hidden,
+						 config->hidden_dropout_prob);
+	if (mask != NULL)
+		nn_multiply(batch->rows * hidden, mask, x);
+}
+
+/* The mean over heads of what <s> looks at. */
+static void
+show_attention(const nn_heads *sizes, const real *attention, real *mean)
+{
+	memset(mean, 0, sizes->tokens * sizeof(real));
+	for (size_t head = 0; head < sizes->heads; head++)
+		nn_axpy(sizes->tokens, 1 / (real) sizes->heads, attention + head * sizes->tokens, mean);
+}
+
+/* From x to context. */
+static void
+attend(const encoder_layout *layout, const real *block, const encoder_batch *batch, size_t l,
+	   encoder_pass *pass)
+{
+	const encoder_layer_pass *layer = &pass->layer[l];
+	const real *weight = block + encoder_place(layout, l, ENCODER_QUERY_WEIGHT);
+	const real *bias = block + encoder_place(layout, l, ENCODER_QUERY_BIAS);
+	double rate = layout->config.attention_probs_dropout_prob;
+	size_t hidden = layout->hidden;
+	bool last = encoder_is_last(layout, l);
+	real *attention = layer->attention;
+
+	if (last)
+	{
+		for (size_t b = 0; b < batch->texts; b++)
+			memcpy(layer->first + b * hidden, layer->x + batch->start[b] * hidden,
+				   hidden * sizeof(real));
+		nn_linear(batch->texts, hidden, hidden, layer->first, hidden, weight, bias, layer->query,
+				  hidden);
+		nn_linear(batch->rows, hidden, 2 * hidden, layer->x, hidden, weight + hidden * hidden,
+				  bias + hidden, layer->qkv + hidden, 3 * hidden);
+	}
+	else
+		nn_linear(batch->rows, hidden, 3 * hidden, layer->x, hidden, weight, bias, layer->qkv,
+				  3 * hidden);
+
+	for (size_t b = 0; b < batch->texts; b++)
+	{
+		const nn_heads sizes = encoder_heads(layout, batch, pass->training, l, b);
+		const real *qkv = layer->qkv + batch->start[b] * 3 * hidden;
+		size_t cells = sizes.heads * sizes.queries * sizes.tokens;
+		real *mask = NULL;
+
+		if (pass->training != NULL && rate > 0)
+		{
+			mask = pass->mask;
+			encoder_mask(pass->training, b, l + 1, ENCODER_DROP_ATTENTION, cells, rate, mask);
+		}
+		nn_self_attention(&sizes, last ? layer->query + b * hidden : qkv, qkv + hidden,
+						  qkv + 2 * hidden, mask, attention,
+						  layer->context + (last ? b : batch->start[b]) * hidden);
+		if (last)
+			show_attention(&sizes, attention, pass->attention + batch->start[b]);
+		if (sizes.keep)
+			attention += cells;
+	}
+}
+
+/* From x to out: the next layer's x, or the pooled vectors. */
+static void
+run_layer(const encoder_layout *layout, const real *block, const encoder_batch *batch, size_t l,
+		  encoder_pass *pass, real *out)
+{
+	const encoder_layer_pass *layer = &pass->layer[l];
+	double rate = layout->config.hidden_dropout_prob;
+	size_t hidden = layout->hidden, inner = layout->inner;
+	bool last = encoder_is_last(layout, l);
+	size_t rows = last ? batch->texts : batch->rows;
+	nn_norm norm = { .epsilon = (real) layout->config.layer_norm_eps };
+
+#define AT(tensor) (block + encoder_place(layout, l, tensor))
+	attend(layout, block, batch, l, pass);
+	nn_linear(rows, hidden, hidden, layer->context, hidden, AT(ENCODER_CONTEXT_WEIGHT), NULL,
+			  pass->narrow, hidden);
+	norm.bias = AT(ENCODER_CONTEXT_BIAS);
+	norm.mask = encoder_masks(pass, batch, l + 1, ENCODER_DROP_CONTEXT, last, hidden, rate);
+	norm.residual = layer->first;
+	norm.scale = AT(ENCODER_CONTEXT_SCALE);
+	norm.shift = AT(ENCODER_CONTEXT_SHIFT);
+	nn_layer_norm(rows, hidden, &norm, pass->narrow, layer->normal, layer->inverse, layer->middle);
+
+	nn_linear(rows, hidden, inner, layer->middle, hidden, AT(ENCODER_INNER_WEIGHT), NULL,
+			  layer->inner, inner);
+	nn_gelu(rows, inner, AT(ENCODER_INNER_BIAS), layer->inner, pass->wide);
+	nn_linear(rows, inner, hidden, pass->wide, inner, AT(ENCODER_OUTER_WEIGHT), NULL, pass->narrow,
+			  hidden);
+	norm.bias = AT(ENCODER_OUTER_BIAS);
+	norm.mask = encoder_masks(pass, batch, l + 1, ENCODER_DROP_OUTER, last, hidden, rate);
+	norm.residual = layer->middle;
+	norm.scale = AT(ENCODER_OUTER_SCALE);
+	norm.shift = AT(ENCODER_OUTER_SHIFT);
+	nn_layer_norm(rows, hidden, &norm, pass->narrow, layer->out_normal, layer->out_inverse, out);
+#undef AT
+}
+
+void
+encoder_forward(const encoder_layout *layout, const encoder_weights *weights,
+				const encoder_batch *batch, const encoder_training *training, nn_arena *arena,
+				encoder_pass *pass, real *logits)
+{
+	const real *block = weights->block;
+	size_t hidden = layout->hidden, texts = batch->texts, stage = layout->layers + 1;
+	double rate = layout->config.classifier_dropout;
+	const real *mask;
+
+	take_pass(layout, batch, training, arena, pass);
+	embed(layout, block, batch, pass);
+	for (size_t l = 0; l < layout->layers; l++)
+		run_layer(layout, block, batch, l, pass,
+				  encoder_is_last(layout, l) ? pass->pooled : pass->layer[l + 1].x);
+
+	mask = encoder_masks(pass, batch, stage, ENCODER_DROP_POOLED, true, hidden, rate);
+	if (mask != NULL)
+		nn_multiply(texts * hidden, mask, pass->pooled);
+	nn_linear(texts, hidden, hidden, pass->pooled, hidden, block + layout->head_weight,
+			  block + layout->head_bias, pass->head, hidden);
+	nn_tanh(texts * hidden, pass->head, pass->head);
+	if (pass->head_dropped != pass->head)
+		memcpy(pass->head_dropped, pass->head, texts * hidden * sizeof(real));
+	mask = encoder_masks(pass, batch, stage, ENCODER_DROP_HEAD, true, hidden, rate);
+	if (mask != NULL)
+		nn_multiply(texts * hidden, mask, pass->head_dropped);
+	nn_linear(texts, hidden, layout->labels, pass->head_dropped, hidden,
+			  block + layout->output_weight, block + layout->output_bias, logits, layout->labels);
+}

@@ -1,0 +1,67 @@
+/*
+ * encoder_internal.h
+ *	  What the encoder's files share: encoder.c (forward), encoder_backward.c.
+ */
+#ifndef EMOTION_MODEL_ENCODER_INTERNAL_H
+#define EMOTION_MODEL_ENCODER_INTERNAL_H
+
+#include "../nn/transformer.h"
+#include "encoder.h"
+
+/* Where dropout is applied; each has random numbers of its own in every stage. */
+typedef enum encoder_dropout
+{
+	ENCODER_DROP_EMBEDDING = 0,
+	ENCODER_DROP_ATTENTION = 0, /* of a layer; so the next two */
+	ENCODER_DROP_CONTEXT,
+	ENCODER_DROP_OUTER,
+	ENCODER_DROP_POOLED = 0, /* of the head; so the next */
+	ENCODER_DROP_HEAD,
+} encoder_dropout;
+
+/*
+ * Dropout factors for `rows` rows of `dim` numbers of text b; rate as the configuration says. They
+ * are drawn again in the backward pass rather than kept.
+ */
+void encoder_mask(const encoder_training *training, size_t b, size_t stage, encoder_dropout where,
+				  size_t count, double rate, real *mask);
+
+/*
+ * The same for the whole batch: T or, when `firsts`, 1 row of `dim` numbers per text. NULL in
+ * inference and where nothing is dropped.
+ */
+const real *encoder_masks(const encoder_pass *pass, const encoder_batch *batch, size_t stage,
+						  encoder_dropout where, bool firsts, size_t dim, double rate);
+
+/* Stage 0 is the embedding, 1 + l layer l. */
+static inline bool
+encoder_trains(const encoder_training *training, size_t stage)
+{
+	return training != NULL && stage >= training->frozen;
+}
+
+static inline bool
+encoder_is_last(const encoder_layout *layout, size_t l)
+{
+	return l + 1 == layout->layers;
+}
+
+/* Sizes of the attention within text b of layer l. */
+nn_heads encoder_heads(const encoder_layout *layout, const encoder_batch *batch,
+					   const encoder_training *training, size_t l, size_t b);
+
+/* Take what a backward pass needs besides from the arena (NULL: only count); returns bytes. */
+typedef struct encoder_scratch
+{
+	real *d_first;   /* (B, D) */
+	real *d_x;       /* (N, D) */
+	real *d_qkv;     /* (N, 3D) */
+	real *d_query;   /* (B, D) */
+	real *d_context; /* (N, D) */
+	real *cells;     /* (T, T) of the longest text */
+} encoder_scratch;
+
+size_t encoder_take_scratch(const encoder_layout *layout, const encoder_batch *batch,
+							nn_arena *arena, encoder_scratch *scratch);
+
+#endif /* EMOTION_MODEL_ENCODER_INTERNAL_H */
