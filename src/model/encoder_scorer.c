@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "../nn/activation.h"
+#include "../nn/matmul.h"
 #include "../nn/transformer.h"
 #include "encoder_explain.h"
 #include "lane.h"
@@ -56,6 +57,7 @@ encoder_scorer_create(const em_allocator *allocator, const encoder_model *model,
 	made = em_allocate_zeroed(allocator, 1, sizeof(*made));
 	if (made == NULL)
 		return out_of_memory(status);
+	(void) nn_blas_load(NULL); /* our own kernels serve where there is none */
 	made->allocator = allocator;
 	made->model = model;
 	made->pool = pool;
