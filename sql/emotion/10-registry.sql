@@ -227,6 +227,31 @@ COMMENT ON COLUMN emotion_models.model IS 'how functions take it: name@version';
 COMMENT ON COLUMN emotion_models.deployed IS 'used by scoring functions when no model is named';
 COMMENT ON COLUMN emotion_models.labels IS 'number of labels; their names: emotion_label_names(model)';
 
+-- The files that sessions share (src/pg/shared_model.h): of all databases, so not for everybody.
+CREATE FUNCTION emotion.shared_models(OUT sha256 pg_catalog.text, OUT bytes pg_catalog.int8,
+		OUT used_at pg_catalog.timestamptz)
+	RETURNS SETOF pg_catalog.record
+	LANGUAGE c VOLATILE STRICT PARALLEL SAFE ROWS 10 AS 'MODULE_PATHNAME', 'emotion_shared_models';
+COMMENT ON FUNCTION emotion.shared_models() IS 'the copies of models that sessions of this server share, for emotion_shared_models';
+REVOKE ALL ON FUNCTION emotion.shared_models() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION emotion.shared_models() TO pg_monitor;
+
+CREATE VIEW emotion_shared_models AS
+	SELECT (SELECT pg_catalog.array_agg(m.name OPERATOR(pg_catalog.||) '@' OPERATOR(pg_catalog.||) m.version::pg_catalog.text
+				ORDER BY m.name, m.version)
+			FROM emotion.model AS m
+			WHERE m.sha256 OPERATOR(pg_catalog.=) pg_catalog.decode(s.sha256, 'hex')) AS models,
+		s.bytes,
+		s.used_at,
+		s.sha256
+	FROM emotion.shared_models() AS s;
+COMMENT ON VIEW emotion_shared_models IS 'the copies of models that sessions of this server share, those of other databases included';
+COMMENT ON COLUMN emotion_shared_models.models IS 'models of this database that the copy serves, name@version; NULL: another database''s';
+COMMENT ON COLUMN emotion_shared_models.bytes IS 'size of the copy: once in memory, however many sessions use it';
+COMMENT ON COLUMN emotion_shared_models.used_at IS 'when a session last opened it, to the hour; one unused for a week is removed when another is made';
+COMMENT ON COLUMN emotion_shared_models.sha256 IS 'SHA-256 of the model''s file, in hex';
+GRANT SELECT ON emotion_shared_models TO pg_monitor;
+
 -- Changing the registry. Table privileges decide who may.
 CREATE FUNCTION emotion_deploy(model pg_catalog.text) RETURNS pg_catalog.text
 	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME';
@@ -294,3 +319,4 @@ ALTER TABLE emotion.dropped_model OWNER TO @extowner@;
 ALTER TABLE emotion.deployment OWNER TO @extowner@;
 ALTER TABLE emotion.import_part OWNER TO @extowner@;
 ALTER VIEW emotion_models OWNER TO @extowner@;
+ALTER VIEW emotion_shared_models OWNER TO @extowner@;

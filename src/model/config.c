@@ -21,7 +21,7 @@ _Static_assert(sizeof(text_action) == sizeof(int), "an enum is an int");
 	}
 #define SIZE(field, meaning)                                                                       \
 	{                                                                                              \
-#field, OPTION_INT, FIELD(field), 1, 2048, NULL, meaning                                   \
+#field, OPTION_INT, FIELD(field), 1, MODEL_MAX_DIM, NULL, meaning                          \
 	}
 #define TEXT_FLAG(field, meaning)                                                                  \
 	{                                                                                              \

@@ -12,6 +12,7 @@
 
 #define MODEL_MAX_LABELS 1000
 #define MODEL_MAX_LABEL_BYTES 256
+#define MODEL_MAX_DIM 2048   /* of the embedding, and of the other layers */
 #define MODEL_MAX_SUBWORD 10 /* characters: bounds what an unknown word of 100 bytes costs */
 #define MODEL_ARCHITECTURE "cnn_bilstm_attention"
 #define MODEL_ENSEMBLE "ensemble" /* an architecture that is several models */

@@ -30,8 +30,8 @@ encoder_outputs_name(encoder_outputs outputs)
 }
 
 /* Padding stands for no text, and a head reads what is put before a text. */
-static em_code
-check_rules(const encoder_model *encoder, em_status *status)
+em_code
+encoder_model_check_tokenizer(const encoder_model *encoder, em_status *status)
 {
 	const text_bpe_rules *rules = text_bpe_get_rules(encoder->tokenizer);
 	const encoder_config *config = &encoder->layout.config;
@@ -74,7 +74,7 @@ encoder_model_build_tokenizer(const em_allocator *allocator, encoder_model *enco
 					   : bpe_file_read_pair(allocator, files->vocab, files->merges,
 											files->add_prefix_space, &encoder->tokenizer, status);
 
-	return code == EM_OK ? check_rules(encoder, status) : code;
+	return code == EM_OK ? encoder_model_check_tokenizer(encoder, status) : code;
 }
 
 bool
@@ -116,10 +116,13 @@ encoder_model_free(const em_allocator *allocator, encoder_model *model)
 {
 	if (model == NULL)
 		return;
-	em_release(allocator, model->tokenizer);
+	if (!model->borrowed)
+	{
+		em_release(allocator, model->tokenizer);
+		em_release(allocator, model->weights);
+	}
 	em_release(allocator, (void *) model->files.json.bytes);
 	em_release(allocator, (void *) model->files.vocab.bytes);
 	em_release(allocator, (void *) model->files.merges.bytes);
-	em_release(allocator, model->weights);
 	em_release(allocator, model);
 }

@@ -47,6 +47,7 @@ typedef struct encoder_model
 	text_bpe *tokenizer;
 	encoder_tokenizer_files files; /* what the tokeniser was made of; its slices are the model's */
 	real *weights;                 /* (layout.total) */
+	bool borrowed; /* weights and tokeniser are an image's (model_image.h), which has no files */
 } encoder_model;
 
 /*
@@ -55,6 +56,9 @@ typedef struct encoder_model
  */
 em_code encoder_model_build_tokenizer(const em_allocator *allocator, encoder_model *encoder,
 									  em_status *status);
+
+/* The part of it that a tokeniser from elsewhere has to pass. */
+em_code encoder_model_check_tokenizer(const encoder_model *encoder, em_status *status);
 
 /* Whether a tensor of the layout is in the model's file: those of the head are not in a base's. */
 bool encoder_model_has_tensor(const encoder_model *model, const encoder_tensor *tensor);

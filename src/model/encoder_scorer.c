@@ -105,6 +105,38 @@ encoder_scorer_free(encoder_scorer *scorer)
 	em_release(scorer->allocator, scorer);
 }
 
+#define TAKEN(scorer, array) ((scorer)->array##_capacity * sizeof(*(scorer)->array))
+
+#define GIVE_BACK(scorer, array)                                                                   \
+	(em_release((scorer)->allocator, (scorer)->array), (scorer)->array = NULL,                     \
+	 (scorer)->array##_capacity = 0)
+
+void
+encoder_scorer_trim(encoder_scorer *scorer, size_t limit)
+{
+	size_t taken = TAKEN(scorer, ids) + TAKEN(scorer, sequences) + TAKEN(scorer, unit) +
+				   TAKEN(scorer, weight) + TAKEN(scorer, influence) +
+				   scorer->tokens.buffer_capacity;
+
+	for (size_t i = 0; i < scorer->lane_count; i++)
+		taken += scorer->lanes[i].memory.block_size;
+	if (taken <= limit)
+		return;
+	for (size_t i = 0; i < scorer->lane_count; i++)
+	{
+		em_release(scorer->allocator, scorer->lanes[i].memory.block);
+		scorer->lanes[i].memory.block = NULL;
+		scorer->lanes[i].memory.block_size = 0;
+	}
+	text_tokens_free(&scorer->tokens);
+	text_tokens_init(&scorer->tokens, scorer->allocator);
+	GIVE_BACK(scorer, ids);
+	GIVE_BACK(scorer, sequences);
+	GIVE_BACK(scorer, unit);
+	GIVE_BACK(scorer, weight);
+	GIVE_BACK(scorer, influence);
+}
+
 /* scorer->sequences = the ids of n texts, in scorer->ids */
 static em_code
 tokenize_all(encoder_scorer *scorer, const em_slice *texts, size_t n, em_should_stop should_stop,

@@ -17,6 +17,9 @@ em_code encoder_scorer_create(const em_allocator *allocator, const encoder_model
 /* NULL is allowed. */
 void encoder_scorer_free(encoder_scorer *scorer);
 
+/* As scorer_trim. */
+void encoder_scorer_trim(encoder_scorer *scorer, size_t limit);
+
 /*
  * Either may be NULL: scores (n, L), by sigmoid or softmax as the model says, and features (n, D),
  * <s> behind the last layer. Texts are scored in the order given, so many at once as answer a cancel

@@ -24,6 +24,21 @@ lane_free(lane *lane)
 	memset(lane, 0, sizeof(*lane));
 }
 
+size_t
+lane_taken(const lane *lane)
+{
+	return lane->block_size + lane->packer.capacity * sizeof(*lane->packer.memory);
+}
+
+void
+lane_trim(lane *lane)
+{
+	em_release(lane->allocator, lane->block);
+	lane->block = NULL;
+	lane->block_size = 0;
+	nn_packer_trim(&lane->packer);
+}
+
 em_code
 lane_reserve(lane *lane, size_t bytes, em_status *status)
 {

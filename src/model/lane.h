@@ -22,6 +22,10 @@ typedef struct lane
 em_code lane_init(lane *lane, const em_allocator *allocator, size_t vocabulary, em_status *status);
 void lane_free(lane *lane);
 
+/* Bytes that the lane takes, and giving back those that the next batch takes anew. */
+size_t lane_taken(const lane *lane);
+void lane_trim(lane *lane);
+
 /* Empty the arena and give it room for `bytes`. */
 em_code lane_reserve(lane *lane, size_t bytes, em_status *status);
 

@@ -9,6 +9,7 @@
 #include "../data/calibration.h"
 #include "../text/vocabulary.h"
 #include "config.h"
+#include "embedding.h"
 #include "network.h"
 
 /* The most members of an ensemble, and teachers of a training. */
@@ -22,8 +23,16 @@ typedef struct model
 	char **labels;         /* (L) NUL-terminated UTF-8, in one block: see model_copy_labels */
 	float *thresholds;     /* (L) in 0..1 */
 	text_vocabulary *vocabulary;
-	real *embedding; /* (V + K, E): words, then buckets of n-grams */
+	real *embedding; /* (V + K, E): words, then buckets of n-grams; NULL when in_place */
 	real *dense;
+
+	/* Only to score with: rows of the embedding are read where the file or the image has them. */
+	bool in_place;
+	embedding_table table;
+	bool borrowed; /* by an image, which has dense and the table's scales, too */
+
+	/* What the image has for scoring besides (model_image.c), aligned as it is; or NULL. */
+	const void *panels;
 
 	/*
 	 * An ensemble, whose score is the weighted mean of its members', has no network and no
@@ -55,6 +64,13 @@ typedef struct model
  */
 em_code model_read(const em_allocator *allocator, const uint8_t *bytes, size_t size, model **out,
 				   em_status *status);
+
+/*
+ * The same for scoring only: in place of `embedding` stands `table`, whose rows stay in `bytes`, which
+ * must outlive the model.
+ */
+em_code model_read_in_place(const em_allocator *allocator, const uint8_t *bytes, size_t size,
+							model **out, em_status *status);
 void model_free(model *model);
 
 /* The model itself, or an ensemble's first member: who stands for how texts are read. */

@@ -278,6 +278,13 @@ within_limit(const float *numbers, size_t count)
 	return over >> 31 == 0;
 }
 
+static em_code
+beyond_limit(const tensor *tensor, em_status *status)
+{
+	return em_fail(status, EM_CORRUPT, "tensor \"%.*s\" of the model file holds a number beyond %g",
+				   clip_length(tensor->name), tensor->name.bytes, (double) MODEL_MAX_WEIGHT);
+}
+
 /*
  * A tensor into reals, rows of bytes by their scale; doubles are widened from floats at the end of
  * their place.
@@ -297,9 +304,7 @@ read_reals(const tensor *tensor, const float *scale, real *out, em_status *statu
 		return code;
 	/* halves end far below */
 	if (tensor->type != TENSOR_F16 && !within_limit(floats, count))
-		return em_fail(status, EM_CORRUPT,
-					   "tensor \"%.*s\" of the model file holds a number beyond %g",
-					   clip_length(tensor->name), tensor->name.bytes, (double) MODEL_MAX_WEIGHT);
+		return beyond_limit(tensor, status);
 	for (size_t i = 0; sizeof(real) > sizeof(float) && i < count; i++)
 	{
 		float number;
@@ -372,6 +377,69 @@ find_tables(const safetensors *file, const network_layout *layout, table tables[
 	return code;
 }
 
+/* A table that stays where it is, each of its rows looked at once. */
+static em_code
+keep_table(model *model, const table *found, size_t row_count, embedding_rows *rows,
+		   em_status *status)
+{
+	const size_t dim = model->layout.embedding;
+	const tensor *weight = found->weight;
+	float *scale = NULL;
+	real row[MODEL_MAX_DIM];
+
+	if (found->scale != NULL)
+	{
+		scale = em_allocate_array(model->allocator, row_count, sizeof(float));
+		if (scale == NULL)
+			return em_fail(status, EM_OUT_OF_MEMORY, "out of memory");
+	}
+	*rows = (embedding_rows){ weight->type, weight->data, scale };
+	if (scale != NULL)
+	{
+		em_code code = tensor_read(found->scale, scale, status);
+
+		if (code != EM_OK)
+			return code;
+	}
+	for (size_t i = 0; i < row_count; i++)
+	{
+		if (!embedding_read_row(rows, dim, i, row))
+			return em_fail(status, EM_CORRUPT,
+						   "tensor \"%.*s\" of the file holds a number that is not finite",
+						   clip_length(weight->name), weight->name.bytes);
+		for (size_t e = 0; e < dim; e++)
+			if (!(row[e] <= MODEL_MAX_WEIGHT && row[e] >= -MODEL_MAX_WEIGHT))
+				return beyond_limit(weight, status);
+	}
+	return EM_OK;
+}
+
+static em_code
+read_embedding(model *model, const table tables[2], em_status *status)
+{
+	const network_layout *layout = &model->layout;
+	em_code code;
+
+	if (model->in_place)
+	{
+		model->table.dim = layout->embedding;
+		model->table.vocabulary = layout->vocabulary;
+		code = keep_table(model, &tables[0], layout->vocabulary, &model->table.words, status);
+		if (code == EM_OK && layout->buckets > 0)
+			code = keep_table(model, &tables[1], layout->buckets, &model->table.subwords, status);
+		return code;
+	}
+	model->embedding =
+		em_allocate_array(model->allocator, layout->rows * layout->embedding, sizeof(real));
+	if (model->embedding == NULL)
+		return em_fail(status, EM_OUT_OF_MEMORY, "out of memory");
+	code = read_table(model, &tables[0], model->embedding, status);
+	if (code == EM_OK && layout->buckets > 0)
+		code = read_table(model, &tables[1],
+						  model->embedding + layout->vocabulary * layout->embedding, status);
+	return code;
+}
+
 static em_code
 read_weights(model *model, const safetensors *file, em_status *status)
 {
@@ -399,15 +467,9 @@ read_weights(model *model, const safetensors *file, em_status *status)
 		return em_fail(status, EM_CORRUPT, "the model file has %zu tensors, not %zu",
 					   file->tensor_count, count);
 
-	model->embedding =
-		em_allocate_array(model->allocator, layout->rows * layout->embedding, sizeof(real));
 	model->dense = em_allocate_array(model->allocator, layout->dense, sizeof(real));
-	if (model->embedding == NULL || model->dense == NULL)
+	if (model->dense == NULL)
 		return em_fail(status, EM_OUT_OF_MEMORY, "out of memory");
-	code = read_table(model, &tables[0], model->embedding, status);
-	if (code == EM_OK && layout->buckets > 0)
-		code = read_table(model, &tables[1],
-						  model->embedding + layout->vocabulary * layout->embedding, status);
 	for (size_t i = 0; code == EM_OK && i < layout->tensor_count; i++)
 	{
 		const network_tensor *wanted = &layout->tensors[i];
@@ -417,7 +479,7 @@ read_weights(model *model, const safetensors *file, em_status *status)
 		end = wanted->offset + wanted->elements;
 	}
 	memset(model->dense + end, 0, (layout->dense - end) * sizeof(real));
-	return code;
+	return code == EM_OK ? read_embedding(model, tables, status) : code;
 }
 
 /* Of the family roberta: what every model has here, the rest in encoder_file.c. */
@@ -445,8 +507,8 @@ static em_code read_ensemble(model *model, const safetensors *file, em_status *s
 
 /* A model from its file, or a member from its part of one. */
 static em_code
-read_model(const em_allocator *allocator, const safetensors *file, bool whole, model **out,
-		   em_status *status)
+read_model(const em_allocator *allocator, const safetensors *file, bool whole, bool in_place,
+		   model **out, em_status *status)
 {
 	model *result = em_allocate_zeroed(allocator, 1, sizeof(*result));
 	em_code code;
@@ -455,6 +517,7 @@ read_model(const em_allocator *allocator, const safetensors *file, bool whole, m
 	if (result == NULL)
 		return em_fail(status, EM_OUT_OF_MEMORY, "out of memory");
 	result->allocator = allocator;
+	result->in_place = in_place;
 	if (whole && model_file_is_ensemble(file))
 		code = read_ensemble(result, file, status);
 	else if (model_file_is_ensemble(file))
@@ -490,7 +553,8 @@ read_member(model *model, const safetensors *file, size_t number, size_t *tensor
 	*tensors += part.tensor_count;
 	code = part.metadata_count == 0
 			   ? em_fail(status, EM_CORRUPT, "the model file has no member %zu", number + 1)
-			   : read_model(model->allocator, &part, false, &model->members[number], status);
+			   : read_model(model->allocator, &part, false, model->in_place,
+							&model->members[number], status);
 	safetensors_close(&part);
 	if (code != EM_OK)
 		return code;
@@ -534,9 +598,9 @@ read_ensemble(model *model, const safetensors *file, em_status *status)
 	return code;
 }
 
-em_code
-model_read(const em_allocator *allocator, const uint8_t *bytes, size_t size, model **out,
-		   em_status *status)
+static em_code
+read_file(const em_allocator *allocator, const uint8_t *bytes, size_t size, bool in_place,
+		  model **out, em_status *status)
 {
 	safetensors file;
 	em_code code;
@@ -545,9 +609,23 @@ model_read(const em_allocator *allocator, const uint8_t *bytes, size_t size, mod
 	code = safetensors_open(allocator, bytes, size, &file, status);
 	if (code != EM_OK)
 		return code;
-	code = read_model(allocator, &file, true, out, status);
+	code = read_model(allocator, &file, true, in_place, out, status);
 	safetensors_close(&file);
 	return code;
+}
+
+em_code
+model_read(const em_allocator *allocator, const uint8_t *bytes, size_t size, model **out,
+		   em_status *status)
+{
+	return read_file(allocator, bytes, size, false, out, status);
+}
+
+em_code
+model_read_in_place(const em_allocator *allocator, const uint8_t *bytes, size_t size, model **out,
+					em_status *status)
+{
+	return read_file(allocator, bytes, size, true, out, status);
 }
 
 void
@@ -563,7 +641,12 @@ model_free(model *model)
 	if (model->vocabulary != NULL)
 		text_vocabulary_free(model->vocabulary);
 	em_release(allocator, model->embedding);
-	em_release(allocator, model->dense);
+	if (!model->borrowed)
+	{
+		em_release(allocator, model->dense);
+		em_release(allocator, (void *) (uintptr_t) model->table.words.scale);
+		em_release(allocator, (void *) (uintptr_t) model->table.subwords.scale);
+	}
 	encoder_model_free(allocator, model->encoder);
 	for (size_t i = 0; i < model->member_count; i++)
 		model_free(model->members[i]);

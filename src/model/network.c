@@ -366,13 +366,13 @@ encode(const network_layout *layout, const places *at, const real *dense, const 
 				pass->h_kept + direction * hidden, 2 * hidden);
 }
 
-void
-network_forward(const network_layout *layout, const network_weights *weights,
-				const nn_packed *batch, const network_dropout *dropout, nn_arena *arena,
-				network_pass *pass, real *logits)
+/* table NULL: the embedding is reals. */
+static void
+forward(const network_layout *layout, const real *embedding, const embedding_table *table,
+		const real *dense, const nn_packed *batch, const network_dropout *dropout, nn_arena *arena,
+		network_pass *pass, real *logits)
 {
 	const places at = find_places(layout);
-	const real *dense = weights->dense;
 	size_t n = batch->rows;
 	size_t hidden = layout->hidden;
 	size_t pooled = batch->sequences * 2 * hidden;
@@ -383,7 +383,10 @@ network_forward(const network_layout *layout, const network_weights *weights,
 	if (dropout != NULL)
 		fill_masks(layout, batch, dropout, pass);
 
-	nn_embedding(batch, layout->embedding, weights->embedding, pass->vectors);
+	if (table != NULL)
+		embedding_gather(table, batch, pass->vectors);
+	else
+		nn_embedding(batch, layout->embedding, embedding, pass->vectors);
 	if (!pass->h_kept)
 		pass->h_kept = pass->h;
 	if (pass->copies)
@@ -411,6 +414,21 @@ network_forward(const network_layout *layout, const network_weights *weights,
 		nn_multiply(pass->pooled_masks * pooled, pass->pooled_mask, pass->pooled);
 	nn_linear(pass->pooled_masks * batch->sequences, 2 * hidden, layout->labels, pass->pooled,
 			  2 * hidden, dense + at.output_weight, dense + at.output_bias, logits, layout->labels);
+}
+
+void
+network_forward(const network_layout *layout, const network_weights *weights,
+				const nn_packed *batch, const network_dropout *dropout, nn_arena *arena,
+				network_pass *pass, real *logits)
+{
+	forward(layout, weights->embedding, NULL, weights->dense, batch, dropout, arena, pass, logits);
+}
+
+void
+network_forward_table(const network_layout *layout, const embedding_table *table, const real *dense,
+					  const nn_packed *batch, nn_arena *arena, network_pass *pass, real *logits)
+{
+	forward(layout, NULL, table, dense, batch, NULL, arena, pass, logits);
 }
 
 void

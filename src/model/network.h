@@ -21,6 +21,7 @@
 #include "../nn/bf16.h"
 #include "../nn/packed.h"
 #include "config.h"
+#include "embedding.h"
 
 /* The trained tensors besides the embedding, in the order of their place in memory. */
 typedef enum network_tensor_kind
@@ -168,6 +169,11 @@ size_t network_workspace(const network_layout *layout, const nn_packed *batch,
 void network_forward(const network_layout *layout, const network_weights *weights,
 					 const nn_packed *batch, const network_dropout *dropout, nn_arena *arena,
 					 network_pass *pass, real *logits);
+
+/* The same in inference, of an embedding as a file keeps it. */
+void network_forward_table(const network_layout *layout, const embedding_table *table,
+						   const real *dense, const nn_packed *batch, nn_arena *arena,
+						   network_pass *pass, real *logits);
 
 /*
  * Gradients, added to what is there: d_dense (dense), d_embedding (U, E) for

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "../nn/activation.h"
+#include "../nn/matmul.h"
 #include "bags.h"
 #include "encoder_scorer.h"
 #include "lane.h"
@@ -16,16 +17,24 @@
 #define BATCH_SEQUENCES 256
 #define BATCH_ROWS 6144
 
+/*
+ * Tokens that are worth loading OpenBLAS for: it takes some ten milliseconds and some hundred
+ * kilobytes, which a connection that scores a short text and goes should not pay.
+ */
+#define BLAS_ROWS 512
+
 struct scorer
 {
 	const em_allocator *allocator;
 	const network_layout *layout;
 	network_weights weights;
+	const embedding_table *table;      /* NULL: weights.embedding */
 	const text_vocabulary *vocabulary; /* NULL: bare */
 	nn_pool *pool;
 	size_t lane_count;
 	lane *lanes;
 	struct lane_task *tasks; /* (lane_count) */
+	size_t rows;             /* tokens scored before OpenBLAS was asked for; BLAS_ROWS: it was */
 	text_tokens tokens;
 	bag_list unknown; /* of a call's texts, when the network has n-grams */
 
@@ -173,7 +182,10 @@ scorer_create_on(const em_allocator *allocator, const model *model, nn_pool *poo
 		return create_ensemble(allocator, model, pool, out, status);
 	code = scorer_create_bare(allocator, &model->layout, weights, pool, out, status);
 	if (code == EM_OK)
+	{
 		(*out)->vocabulary = model->vocabulary;
+		(*out)->table = model->in_place ? &model->table : NULL;
+	}
 	return code;
 }
 
@@ -216,6 +228,66 @@ scorer_free(scorer *scorer)
 	em_release(scorer->allocator, scorer->member_scores);
 	encoder_scorer_free(scorer->encoder);
 	em_release(scorer->allocator, scorer);
+}
+
+/* Bytes of an array that em_grow() made. */
+#define TAKEN(scorer, array) ((scorer)->array##_capacity * sizeof(*(scorer)->array))
+
+#define GIVE_BACK(scorer, array)                                                                   \
+	(em_release((scorer)->allocator, (scorer)->array), (scorer)->array = NULL,                     \
+	 (scorer)->array##_capacity = 0)
+
+void
+scorer_trim(scorer *scorer, size_t limit)
+{
+	const text_tokens *tokens = &scorer->tokens;
+	const bag_list *unknown = &scorer->unknown;
+	size_t taken = TAKEN(scorer, ids) + TAKEN(scorer, sequences) + TAKEN(scorer, order) +
+				   TAKEN(scorer, count) + TAKEN(scorer, weight) + TAKEN(scorer, influence) +
+				   TAKEN(scorer, member_scores) + tokens->buffer_capacity +
+				   tokens->capacity * sizeof(*tokens->tokens) +
+				   (unknown->offset_capacity + unknown->rows_capacity) * sizeof(uint32_t);
+
+	for (size_t i = 0; scorer->ensemble != NULL && i < scorer->ensemble->member_count; i++)
+		scorer_trim(scorer->members[i], limit / scorer->ensemble->member_count);
+	if (scorer->encoder != NULL)
+		encoder_scorer_trim(scorer->encoder, limit);
+	for (size_t i = 0; i < scorer->lane_count; i++)
+		taken += lane_taken(&scorer->lanes[i]);
+	if (taken <= limit)
+		return;
+	for (size_t i = 0; i < scorer->lane_count; i++)
+		lane_trim(&scorer->lanes[i]);
+	text_tokens_free(&scorer->tokens);
+	text_tokens_init(&scorer->tokens, scorer->allocator);
+	if (scorer->layout != NULL)
+	{
+		bag_list_free(&scorer->unknown);
+		bag_list_init(&scorer->unknown, scorer->allocator, &scorer->layout->config,
+					  (uint32_t) scorer->layout->vocabulary);
+	}
+	GIVE_BACK(scorer, ids);
+	GIVE_BACK(scorer, sequences);
+	GIVE_BACK(scorer, order);
+	GIVE_BACK(scorer, count);
+	GIVE_BACK(scorer, weight);
+	GIVE_BACK(scorer, influence);
+	GIVE_BACK(scorer, member_scores);
+}
+
+/*
+ * Before a batch of so many tokens, in the main thread: our own kernels serve until OpenBLAS is worth
+ * its loading, and where there is none.
+ */
+static void
+load_blas(scorer *scorer, size_t rows)
+{
+	/* bare ones train: whoever trains has loaded it */
+	if (scorer->vocabulary == NULL || scorer->rows >= BLAS_ROWS)
+		return;
+	scorer->rows += rows;
+	if (scorer->rows >= BLAS_ROWS)
+		(void) nn_blas_load(NULL);
 }
 
 /* scorer->order = the sequences by falling length (counting sort, stable) */
@@ -276,6 +348,7 @@ prepare_task(scorer *scorer, lane_task *task, const nn_sequence *sequences, cons
 	code = nn_pack(&lane->packer, chosen, size, status);
 	if (code != EM_OK)
 		return code;
+	load_blas(scorer, lane->packer.batch.rows);
 	code = lane_reserve(lane,
 						network_workspace(scorer->layout, &lane->packer.batch, NULL) +
 							nn_arena_room(size * scorer->layout->labels, sizeof(real)),
@@ -303,8 +376,12 @@ run_task(void *context, size_t index)
 	size_t labels = run->scorer->layout->labels;
 	size_t width = 2 * run->scorer->layout->hidden;
 
-	network_forward(run->scorer->layout, &run->scorer->weights, batch, NULL, &task->lane->arena,
-					&task->pass, task->logits);
+	if (run->scorer->table != NULL)
+		network_forward_table(run->scorer->layout, run->scorer->table, run->scorer->weights.dense,
+							  batch, &task->lane->arena, &task->pass, task->logits);
+	else
+		network_forward(run->scorer->layout, &run->scorer->weights, batch, NULL, &task->lane->arena,
+						&task->pass, task->logits);
 	if (run->features != NULL)
 		for (size_t b = 0; b < batch->sequences; b++)
 			for (size_t i = 0; i < width; i++)

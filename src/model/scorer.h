@@ -32,6 +32,9 @@ em_code scorer_use_bags(scorer *scorer, const nn_bags *bags, em_status *status);
 /* NULL is allowed. */
 void scorer_free(scorer *scorer);
 
+/* Give back what the scorer works in, if that is more than `limit` bytes: it grows again. */
+void scorer_trim(scorer *scorer, size_t limit);
+
 /*
  * Scores of n texts: (n, L) out, row-major, each in 0..1, in the order given.
  * Texts are sorted by length and scored in batches of some thousand tokens.

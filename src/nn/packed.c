@@ -28,6 +28,15 @@ nn_packer_free(nn_packer *packer)
 	memset(packer, 0, sizeof(*packer));
 }
 
+void
+nn_packer_trim(nn_packer *packer)
+{
+	em_release(packer->allocator, packer->memory);
+	packer->memory = NULL;
+	packer->capacity = 0;
+	memset(&packer->batch, 0, sizeof(packer->batch));
+}
+
 /* Ids there are. */
 static size_t
 id_count(const nn_packer *packer)

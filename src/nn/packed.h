@@ -65,6 +65,9 @@ em_code nn_packer_init(nn_packer *packer, const em_allocator *allocator, uint32_
 					   em_status *status);
 void nn_packer_free(nn_packer *packer);
 
+/* Give back the last batch's memory. */
+void nn_packer_trim(nn_packer *packer);
+
 /*
  * The bags that ids from `vocabulary` on name in batches to come (NULL: none); by reference, they
  * must outlive those. EM_LIMIT when words and bags are more than a uint32_t counts.

@@ -13,10 +13,12 @@
 #include "cache.h"
 #include "glue.h"
 
-#include "../nn/matmul.h"
+#include "shared_model.h"
 
+#include "access/xact.h"
 #include "lib/ilist.h"
 #include "miscadmin.h"
+#include "tcop/pquery.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
 #include "utils/snapmgr.h"
@@ -24,6 +26,9 @@
 #include <string.h>
 
 int ModelCacheSize = 256;
+
+/* What a scorer keeps to work in from one transaction to the next. */
+#define KEPT_BYTES (512 * 1024)
 
 /*
  * Who reads what. Two MVCC snapshots that agree in these see the same
@@ -95,9 +100,28 @@ ForgetReadings(Datum argument, Oid relation)
 	}
 }
 
+/* Long texts and large batches take tens of megabytes, which an idle connection should not keep. */
+static void
+TrimScorers(XactEvent event, void *argument)
+{
+	dlist_iter iter;
+
+	(void) argument;
+	if (event == XACT_EVENT_PRE_COMMIT || event == XACT_EVENT_PARALLEL_PRE_COMMIT ||
+		event == XACT_EVENT_PRE_PREPARE)
+		return;
+	if (ActivePortal != NULL && event == XACT_EVENT_COMMIT)
+		return; /* a procedure commits and scores on */
+	dlist_foreach(iter, &entries)
+	{
+		scorer_trim(dlist_container(CacheEntry, node, iter.cur)->cached.scorer, KEPT_BYTES);
+	}
+}
+
 void
 InitModelCache(void)
 {
+	RegisterXactCallback(TrimScorers, NULL);
 	CacheRegisterRelcacheCallback(ForgetReadings, (Datum) 0);
 }
 
@@ -135,29 +159,31 @@ LoadEntry(const ModelRow *row, Snapshot snapshot)
 {
 	em_status status = { EM_OK, "", "" };
 	MemoryContext caller = CurrentMemoryContext;
-	MemoryContext reading;
 	MemoryContext context;
-	const em_allocator *allocator;
 	CacheEntry *entry;
-	uint8 *bytes;
 
-	if (nn_blas_load(&status) != EM_OK)
-		ReportStatus(&status);
+	CheckModelBytesReadable();
 
-	/* Both go with the caller's context if anything below fails. */
-	reading = AllocSetContextCreate(caller, "emotion model file", ALLOCSET_DEFAULT_SIZES);
+	/* It goes with the caller's context if anything below fails. */
 	context = AllocSetContextCreate(caller, "emotion model", ALLOCSET_DEFAULT_SIZES);
-	MemoryContextSwitchTo(reading);
-	bytes = ReadModelBytes(row, snapshot);
-
 	MemoryContextSwitchTo(context);
 	entry = palloc0(sizeof(CacheEntry));
 	entry->context = context;
 	entry->cached.row = *row;
-	allocator = ContextAllocator(context);
-	if (model_read(allocator, bytes, (size_t) row->size, &entry->cached.model, &status) != EM_OK ||
-		scorer_create(allocator, entry->cached.model, &entry->cached.scorer, &status) != EM_OK)
-		ReportStatus(&status);
+	entry->cached.model = OpenSharedModel(row, context);
+	if (entry->cached.model == NULL)
+	{
+		MemoryContext reading =
+			AllocSetContextCreate(caller, "emotion model file", ALLOCSET_DEFAULT_SIZES);
+
+		MemoryContextSwitchTo(reading);
+		entry->cached.model = MakeSharedModel(row, ReadModelBytes(row, snapshot), context);
+		MemoryContextSwitchTo(context);
+		MemoryContextDelete(reading);
+	}
+	Check(scorer_create(ContextAllocator(context), entry->cached.model, &entry->cached.scorer,
+						&status),
+		  &status);
 
 	entry->cached.label_count = (int) entry->cached.model->layout.labels;
 	entry->cached.labels = palloc(sizeof(char *) * (Size) entry->cached.label_count);
@@ -168,7 +194,6 @@ LoadEntry(const ModelRow *row, Snapshot snapshot)
 		entry->cached.labels[i] = CStringFromUtf8(label, strlen(label));
 	}
 	MemoryContextSwitchTo(caller);
-	MemoryContextDelete(reading);
 	MemoryContextSetParent(context, CacheMemoryContext);
 	dlist_push_head(&entries, &entry->node);
 	return entry;

@@ -3,7 +3,7 @@
  *	  Where the server finds the module: its magic block and its settings.
  *
  * Nothing is opened or started here, so that the library may be preloaded:
- * OpenBLAS comes with the first scoring (src/nn/matmul.h).
+ * OpenBLAS comes when enough is scored or trained (src/nn/matmul.h).
  */
 #include "postgres.h"
 

@@ -181,6 +181,30 @@ RegistryRelation(const char *name)
 	return OidIsValid(namespace) ? get_relname_relid(name, namespace) : InvalidOid;
 }
 
+/* Error unless the caller may read all of a table of the registry. */
+static void
+CheckReadable(Oid oid, const char *name)
+{
+	AclResult acl = pg_class_aclcheck(oid, GetUserId(), ACL_SELECT);
+
+	if (acl != ACLCHECK_OK)
+		aclcheck_error(acl, OBJECT_TABLE, name);
+	if (check_enable_rls(oid, InvalidOid, true) == RLS_ENABLED)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("row-level security on \"emotion.%s\" applies to this role", name),
+				 errdetail("The registry is read without policies, so it is not read at all.")));
+}
+
+void
+CheckModelBytesReadable(void)
+{
+	Oid oid = RegistryRelation("model_part");
+
+	if (OidIsValid(oid))
+		CheckReadable(oid, "model_part");
+}
+
 /*
  * Open a table of the registry for reading. Its owner may have altered it: what we
  * then read must still be what we take it for.
@@ -190,7 +214,6 @@ OpenRegistry(const char *name, const Oid *types)
 {
 	Oid oid = RegistryRelation(name);
 	Relation relation;
-	AclResult acl;
 
 	if (!OidIsValid(oid))
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
@@ -200,14 +223,7 @@ OpenRegistry(const char *name, const Oid *types)
 	if (relation->rd_rel->relkind != RELKIND_RELATION)
 		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
 						errmsg("\"emotion.%s\" is not an ordinary table", name)));
-	acl = pg_class_aclcheck(oid, GetUserId(), ACL_SELECT);
-	if (acl != ACLCHECK_OK)
-		aclcheck_error(acl, OBJECT_TABLE, name);
-	if (check_enable_rls(oid, InvalidOid, true) == RLS_ENABLED)
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("row-level security on \"emotion.%s\" applies to this role", name),
-				 errdetail("The registry is read without policies, so it is not read at all.")));
+	CheckReadable(oid, name);
 	for (int i = 0; OidIsValid(types[i]); i++)
 	{
 		TupleDesc descriptor = RelationGetDescr(relation);

@@ -109,6 +109,9 @@ extern void CheckDeletable(const ModelReference *reference);
  */
 extern uint8 *ReadModelBytes(const ModelRow *row, Snapshot snapshot);
 
+/* Error unless the caller could call ReadModelBytes(): for what was made of the bytes before. */
+extern void CheckModelBytesReadable(void);
+
 /* The deployed model; false when none is. */
 extern bool FindDeployed(Snapshot snapshot, ModelReference *reference);
 

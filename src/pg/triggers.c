@@ -8,6 +8,7 @@
 
 #include "glue.h"
 #include "registry.h"
+#include "shared_model.h"
 
 #include "access/htup_details.h"
 #include "access/relation.h"
@@ -194,6 +195,8 @@ emotion_keep_number(PG_FUNCTION_ARGS)
 	values[1] = Int32GetDatum(reference.version);
 	values[2] = PointerGetDatum(DigestIn(trigger->tg_trigtuple, trigger->tg_relation));
 	values[3] = CStringGetTextDatum(GetUserNameFromId(user, false));
+
+	ForgetSharedModel((const uint8 *) VARDATA_ANY(DatumGetByteaPP(values[2])));
 
 	/* An error restores the user, as the transaction ends. */
 	SetUserIdAndSecContext(owner,

@@ -13,13 +13,22 @@
 struct text_vocabulary
 {
 	const em_allocator *allocator;
-	char *words; /* joined by '\n' */
+	bool borrowed; /* what the pointers point to is somebody else's, and not written to */
+	char *words;   /* joined by '\n' */
 	size_t length;
 	uint32_t count;
 	uint32_t *starts; /* (count + 1) of each word in words; the last is length + 1 */
 	hash_slot *slots; /* (mask + 1), a power of two of which at most two thirds are taken */
 	uint32_t mask;
 };
+
+/* What text_vocabulary_lay_out() begins with; then words and a NUL, starts and slots. */
+typedef struct laid_out
+{
+	uint64_t length;
+	uint32_t count;
+	uint32_t mask;
+} laid_out;
 
 static uint32_t
 word_length(const text_vocabulary *vocabulary, uint32_t index)
@@ -146,10 +155,101 @@ text_vocabulary_free(text_vocabulary *vocabulary)
 	if (vocabulary == NULL)
 		return;
 	allocator = vocabulary->allocator;
-	em_release(allocator, vocabulary->words);
-	em_release(allocator, vocabulary->starts);
-	em_release(allocator, vocabulary->slots);
+	if (!vocabulary->borrowed)
+	{
+		em_release(allocator, vocabulary->words);
+		em_release(allocator, vocabulary->starts);
+		em_release(allocator, vocabulary->slots);
+	}
 	em_release(allocator, vocabulary);
+}
+
+/* Where starts and slots stand, and the end. */
+static void
+place_parts(const laid_out *head, uint64_t *starts, uint64_t *slots, uint64_t *end)
+{
+	const uint64_t align = sizeof(hash_slot) - 1;
+
+	*starts = (sizeof(*head) + head->length + 1 + align) & ~align;
+	*slots = (*starts + ((uint64_t) head->count + 1) * sizeof(uint32_t) + align) & ~align;
+	*end = *slots + ((uint64_t) head->mask + 1) * sizeof(hash_slot);
+}
+
+size_t
+text_vocabulary_lay_out(const text_vocabulary *vocabulary, uint8_t *out)
+{
+	const laid_out head = { vocabulary->length, vocabulary->count, vocabulary->mask };
+	uint64_t starts, slots, end;
+
+	place_parts(&head, &starts, &slots, &end);
+	if (out == NULL)
+		return (size_t) end;
+	memset(out, 0, (size_t) slots);
+	memcpy(out, &head, sizeof(head));
+	memcpy(out + sizeof(head), vocabulary->words, vocabulary->length);
+	memcpy(out + starts, vocabulary->starts, ((size_t) head.count + 1) * sizeof(uint32_t));
+	memcpy(out + slots, vocabulary->slots, ((size_t) head.mask + 1) * sizeof(hash_slot));
+	return (size_t) end;
+}
+
+/* Whether nothing that a look-up does with these parts leads out of them, or never ends. */
+static bool
+is_sound(const text_vocabulary *vocabulary)
+{
+	const uint32_t *starts = vocabulary->starts;
+	uint32_t taken = 0;
+
+	if (starts[vocabulary->count] != vocabulary->length + 1)
+		return false;
+	if (vocabulary->count > 0 && starts[0] != 0)
+		return false;
+	for (uint32_t i = 0; i < vocabulary->count; i++)
+		if (starts[i + 1] < (uint64_t) starts[i] + 2)
+			return false;
+	for (uint32_t i = 0; i <= vocabulary->mask; i++)
+	{
+		if (vocabulary->slots[i].entry > vocabulary->count)
+			return false;
+		taken += vocabulary->slots[i].entry != 0;
+	}
+	return taken == vocabulary->count;
+}
+
+em_code
+text_vocabulary_open(const em_allocator *allocator, const uint8_t *bytes, size_t size,
+					 text_vocabulary **vocabulary, em_status *status)
+{
+	text_vocabulary *made;
+	laid_out head = { 0, 0, 0 };
+	uint64_t starts, slots, end;
+
+	*vocabulary = NULL;
+	if (size >= sizeof(head))
+		memcpy(&head, bytes, sizeof(head));
+	if (head.length >= UINT32_MAX || head.count > MAX_WORDS || head.mask <= head.count ||
+		head.mask > INT32_MAX || (head.mask & (head.mask + 1)) != 0)
+		return em_fail(status, EM_CORRUPT, "the vocabulary's sizes are wrong");
+	place_parts(&head, &starts, &slots, &end);
+	if (size != end)
+		return em_fail(status, EM_CORRUPT, "the vocabulary takes %zu bytes", size);
+	made = em_allocate_zeroed(allocator, 1, sizeof(*made));
+	if (made == NULL)
+		return em_fail(status, EM_OUT_OF_MEMORY, "out of memory");
+	made->allocator = allocator;
+	made->borrowed = true;
+	made->words = (char *) (uintptr_t) (bytes + sizeof(head));
+	made->length = (size_t) head.length;
+	made->count = head.count;
+	made->starts = (uint32_t *) (uintptr_t) (bytes + starts);
+	made->slots = (hash_slot *) (uintptr_t) (bytes + slots);
+	made->mask = head.mask;
+	if (!is_sound(made))
+	{
+		text_vocabulary_free(made);
+		return em_fail(status, EM_CORRUPT, "the vocabulary's words are not where they should be");
+	}
+	*vocabulary = made;
+	return EM_OK;
 }
 
 uint32_t

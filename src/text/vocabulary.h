@@ -22,6 +22,19 @@ em_code text_vocabulary_load(const em_allocator *allocator, const char *words, s
 
 void text_vocabulary_free(text_vocabulary *vocabulary);
 
+/*
+ * The vocabulary in one piece without pointers, for this machine's memory only: written to out,
+ * aligned to 8 bytes, unless that is NULL. Returns the bytes it takes.
+ */
+size_t text_vocabulary_lay_out(const text_vocabulary *vocabulary, uint8_t *out);
+
+/*
+ * A vocabulary that reads from such a piece, aligned to 8 bytes, which must outlive it. EM_CORRUPT
+ * for one with which a look-up might go astray; what it finds is as good as the bytes.
+ */
+em_code text_vocabulary_open(const em_allocator *allocator, const uint8_t *bytes, size_t size,
+							 text_vocabulary **vocabulary, em_status *status);
+
 /* Number of ids, the unknown word included: words + 1. */
 uint32_t text_vocabulary_size(const text_vocabulary *vocabulary);
 

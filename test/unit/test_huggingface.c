@@ -9,6 +9,7 @@
 
 #include "../../src/model/encoder_file.h"
 #include "../../src/model/huggingface.h"
+#include "../../src/model/model_image.h"
 #include "../../src/model/scorer.h"
 #include "../../src/nn/matmul.h"
 
@@ -196,6 +197,17 @@ import(memory *memory, const huggingface_options *options, em_status *status)
 }
 
 static const huggingface_options as_it_is = { .labels = NULL };
+
+static uint64_t dice = 88172645463325252;
+
+static size_t
+roll(size_t sides)
+{
+	dice ^= dice << 13;
+	dice ^= dice >> 7;
+	dice ^= dice << 17;
+	return (size_t) (dice % sides);
+}
 
 /* ---- what becomes of a checkpoint ---------------------------------------------------------- */
 
@@ -482,6 +494,71 @@ test_explain(void)
 	unload(&memory);
 }
 
+/* The image that sessions share scores as the model does; cut or spoilt it is refused. */
+static void
+test_image(void)
+{
+	static const uint8_t source[MODEL_SOURCE_BYTES] = { 1, 2, 3 };
+	static const char *const checkpoints[] = { "multi", "single" };
+	em_slice text = { "I hate this!!", 13 };
+
+	for (int c = 0; c < 2; c++)
+	{
+		memory memory = load(checkpoints[c]);
+		const huggingface_options options = { .without_head = c == 1 };
+		em_status status;
+		float scores[2][4];
+		scorer *scorers[2];
+		model *models[2];
+		size_t size;
+		uint8_t *image;
+		int wrong = 0;
+
+		if (import(&memory, &options, &status) != EM_OK ||
+			model_read(&check_allocator, memory.out, memory.written, &models[0], &status) != EM_OK)
+			bail_out(status.message);
+		size = model_image_write(models[0], source, NULL);
+		image = aligned_alloc(MODEL_IMAGE_ALIGNMENT, (size + 63) / 64 * 64);
+		(void) model_image_write(models[0], source, image);
+		if (model_image_open(&check_allocator, image, size, source, &models[1], &status) != EM_OK)
+			bail_out(status.message);
+		CHECK(model_parameters(models[1]) == model_parameters(models[0]) &&
+				  models[1]->layout.labels == models[0]->layout.labels,
+			  "%s: an image is the same model", checkpoints[c]);
+		for (int i = 0; c == 0 && i < 2; i++)
+		{
+			if (scorer_create(&check_allocator, models[i], &scorers[i], &status) != EM_OK ||
+				scorer_run(scorers[i], &text, 1, scores[i], NULL, NULL, &status) != EM_OK)
+				bail_out(status.message);
+			scorer_trim(scorers[i], 0);
+			if (scorer_run(scorers[i], &text, 1, scores[i], NULL, NULL, &status) != EM_OK)
+				bail_out(status.message);
+			scorer_free(scorers[i]);
+		}
+		CHECK(c == 1 || memcmp(scores[0], scores[1], sizeof(scores[0])) == 0,
+			  "%s: an image has the same scores", checkpoints[c]);
+		model_free(models[1]);
+		for (int i = 0; i < 2000; i++)
+		{
+			size_t place = roll(i % 2 ? 1024 : size - 8);
+			uint8_t before = image[place];
+
+			image[place] = (uint8_t) roll(256);
+			model_image_seal(image, size);
+			if (model_image_open(&check_allocator, image, size, source, &models[1], &status) ==
+				EM_OK)
+				model_free(models[1]);
+			else
+				wrong += status.message[0] == '\0';
+			image[place] = before;
+		}
+		CHECK(wrong == 0, "%s: images with wrong bytes do no harm", checkpoints[c]);
+		free(image);
+		model_free(models[0]);
+		unload(&memory);
+	}
+}
+
 /* ---- refusals ------------------------------------------------------------------------------ */
 
 #define WEIGHTS "model.safetensors"
@@ -654,17 +731,6 @@ test_wrong_numbers(void)
 
 /* ---- hostile bytes --------------------------------------------------------------------------- */
 
-static uint64_t dice = 88172645463325252;
-
-static size_t
-roll(size_t sides)
-{
-	dice ^= dice << 13;
-	dice ^= dice >> 7;
-	dice ^= dice << 17;
-	return (size_t) (dice % sides);
-}
-
 /* Import, and read what came of it: any answer will do, but what imports must be readable. */
 static bool
 survives(memory *memory)
@@ -816,6 +882,7 @@ main(void)
 	test_options();
 	test_bare_base();
 	test_explain();
+	test_image();
 	test_refusals();
 	test_refused_options();
 	test_wrong_numbers();

@@ -1,0 +1,369 @@
+/*
+ * shared_model.c
+ *	  Making, mapping and removing the files of shared models.
+ *
+ * A file is written under a name of its maker's and renamed when it is whole; makers may race, the
+ * last one wins with the same bytes. It is written by write(), so that a full disk is an error
+ * there and not a signal later.
+ */
+#include "postgres.h"
+
+#include "shared_model.h"
+#include "glue.h"
+
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "nodes/pg_list.h"
+#include "pgstat.h"
+#include "storage/fd.h"
+#include "storage/procarray.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+#include "utils/tuplestore.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../model/model_image.h"
+
+PG_FUNCTION_INFO_V1(emotion_shared_models);
+
+StaticAssertDecl(MODEL_SOURCE_BYTES == SHA256_BYTES, "an image is named by the SHA-256 of a file");
+
+#define FILE_PREFIX "emotion_model."
+#define FILE_SUFFIX ".tmp" /* of one that is being made */
+#define HEX_BYTES (2 * SHA256_BYTES)
+
+/* A file that nobody has opened for so long is removed; use is written down once an hour. */
+#define UNUSED_SECONDS (7 * 24 * 60 * 60)
+#define TOUCH_SECONDS (60 * 60)
+
+#ifndef MAP_POPULATE
+#define MAP_POPULATE 0
+#endif
+#ifndef O_NOFOLLOW
+#define O_NOFOLLOW 0
+#endif
+
+/* Hashes of the models that this transaction deletes. */
+static List *forgotten = NIL;
+
+/* ---- names ------------------------------------------------------------------------------------ */
+
+static void
+MakePath(char path[MAXPGPATH], const uint8 sha256[SHA256_BYTES])
+{
+	char hex[HEX_BYTES + 1];
+
+	(void) hex_encode((const char *) sha256, SHA256_BYTES, hex);
+	hex[HEX_BYTES] = '\0';
+	snprintf(path, MAXPGPATH, PG_STAT_TMP_DIR "/" FILE_PREFIX "%s.%08x", hex, model_image_kind());
+}
+
+/*
+ * Whether it is a name of ours: *hex is where its hash stands, *maker the process that is making it,
+ * or 0 when it is whole.
+ */
+static bool
+ParseName(const char *name, const char **hex, int *maker)
+{
+	unsigned int kind;
+	int length = 0;
+
+	if (strncmp(name, FILE_PREFIX, strlen(FILE_PREFIX)) != 0)
+		return false;
+	*hex = name + strlen(FILE_PREFIX);
+	if (strspn(*hex, "0123456789abcdef") != HEX_BYTES)
+		return false;
+	name = *hex + HEX_BYTES;
+	*maker = 0;
+	if (sscanf(name, ".%8x%n", &kind, &length) != 1)
+		return false;
+	name += length;
+	return *name == '\0' || (sscanf(name, ".%d%n", maker, &length) == 1 && *maker > 0 &&
+							 strcmp(name + length, FILE_SUFFIX) == 0);
+}
+
+/* ---- opening ------------------------------------------------------------------------------------ */
+
+typedef struct Mapping
+{
+	MemoryContextCallback callback;
+	void *address;
+	size_t size;
+} Mapping;
+
+static void
+Unmap(void *argument)
+{
+	Mapping *mapping = argument;
+
+	if (mapping->address != MAP_FAILED)
+		(void) munmap(mapping->address, mapping->size);
+	mapping->address = MAP_FAILED;
+}
+
+/* Map a file of ours; false when there is none, or, which is logged, when it cannot be or is not ours. */
+static bool
+MapFile(const char *path, Mapping *mapping)
+{
+	struct stat found;
+	int file = OpenTransientFile(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+	int error = 0;
+
+	mapping->address = MAP_FAILED;
+	if (file < 0)
+	{
+		if (errno != ENOENT)
+			ereport(LOG,
+					(errcode_for_file_access(), errmsg("could not open file \"%s\": %m", path)));
+		return false;
+	}
+	if (fstat(file, &found) != 0)
+		error = errno;
+	else if (!S_ISREG(found.st_mode) || found.st_uid != geteuid() ||
+			 (found.st_mode & (S_IWGRP | S_IWOTH)) != 0 || found.st_size <= 0)
+		ereport(LOG, (errmsg("file \"%s\" is not as the extension made it", path)));
+	else
+	{
+		mapping->size = (size_t) found.st_size;
+		mapping->address = mmap(NULL, mapping->size, PROT_READ, MAP_SHARED | MAP_POPULATE, file, 0);
+		error = mapping->address == MAP_FAILED ? errno : 0;
+		if (error == 0 && found.st_mtime < time(NULL) - TOUCH_SECONDS)
+			(void) futimens(file, NULL);
+	}
+	(void) CloseTransientFile(file);
+	if (error != 0)
+	{
+		errno = error;
+		ereport(LOG, (errcode_for_file_access(), errmsg("could not map file \"%s\": %m", path)));
+	}
+	return mapping->address != MAP_FAILED;
+}
+
+model *
+OpenSharedModel(const ModelRow *row, MemoryContext context)
+{
+	Mapping *mapping = MemoryContextAllocZero(context, sizeof(Mapping));
+	em_status status = { EM_OK, "", "" };
+	char path[MAXPGPATH];
+	model *opened;
+
+	MakePath(path, row->sha256);
+	if (!MapFile(path, mapping))
+		return NULL;
+	mapping->callback.func = Unmap;
+	mapping->callback.arg = mapping;
+	MemoryContextRegisterResetCallback(context, &mapping->callback);
+	if (model_image_open(ContextAllocator(context), mapping->address, mapping->size, row->sha256,
+						 &opened, &status) == EM_OK)
+		return opened;
+	if (status.code == EM_OUT_OF_MEMORY)
+		ReportStatus(&status);
+	Unmap(mapping);
+	ereport(LOG, (errcode(ERRCODE_DATA_CORRUPTED),
+				  errmsg("file \"%s\" is made again: %s", path, status.message)));
+	return NULL;
+}
+
+/* ---- removing ------------------------------------------------------------------------------------ */
+
+/* Remove what a maker that is gone left, and what nobody used for long. */
+static void
+RemoveUnused(void)
+{
+	DIR *directory = AllocateDir(PG_STAT_TMP_DIR);
+	struct dirent *entry;
+
+	if (directory == NULL)
+		return; /* as making a file there will say */
+	while ((entry = ReadDirExtended(directory, PG_STAT_TMP_DIR, LOG)) != NULL)
+	{
+		char path[MAXPGPATH];
+		const char *hex;
+		struct stat found;
+		int maker;
+
+		if (!ParseName(entry->d_name, &hex, &maker))
+			continue;
+		snprintf(path, MAXPGPATH, PG_STAT_TMP_DIR "/%s", entry->d_name);
+		if (maker != 0 ? maker == MyProcPid || BackendPidGetProc(maker) == NULL
+					   : lstat(path, &found) == 0 && found.st_mtime < time(NULL) - UNUSED_SECONDS)
+			(void) unlink(path);
+	}
+	FreeDir(directory);
+}
+
+static void
+ForgetAtEnd(XactEvent event, void *argument)
+{
+	ListCell *cell;
+
+	(void) argument;
+	if (forgotten == NIL)
+		return;
+	if (event == XACT_EVENT_COMMIT)
+	{
+		foreach (cell, forgotten)
+		{
+			char path[MAXPGPATH];
+
+			MakePath(path, lfirst(cell));
+			(void) unlink(path);
+		}
+	}
+	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
+		forgotten = NIL; /* its memory goes with the transaction */
+}
+
+void
+ForgetSharedModel(const uint8 sha256[SHA256_BYTES])
+{
+	static bool registered = false;
+	MemoryContext caller = MemoryContextSwitchTo(TopTransactionContext);
+
+	if (!registered)
+		RegisterXactCallback(ForgetAtEnd, NULL);
+	registered = true;
+	forgotten = lappend(forgotten, memcpy(palloc(SHA256_BYTES), sha256, SHA256_BYTES));
+	MemoryContextSwitchTo(caller);
+}
+
+/* ---- making --------------------------------------------------------------------------------------- */
+
+/* The system's error for what was tried with a file, once a session. */
+static bool
+CannotShare(const ModelRow *row, const char *tried, const char *path)
+{
+	static bool said = false;
+	int error = errno;
+
+	if (!said)
+	{
+		errno = error;
+		ereport(LOG,
+				(errcode_for_file_access(), errmsg("could not %s file \"%s\": %m", tried, path),
+				 errdetail("This session keeps a copy of its own of the model \"%s@%d\".",
+						   row->reference.name, row->reference.version)));
+	}
+	said = true;
+	return false;
+}
+
+static bool
+WriteAll(int file, const uint8 *bytes, size_t size)
+{
+	while (size > 0)
+	{
+		ssize_t written = write(file, bytes, Min(size, (size_t) 1024 * 1024 * 1024));
+
+		if (written < 0 && errno == EINTR)
+			continue;
+		if (written <= 0)
+		{
+			errno = written < 0 ? errno : ENOSPC;
+			return false;
+		}
+		bytes += written;
+		size -= (size_t) written;
+	}
+	return true;
+}
+
+/* Whether the image now stands in its file. */
+static bool
+WriteFile(const ModelRow *row, const uint8 *image, size_t size)
+{
+	char path[MAXPGPATH];
+	char made[MAXPGPATH + 32];
+	const char *tried = NULL;
+	int file;
+
+	RemoveUnused(); /* what an earlier process of our number left under our name, too */
+	MakePath(path, row->sha256);
+	snprintf(made, sizeof(made), "%s.%d" FILE_SUFFIX, path, MyProcPid);
+	file = OpenTransientFilePerm(made, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, S_IRUSR | S_IWUSR);
+	if (file < 0)
+		return CannotShare(row, "create", made);
+	if (!WriteAll(file, image, size))
+	{
+		int error = errno;
+
+		tried = "write";
+		(void) CloseTransientFile(file);
+		errno = error;
+	}
+	else if (CloseTransientFile(file) != 0)
+		tried = "close";
+	else if (rename(made, path) != 0)
+		tried = "rename";
+	if (tried == NULL)
+		return true;
+	(void) CannotShare(row, tried, made);
+	(void) unlink(made);
+	return false;
+}
+
+model *
+MakeSharedModel(const ModelRow *row, const uint8 *bytes, MemoryContext context)
+{
+	em_status status = { EM_OK, "", "" };
+	MemoryContext own = AllocSetContextCreate(context, "emotion model image", ALLOCSET_SMALL_SIZES);
+	const em_allocator *allocator = ContextAllocator(own);
+	model *source;
+	model *opened = NULL;
+	size_t size;
+	uint8 *image;
+
+	Check(model_read_in_place(allocator, bytes, (size_t) row->size, &source, &status), &status);
+	size = model_image_write(source, row->sha256, NULL);
+	image = MemoryContextAllocHuge(own, size + MODEL_IMAGE_ALIGNMENT);
+	image = (uint8 *) TYPEALIGN(MODEL_IMAGE_ALIGNMENT, image);
+	(void) model_image_write(source, row->sha256, image);
+	model_free(source);
+	if (WriteFile(row, image, size))
+		opened = OpenSharedModel(row, context);
+	if (opened != NULL)
+		MemoryContextDelete(own);
+	else
+		Check(
+			model_image_open(ContextAllocator(context), image, size, row->sha256, &opened, &status),
+			&status);
+	return opened;
+}
+
+/* ---- looking at them --------------------------------------------------------------------------------- */
+
+Datum
+emotion_shared_models(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *info = BeginSet(fcinfo);
+	DIR *directory = AllocateDir(PG_STAT_TMP_DIR);
+	struct dirent *entry;
+
+	while ((entry = ReadDirExtended(directory, PG_STAT_TMP_DIR, LOG)) != NULL)
+	{
+		char path[MAXPGPATH];
+		const char *hex;
+		struct stat found;
+		int maker;
+		Datum values[3];
+		bool nulls[3] = { false, false, false };
+
+		snprintf(path, MAXPGPATH, PG_STAT_TMP_DIR "/%s", entry->d_name);
+		if (!ParseName(entry->d_name, &hex, &maker) || maker != 0 || lstat(path, &found) != 0)
+			continue;
+		values[0] = PointerGetDatum(cstring_to_text_with_len(hex, HEX_BYTES));
+		values[1] = Int64GetDatum((int64) found.st_size);
+		values[2] = TimestampTzGetDatum(time_t_to_timestamptz(found.st_mtime));
+		tuplestore_putvalues(info->setResult, info->setDesc, values, nulls);
+	}
+	if (directory != NULL)
+		FreeDir(directory);
+	return (Datum) 0;
+}

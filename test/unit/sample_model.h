@@ -1,0 +1,82 @@
+/*
+ * sample_model.h
+ *	  Files of small models, for tests of what is made from files.
+ */
+#ifndef EMOTION_SAMPLE_MODEL_H
+#define EMOTION_SAMPLE_MODEL_H
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../src/model/model.h"
+
+/* The file of a network whose labels are letters, its words and sizes by `kind`. */
+static inline uint8_t *
+sample_file(const em_allocator *allocator, const char *letters, int kind, int buckets,
+			model_precision precision, size_t *size)
+{
+	static const char *const words[] = { "the\nsun\nI\nlike", "rain\nsun\n:-)", "I" };
+	const char *own = words[kind % 3];
+	model made = { .allocator = allocator };
+	em_slice labels[8];
+	model_config config;
+	em_status status;
+	uint8_t *file;
+	size_t table;
+
+	model_config_default(&config);
+	config.embedding_dim = 3 + kind;
+	config.kernel_widths = (option_int_list){ 1 + kind % 2, { 2, 3 } };
+	config.filters = 4;
+	config.hidden = 2 + kind;
+	config.attention = 3;
+	config.subword_buckets = buckets;
+	for (size_t i = 0; letters[i] != '\0'; i++)
+		labels[i] = (em_slice){ letters + i, 1 };
+	made.labels = model_copy_labels(allocator, labels, strlen(letters));
+	made.thresholds = em_allocate_array(allocator, strlen(letters), sizeof(float));
+	if (made.labels == NULL || made.thresholds == NULL)
+		abort();
+	for (size_t i = 0; letters[i] != '\0'; i++)
+		made.thresholds[i] = 0.1F * (float) (letters[i] - 'a' + 1);
+	if (text_vocabulary_load(allocator, own, strlen(own), &made.vocabulary, &status) != EM_OK ||
+		network_layout_init(&made.layout, &config, text_vocabulary_size(made.vocabulary),
+							strlen(letters), &status) != EM_OK)
+		abort();
+	table = made.layout.rows * made.layout.embedding;
+	made.embedding = em_allocate_zeroed(allocator, table, sizeof(real));
+	made.dense = em_allocate_zeroed(allocator, made.layout.dense, sizeof(real));
+	if (made.embedding == NULL || made.dense == NULL)
+		abort();
+	network_init(&made.layout, (uint64_t) kind, NULL, made.embedding, made.dense);
+	/* larger than fresh ones, so that texts differ in their scores */
+	for (size_t i = 0; i < table; i++)
+		made.embedding[i] = made.embedding[i] * 20 + (real) (i % 7) / 10;
+	if (model_write(allocator, &made, precision, &file, size, &status) != EM_OK)
+		abort();
+	em_release(allocator, made.labels);
+	em_release(allocator, made.thresholds);
+	text_vocabulary_free(made.vocabulary);
+	em_release(allocator, made.embedding);
+	em_release(allocator, made.dense);
+	return file;
+}
+
+/* That of an ensemble of two. */
+static inline uint8_t *
+sample_ensemble_file(const em_allocator *allocator, size_t *size)
+{
+	model_member members[2] = { { "abc", NULL, 0, 1 }, { "cab", NULL, 0, 2 } };
+	em_status status;
+	uint8_t *file;
+
+	members[0].bytes = sample_file(allocator, "abc", 1, 9, MODEL_I8, &members[0].size);
+	members[1].bytes = sample_file(allocator, "cab", 3, 0, MODEL_BF16, &members[1].size);
+	if (model_join(allocator, members, 2, &file, size, &status) != EM_OK)
+		abort();
+	for (int i = 0; i < 2; i++)
+		em_release(allocator, (void *) (uintptr_t) members[i].bytes);
+	return file;
+}
+
+#endif /* EMOTION_SAMPLE_MODEL_H */
