@@ -10,6 +10,8 @@ plain Python. No library of Hugging Face is used.
   huggingface/multi    multi-label, F32, one file, tokenizer.json
   huggingface/single   single-label, F16 and BF16, two files with an index, vocab.json and
                        merges.txt, LayerNorm's gamma and beta, and tensors that score nothing
+  ../fuzz/corpus/huggingface
+                       the same in very small, as fuzz_huggingface.c takes it
   huggingface/expected.tsv
                        checkpoint, text (tabs and line feeds as \\t and \\n), ids, scores
 """
@@ -168,6 +170,23 @@ def expectations(name, network, vocabulary, ranks, longest, squash):
     return lines
 
 
+def write_seeds(vocabulary, merges, dice):
+    folder = HERE.parent.parent / "fuzz" / "corpus" / "huggingface"
+    folder.mkdir(parents=True, exist_ok=True)
+    sizes = {"vocabulary": len(vocabulary), "hidden": 2, "layers": 1, "heads": 1,
+             "intermediate": 2, "positions": 6, "labels": len(LABELS)}
+    tensors = [(n, "F16", t) for n, t in make(sizes, dice).state_dict().items()]
+    weights = folder / "weights"
+    write_safetensors(weights, tensors)
+    for name, index in (("one", {}), ("indexed", {"weight_map": {n: "a.safetensors"
+                                                                 for n, _, _ in tensors}})):
+        parts = [json.dumps(config(sizes)), json.dumps(tokenizer_json(vocabulary, merges)),
+                 json.dumps(index) if index else ""]
+        (folder / name).write_bytes(b"".join(part.encode() + b"\0" for part in parts)
+                                    + weights.read_bytes())
+    weights.unlink()
+
+
 def main():
     torch.set_default_dtype(torch.float64)
     dice = random.Random(7)
@@ -220,6 +239,7 @@ def main():
     lines += expectations("single", network, vocabulary, ranks, 38,
                           lambda x: torch.softmax(x, -1))
     (HERE / "expected.tsv").write_text("\n".join(lines) + "\n")
+    write_seeds(vocabulary, merges, dice)
     for path in sorted(HERE.rglob("*")):
         if path.is_file():
             print(path.relative_to(HERE), path.stat().st_size)
