@@ -213,9 +213,9 @@ put_encoder(image_writer *writer, const encoder_model *encoder, image_record *re
 								(uint64_t) encoder->max_tokens };
 	char configuration[ENCODER_CONFIG_JSON_MAX];
 
-	record->configuration = put(writer, configuration,
-								encoder_config_to_json(&encoder->layout.config, configuration,
-													   sizeof(configuration)));
+	record->configuration =
+		put(writer, configuration,
+			encoder_config_to_json(&encoder->layout.config, configuration, sizeof(configuration)));
 	record->vocabulary = put(writer, encoder->tokenizer, text_bpe_size(encoder->tokenizer));
 	record->dense = put(writer, encoder->weights, encoder->layout.total * sizeof(real));
 	record->encoder = put(writer, &own, sizeof(own));
@@ -536,9 +536,8 @@ open_record(const image_reader *reader, const image_record *records, size_t memb
 			const em_allocator *allocator, model **out)
 {
 	model *result = em_allocate_zeroed(allocator, 1, sizeof(*result));
-	const image_encoder *encoder =
-		(const image_encoder *) (const void *) find_sized(reader, records->encoder,
-														  sizeof(*encoder));
+	const image_encoder *encoder = (const image_encoder *) (const void *) find_sized(
+		reader, records->encoder, sizeof(*encoder));
 	em_code code = EM_OK;
 
 	if (result == NULL)

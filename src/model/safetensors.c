@@ -361,7 +361,7 @@ check_tensors(header_reader *reader)
 		if (tensor->offset != end)
 			return wrong_tensor(reader, tensor->name, EM_CORRUPT,
 								tensor->offset < end ? "it overlaps the tensor before it"
-												   : "there is a hole before its data");
+													 : "there is a hole before its data");
 		end += tensor->elements * tensor->element_size;
 	}
 	if (end != reader->data_size)

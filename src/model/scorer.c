@@ -56,7 +56,8 @@ struct scorer
 	float *influence;
 	size_t influence_capacity;
 
-	struct encoder_scorer *encoder; /* NULL: of another family; else nothing but allocator is used */
+	struct encoder_scorer
+		*encoder; /* NULL: of another family; else nothing but allocator is used */
 
 	/* of an ensemble, which uses only what stands from here and weight, influence */
 	const model *ensemble; /* NULL: not one */
@@ -137,7 +138,7 @@ create_ensemble(const em_allocator *allocator, const model *model, nn_pool *pool
 		code = scorer_create_on(allocator, model->members[i], pool, &made->members[i], status);
 		made->alike = made->alike && model->members[i]->encoder == NULL &&
 					  model_config_same_text(&model->members[0]->layout.config,
-															&model->members[i]->layout.config);
+											 &model->members[i]->layout.config);
 	}
 	if (code != EM_OK)
 	{

@@ -259,8 +259,8 @@ CountWords(const CachedModel *cached, const text_tokens *tokens, uint64 *words, 
 			continue;
 		++*words;
 		/* a model of byte pairs, which has no list of words, can read any */
-		*known += vocabulary == NULL ||
-				  text_vocabulary_find(vocabulary, word, length) != TEXT_UNKNOWN_ID;
+		*known +=
+			vocabulary == NULL || text_vocabulary_find(vocabulary, word, length) != TEXT_UNKNOWN_ID;
 	}
 }
 
