@@ -43,6 +43,12 @@ typedef struct model
 	struct model **members; /* (member_count), none of them an ensemble */
 	float *member_weight;   /* (member_count) > 0, summing to 1 */
 	uint16_t *member_place; /* (member_count, L): each label's index among the member's own */
+
+	/*
+	 * A model of the family roberta has its network and its tokeniser here, and of the layout, too,
+	 * only labels are set; a base, which has no head, has none.
+	 */
+	struct encoder_model *encoder; /* NULL: of another family */
 } model;
 
 /*
@@ -70,6 +76,12 @@ void model_free(model *model);
 
 /* The model itself, or an ensemble's first member: who stands for how texts are read. */
 const model *model_first(const model *model);
+
+/* The architecture, as files and the registry name it. */
+const char *model_architecture(const model *model);
+
+/* Numbers per text that scorer_features gives; 0 for an ensemble. */
+size_t model_feature_width(const model *model);
 
 /* Weights in all. */
 uint64_t model_parameters(const model *model);

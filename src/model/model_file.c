@@ -4,6 +4,7 @@
  */
 #include "model_file.h"
 #include "clip.h"
+#include "encoder_file.h"
 #include "json.h"
 
 #include <string.h>
@@ -65,7 +66,8 @@ model_file_check_format(const safetensors *file, em_status *status)
 	code = required(file, "architecture", &value, status);
 	if (code != EM_OK)
 		return code;
-	if (!is(value, MODEL_ARCHITECTURE) && !is(value, MODEL_ENSEMBLE))
+	if (!is(value, MODEL_ARCHITECTURE) && !is(value, MODEL_ENSEMBLE) &&
+		!is(value, ENCODER_ARCHITECTURE))
 		return em_fail(status, EM_UNSUPPORTED, "the model file has the architecture \"%.*s\"",
 					   clip_length(value), value.bytes);
 	return EM_OK;
@@ -505,6 +507,27 @@ read_weights(model *model, const safetensors *file, em_status *status)
 	return code == EM_OK ? lay_out_panels(model, status) : code;
 }
 
+/* Of the family roberta: what every model has here, the rest in encoder_file.c. */
+static em_code
+read_encoder(model *model, const safetensors *file, em_status *status)
+{
+	em_code code = model_file_check_format(file, status);
+	size_t labels = 0;
+
+	if (code == EM_OK && !encoder_file_is_base(file))
+	{
+		code = keep_labels(model, file, &labels, status);
+		if (code != EM_OK)
+			return code;
+		model->thresholds = em_allocate_array(model->allocator, labels, sizeof(float));
+		if (model->thresholds == NULL)
+			return em_fail(status, EM_OUT_OF_MEMORY, "out of memory");
+		code = read_thresholds(file, labels, model->thresholds, status);
+	}
+	model->layout.labels = labels;
+	return code == EM_OK ? as_corrupt(encoder_file_read(model, file, status), status) : code;
+}
+
 static em_code read_ensemble(model *model, const safetensors *file, em_status *status);
 
 /* A model from its file, or a member from its part of one. */
@@ -524,6 +547,8 @@ read_model(const em_allocator *allocator, const safetensors *file, bool whole, b
 		code = read_ensemble(result, file, status);
 	else if (model_file_is_ensemble(file))
 		code = em_fail(status, EM_CORRUPT, "a member of the ensemble is an ensemble");
+	else if (encoder_file_is(file))
+		code = read_encoder(result, file, status);
 	else
 	{
 		code = read_description(result, file, status);
@@ -648,6 +673,7 @@ model_free(model *model)
 		em_release(allocator, (void *) (uintptr_t) model->table.words.scale);
 		em_release(allocator, (void *) (uintptr_t) model->table.subwords.scale);
 	}
+	encoder_model_free(allocator, model->encoder);
 	for (size_t i = 0; i < model->member_count; i++)
 		model_free(model->members[i]);
 	em_release(allocator, model->members);

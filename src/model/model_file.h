@@ -44,4 +44,13 @@ bool model_match_labels(const model *model, const struct model *member, uint16_t
 /* EM_INVALID_DATA when the threshold of the label with that index is not in 0..1. */
 em_code model_file_check_threshold(double threshold, size_t label, em_status *status);
 
+/*
+ * Metadata values: a JSON array of labels, and of thresholds, written into out, which has the room
+ * that the functions below ask for.
+ */
+em_slice model_file_put_labels(char *out, char *const *labels, size_t count);
+em_slice model_file_put_thresholds(char *out, const float *thresholds, size_t count);
+size_t model_file_labels_room(char *const *labels, size_t count);
+size_t model_file_thresholds_room(size_t count);
+
 #endif /* EMOTION_MODEL_MODEL_FILE_H */

@@ -3,12 +3,13 @@
  *	  Images of models: header, records, and what the records' spans name; a checksum at the end.
  */
 #include "model_image.h"
+#include "encoder_model.h"
 #include "model_file.h"
 
 #include <string.h>
 
 /* Count on when anything below changes, or what a section holds. */
-#define IMAGE_FORMAT 1
+#define IMAGE_FORMAT 2
 
 #define MAGIC "emotion\n"
 #define BYTE_ORDER_MARK UINT64_C(0x0102030405060708)
@@ -28,6 +29,14 @@ typedef struct image_rows
 	image_span scale; /* floats; empty unless TENSOR_I8 */
 } image_rows;
 
+/* What a model of the family roberta has besides. */
+typedef struct image_encoder
+{
+	uint64_t head;    /* 0: a base, without labels */
+	uint64_t outputs; /* an encoder_outputs */
+	uint64_t max_tokens;
+} image_encoder;
+
 /* A network or an ensemble; what it has not is empty. */
 typedef struct image_record
 {
@@ -35,11 +44,12 @@ typedef struct image_record
 	image_span thresholds;    /* (L) floats */
 	image_span member_weight; /* (members) floats; of an ensemble only */
 	image_span configuration; /* JSON */
-	image_span vocabulary;    /* text_vocabulary_lay_out */
-	image_span dense;         /* reals */
+	image_span vocabulary;    /* text_vocabulary_lay_out; of an encoder a text_bpe */
+	image_span dense;         /* reals; of an encoder all its weights */
 	image_span panels;        /* the same as the kernels that score want them */
 	image_rows words;
 	image_rows subwords;
+	image_span encoder; /* an image_encoder; of the family roberta only */
 } image_record;
 
 typedef struct image_header
@@ -179,6 +189,21 @@ put_rows(image_writer *writer, const embedding_rows *rows, size_t count, size_t 
 	return put_there;
 }
 
+static void
+put_encoder(image_writer *writer, const encoder_model *encoder, image_record *record)
+{
+	const image_encoder own = { encoder->head, (uint64_t) encoder->outputs,
+								(uint64_t) encoder->max_tokens };
+	char configuration[ENCODER_CONFIG_JSON_MAX];
+
+	record->configuration =
+		put(writer, configuration,
+			encoder_config_to_json(&encoder->layout.config, configuration, sizeof(configuration)));
+	record->vocabulary = put(writer, encoder->tokenizer, text_bpe_size(encoder->tokenizer));
+	record->dense = put(writer, encoder->weights, encoder->layout.total * sizeof(real));
+	record->encoder = put(writer, &own, sizeof(own));
+}
+
 static image_record
 put_model(image_writer *writer, const model *model)
 {
@@ -194,6 +219,11 @@ put_model(image_writer *writer, const model *model)
 	{
 		record.member_weight =
 			put(writer, model->member_weight, model->member_count * sizeof(float));
+		return record;
+	}
+	if (model->encoder != NULL)
+	{
+		put_encoder(writer, model->encoder, &record);
 		return record;
 	}
 	record.configuration =
@@ -413,6 +443,46 @@ open_network(const image_reader *reader, const image_record *record, model *mode
 	return EM_OK;
 }
 
+/* Tokeniser and weights stay in the image. */
+static em_code
+open_encoder(const image_reader *reader, const image_record *record, const image_encoder *own,
+			 model *model)
+{
+	encoder_model *encoder = em_allocate_zeroed(model->allocator, 1, sizeof(*encoder));
+	const uint8_t *json = find(reader, record->configuration);
+	const uint8_t *block = find(reader, record->vocabulary);
+	const uint8_t *weights;
+	const text_bpe *tokenizer;
+	encoder_config config;
+	em_code code;
+
+	if (encoder == NULL)
+		return em_fail(reader->status, EM_OUT_OF_MEMORY, "out of memory");
+	model->encoder = encoder; /* model_free releases it */
+	encoder->borrowed = true;
+	encoder->head = own->head != 0;
+	encoder->outputs = own->outputs == ENCODER_SOFTMAX ? ENCODER_SOFTMAX : ENCODER_SIGMOID;
+	if (json == NULL || block == NULL ||
+		encoder_config_from_json(
+			&config, (em_slice){ (const char *) json, (size_t) record->configuration.size }, true,
+			NULL) != EM_OK ||
+		encoder_layout_init(&encoder->layout, &config, encoder->head ? model->layout.labels : 1,
+							NULL) != EM_OK)
+		return damaged(reader, "its configuration");
+	if (own->max_tokens < 2 || own->max_tokens > encoder->layout.longest)
+		return damaged(reader, "its length");
+	encoder->max_tokens = (int) own->max_tokens;
+	code = text_bpe_open(block, (size_t) record->vocabulary.size, &tokenizer, reader->status);
+	if (code != EM_OK)
+		return code;
+	encoder->tokenizer = (text_bpe *) (uintptr_t) tokenizer;
+	weights = find_sized(reader, record->dense, (uint64_t) encoder->layout.total * sizeof(real));
+	if (weights == NULL)
+		return damaged(reader, "the size of its weights");
+	encoder->weights = (real *) (uintptr_t) weights;
+	return encoder_model_check_tokenizer(encoder, reader->status);
+}
+
 static em_code open_record(const image_reader *reader, const image_record *records, size_t members,
 						   const em_allocator *allocator, model **out);
 
@@ -450,19 +520,23 @@ open_record(const image_reader *reader, const image_record *records, size_t memb
 			const em_allocator *allocator, model **out)
 {
 	model *result = em_allocate_zeroed(allocator, 1, sizeof(*result));
-	em_code code;
+	const image_encoder *encoder = (const image_encoder *) (const void *) find_sized(
+		reader, records->encoder, sizeof(*encoder));
+	em_code code = EM_OK;
 
 	if (result == NULL)
 		return em_fail(reader->status, EM_OUT_OF_MEMORY, "out of memory");
 	result->allocator = allocator;
 	result->in_place = true;
 	result->borrowed = true;
-	code = open_labels(reader, records, result);
-	if (code == EM_OK)
+	if (encoder == NULL || encoder->head)
+		code = open_labels(reader, records, result);
+	if (code == EM_OK && result->layout.labels > 0)
 		code = open_thresholds(reader, records, result);
 	if (code == EM_OK)
-		code = members > 0 ? open_members(reader, records, members, result)
-						   : open_network(reader, records, result);
+		code = members > 0       ? open_members(reader, records, members, result)
+			   : encoder != NULL ? open_encoder(reader, records, encoder, result)
+								 : open_network(reader, records, result);
 	if (code == EM_OK)
 		*out = result;
 	else

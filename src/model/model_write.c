@@ -3,6 +3,7 @@
  *	  A model to its file. The format: docs/model-file.md.
  */
 #include "model_file.h"
+#include "encoder_file.h"
 #include "halves.h"
 #include "json.h"
 #include "quants.h"
@@ -34,8 +35,8 @@ put_text(char *out, const char *text)
 }
 
 /* Both arrays: room for them in all is asked for by metadata_room. */
-static em_slice
-put_labels(char *out, char *const *labels, size_t count)
+em_slice
+model_file_put_labels(char *out, char *const *labels, size_t count)
 {
 	size_t n = 0;
 
@@ -49,8 +50,8 @@ put_labels(char *out, char *const *labels, size_t count)
 	return (em_slice){ out, n };
 }
 
-static em_slice
-put_thresholds(char *out, const float *thresholds, size_t count)
+em_slice
+model_file_put_thresholds(char *out, const float *thresholds, size_t count)
 {
 	size_t n = 0;
 
@@ -65,14 +66,14 @@ put_thresholds(char *out, const float *thresholds, size_t count)
 	return (em_slice){ out, n };
 }
 
-static size_t
-thresholds_room(size_t count)
+size_t
+model_file_thresholds_room(size_t count)
 {
 	return 2 + count * (2 + JSON_NUMBER_MAX);
 }
 
-static size_t
-labels_room(char *const *labels, size_t count)
+size_t
+model_file_labels_room(char *const *labels, size_t count)
 {
 	size_t room = 2;
 
@@ -259,9 +260,9 @@ write_file(const em_allocator *allocator, const model *model, const tensor_out *
 		{ literal("architecture"), literal(MODEL_ARCHITECTURE) },
 		{ literal("configuration"),
 		  { text, model_config_to_json(&layout->config, text, MODEL_CONFIG_JSON_MAX) } },
-		{ literal("labels"), put_labels(label_text, model->labels, layout->labels) },
+		{ literal("labels"), model_file_put_labels(label_text, model->labels, layout->labels) },
 		{ literal("thresholds"),
-		  put_thresholds(label_text + label_room, model->thresholds, layout->labels) },
+		  model_file_put_thresholds(label_text + label_room, model->thresholds, layout->labels) },
 		{ literal("vocabulary"), text_vocabulary_words(model->vocabulary) },
 	};
 	const size_t metadata_count = sizeof(metadata) / sizeof(metadata[0]);
@@ -283,20 +284,23 @@ model_write(const em_allocator *allocator, const model *model, model_precision p
 {
 	const network_layout *layout = &model->layout;
 	tensor_out tensors[NETWORK_MAX_TENSORS + 4] = { 0 };
-	size_t label_room = labels_room(model->labels, layout->labels);
+	size_t label_room = model_file_labels_room(model->labels, layout->labels);
 	float *embedding, *dense;
 	float *scale = NULL;
 	char *text;
-	em_code code = model->member_count > 0
+	em_code code = model->encoder != NULL
+					   ? encoder_file_write(allocator, model, precision, bytes, size, status)
+				   : model->member_count > 0
 					   ? em_fail(status, EM_UNSUPPORTED, "an ensemble is written by model_join")
 					   : check_model(allocator, model, precision, status);
 
-	if (code != EM_OK)
+	if (code != EM_OK || model->encoder != NULL)
 		return code;
 	embedding = as_floats(allocator, model->embedding, layout->rows * layout->embedding);
 	dense = as_floats(allocator, model->dense, layout->dense);
 	text = em_allocate_array(
-		allocator, MODEL_CONFIG_JSON_MAX + label_room + thresholds_room(layout->labels), 1);
+		allocator, MODEL_CONFIG_JSON_MAX + label_room + model_file_thresholds_room(layout->labels),
+		1);
 	if (embedding != NULL && precision == MODEL_I8)
 		scale = row_scales(allocator, layout, embedding);
 	if (embedding == NULL || dense == NULL || text == NULL ||
@@ -339,12 +343,12 @@ model_rewrite_thresholds(const em_allocator *allocator, const uint8_t *bytes, si
 	if (code != EM_OK)
 		return code;
 
-	text = em_allocate_array(allocator, thresholds_room(count), 1);
+	text = em_allocate_array(allocator, model_file_thresholds_room(count), 1);
 	if (text == NULL)
 		return em_fail(status, EM_OUT_OF_MEMORY, "out of memory");
 	code = safetensors_replace_metadata(allocator, bytes, size, "thresholds",
-										put_thresholds(text, thresholds, count), out, out_size,
-										status);
+										model_file_put_thresholds(text, thresholds, count), out,
+										out_size, status);
 	em_release(allocator, text);
 	return code;
 }

@@ -101,8 +101,8 @@ compare_places(const void *a, const void *b)
 	const tensor *x = a, *y = b;
 	uint64_t x_size = x->elements * x->element_size, y_size = y->elements * y->element_size;
 
-	if (x->data != y->data)
-		return x->data < y->data ? -1 : 1;
+	if (x->offset != y->offset)
+		return x->offset < y->offset ? -1 : 1;
 	if (x_size != y_size)
 		return x_size < y_size ? -1 : 1;
 	return compare_names(a, b); /* empty tensors at one place: any fixed order */
@@ -130,7 +130,7 @@ typedef struct header_reader
 	safetensors *file;
 	em_status *status;
 	json_reader json;
-	const uint8_t *data; /* what follows the header */
+	const uint8_t *data; /* what follows the header; NULL: not there */
 	uint64_t data_size;
 	size_t tensor_capacity;
 	size_t metadata_capacity;
@@ -328,7 +328,8 @@ read_tensor(header_reader *reader, em_slice name)
 	if (result.elements > UINT64_MAX / result.element_size ||
 		offsets[1] - offsets[0] != result.elements * result.element_size)
 		return wrong_tensor(reader, name, EM_CORRUPT, "its data_offsets do not fit its shape");
-	result.data = reader->data + offsets[0];
+	result.offset = offsets[0];
+	result.data = reader->data != NULL ? reader->data + offsets[0] : NULL;
 
 	if (file->tensor_count == SAFETENSORS_MAX_ENTRIES)
 		return em_fail(reader->status, EM_LIMIT, "the file has more than %d tensors",
@@ -345,7 +346,7 @@ static em_code
 check_tensors(header_reader *reader)
 {
 	safetensors *file = reader->file;
-	const uint8_t *end = reader->data;
+	uint64_t end = 0;
 
 	sort(file->tensors, file->tensor_count, sizeof(tensor), compare_names);
 	for (size_t i = 1; i < file->tensor_count; i++)
@@ -357,16 +358,16 @@ check_tensors(header_reader *reader)
 	{
 		const tensor *tensor = &file->tensors[i];
 
-		if (tensor->data != end)
+		if (tensor->offset != end)
 			return wrong_tensor(reader, tensor->name, EM_CORRUPT,
-								tensor->data < end ? "it overlaps the tensor before it"
-												   : "there is a hole before its data");
+								tensor->offset < end ? "it overlaps the tensor before it"
+													 : "there is a hole before its data");
 		end += tensor->elements * tensor->element_size;
 	}
-	if (end != reader->data + reader->data_size)
+	if (end != reader->data_size)
 		return em_fail(reader->status, EM_CORRUPT,
 					   "the file has %" PRIu64 " bytes after its last tensor",
-					   (uint64_t) (reader->data + reader->data_size - end));
+					   reader->data_size - end);
 	return EM_OK;
 }
 
@@ -395,43 +396,75 @@ read_header(header_reader *reader)
 }
 
 em_code
-safetensors_open(const em_allocator *allocator, const uint8_t *bytes, size_t size,
-				 safetensors *file, em_status *status)
+safetensors_header_length(const uint8_t *bytes, uint64_t size, uint64_t *length, em_status *status)
+{
+	*length = 0;
+	if (size < LENGTH_BYTES)
+		return em_fail(status, EM_CORRUPT, "a file of %" PRIu64 " bytes is not a safetensors file",
+					   size);
+	for (int i = LENGTH_BYTES - 1; i >= 0; i--)
+		*length = *length << 8 | bytes[i];
+	if (*length > SAFETENSORS_MAX_HEADER)
+		return em_fail(status, EM_LIMIT,
+					   "the header of the file has %" PRIu64 " bytes, more than %d", *length,
+					   SAFETENSORS_MAX_HEADER);
+	if (*length > size - LENGTH_BYTES)
+		return em_fail(status, EM_CORRUPT,
+					   "the header of the file has %" PRIu64 " bytes, but only %" PRIu64 " follow",
+					   *length, size - LENGTH_BYTES);
+	return EM_OK;
+}
+
+/* data NULL: only the header is there. */
+static em_code
+open_file(const em_allocator *allocator, const uint8_t *header, size_t length, const uint8_t *data,
+		  uint64_t data_size, safetensors *file, em_status *status)
 {
 	header_reader reader;
-	uint64_t length = 0;
 	em_code code;
 
 	memset(file, 0, sizeof(*file));
 	file->allocator = allocator;
-	if (size < LENGTH_BYTES)
-		return em_fail(status, EM_CORRUPT, "a file of %zu bytes is not a safetensors file", size);
-	for (int i = LENGTH_BYTES - 1; i >= 0; i--)
-		length = length << 8 | bytes[i];
-	if (length > SAFETENSORS_MAX_HEADER)
-		return em_fail(status, EM_LIMIT,
-					   "the header of the file has %" PRIu64 " bytes, more than %d", length,
-					   SAFETENSORS_MAX_HEADER);
-	if (length > size - LENGTH_BYTES)
-		return em_fail(status, EM_CORRUPT,
-					   "the header of the file has %" PRIu64 " bytes, but only %zu follow", length,
-					   size - LENGTH_BYTES);
-	if (length == 0 || bytes[LENGTH_BYTES] != '{')
+	if (length == 0 || header[0] != '{')
 		return em_fail(status, EM_CORRUPT, "the header of the file does not begin with {");
 
 	memset(&reader, 0, sizeof(reader));
 	reader.file = file;
 	reader.status = status;
-	reader.data = bytes + LENGTH_BYTES + length;
-	reader.data_size = size - LENGTH_BYTES - length;
-	json_open(&reader.json, (const char *) bytes + LENGTH_BYTES, (size_t) length);
-	file->strings = em_allocate_array(allocator, (size_t) length, 1);
+	reader.data = data;
+	reader.data_size = data_size;
+	json_open(&reader.json, (const char *) header, length);
+	file->strings = em_allocate_array(allocator, length, 1);
 	if (file->strings == NULL)
 		return em_fail(status, EM_OUT_OF_MEMORY, "out of memory");
 	code = read_header(&reader);
 	if (code != EM_OK)
 		safetensors_close(file);
 	return code;
+}
+
+em_code
+safetensors_open_header(const em_allocator *allocator, const uint8_t *header, size_t length,
+						uint64_t data_size, safetensors *file, em_status *status)
+{
+	return open_file(allocator, header, length, NULL, data_size, file, status);
+}
+
+em_code
+safetensors_open(const em_allocator *allocator, const uint8_t *bytes, size_t size,
+				 safetensors *file, em_status *status)
+{
+	uint64_t length;
+	em_code code = safetensors_header_length(bytes, size, &length, status);
+
+	if (code != EM_OK)
+	{
+		memset(file, 0, sizeof(*file));
+		return code;
+	}
+	bytes += LENGTH_BYTES;
+	return open_file(allocator, bytes, (size_t) length, bytes + length,
+					 size - LENGTH_BYTES - length, file, status);
 }
 
 void

@@ -39,7 +39,8 @@ typedef struct tensor
 	uint64_t shape[TENSOR_MAX_RANK];
 	uint64_t elements; /* product of shape; 1 for rank 0 */
 	size_t element_size;
-	const uint8_t *data; /* NOT aligned: use tensor_read */
+	uint64_t offset;     /* of its data, from the end of the header */
+	const uint8_t *data; /* NOT aligned: use tensor_read; NULL when only the header was read */
 } tensor;
 
 typedef struct metadata_entry
@@ -67,6 +68,17 @@ typedef struct safetensors
 em_code safetensors_open(const em_allocator *allocator, const uint8_t *bytes, size_t size,
 						 safetensors *file, em_status *status);
 void safetensors_close(safetensors *file);
+
+/*
+ * The same from the header alone, the `length` bytes behind the first eight, of a file with
+ * data_size bytes of data: the tensors have no data.
+ */
+em_code safetensors_open_header(const em_allocator *allocator, const uint8_t *header, size_t length,
+								uint64_t data_size, safetensors *file, em_status *status);
+
+/* The length that the first SAFETENSORS_LENGTH_BYTES of a file of `size` bytes give; checked. */
+em_code safetensors_header_length(const uint8_t *bytes, uint64_t size, uint64_t *length,
+								  em_status *status);
 
 const tensor *safetensors_find(const safetensors *file, const char *name);
 
@@ -110,6 +122,16 @@ size_t safetensors_size(const tensor_out *tensors, size_t tensor_count,
  */
 void safetensors_write(const tensor_out *tensors, size_t tensor_count,
 					   const metadata_entry *metadata, size_t metadata_count, uint8_t *out);
+
+/*
+ * What stands before the data, padding included: its bytes (0 when a reader would refuse it), and
+ * those bytes written into out. For who writes the data piece by piece behind them; tensors[].data
+ * are not looked at.
+ */
+size_t safetensors_head_size(const tensor_out *tensors, size_t tensor_count,
+							 const metadata_entry *metadata, size_t metadata_count);
+void safetensors_write_head(const tensor_out *tensors, size_t tensor_count,
+							const metadata_entry *metadata, size_t metadata_count, uint8_t *out);
 
 /* A file that becomes part of another, all its names behind "prefix.". */
 typedef struct safetensors_part

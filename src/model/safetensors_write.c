@@ -146,20 +146,60 @@ put_whole(const uint32_t *numbers, size_t count, uint8_t *out)
 			out[4 * i + (size_t) j] = (uint8_t) (numbers[i] >> 8 * j);
 }
 
+/* Bytes before the data, and those of the data; 0 when a reader would refuse the header. */
+static size_t
+measure_head(const tensor_out *tensors, size_t tensor_count, const metadata_entry *metadata,
+			 size_t metadata_count, uint64_t *data)
+{
+	header_writer writer = { NULL, 0 };
+
+	if (!put_header(&writer, tensors, tensor_count, metadata, metadata_count, data) ||
+		padded(writer.length) > SAFETENSORS_MAX_HEADER)
+		return 0;
+	return LENGTH_BYTES + padded(writer.length);
+}
+
 size_t
 safetensors_size(const tensor_out *tensors, size_t tensor_count, const metadata_entry *metadata,
 				 size_t metadata_count)
 {
-	header_writer writer = { NULL, 0 };
 	uint64_t data;
-	size_t before;
+	size_t before = measure_head(tensors, tensor_count, metadata, metadata_count, &data);
+
+	return before == 0 || data > SIZE_MAX - before ? 0 : before + (size_t) data;
+}
+
+size_t
+safetensors_head_size(const tensor_out *tensors, size_t tensor_count,
+					  const metadata_entry *metadata, size_t metadata_count)
+{
+	uint64_t data;
+
+	return measure_head(tensors, tensor_count, metadata, metadata_count, &data);
+}
+
+/* Bytes written; 0 when the tensors cannot be described. */
+static size_t
+write_head(const tensor_out *tensors, size_t tensor_count, const metadata_entry *metadata,
+		   size_t metadata_count, uint8_t *out)
+{
+	header_writer writer = { (char *) out + LENGTH_BYTES, 0 };
+	uint64_t data;
+	size_t header;
 
 	if (!put_header(&writer, tensors, tensor_count, metadata, metadata_count, &data))
 		return 0;
-	before = LENGTH_BYTES + padded(writer.length);
-	if (before - LENGTH_BYTES > SAFETENSORS_MAX_HEADER || data > SIZE_MAX - before)
-		return 0;
-	return before + (size_t) data;
+	header = padded(writer.length);
+	memset(writer.out + writer.length, ' ', header - writer.length);
+	put_length(out, header);
+	return LENGTH_BYTES + header;
+}
+
+void
+safetensors_write_head(const tensor_out *tensors, size_t tensor_count,
+					   const metadata_entry *metadata, size_t metadata_count, uint8_t *out)
+{
+	(void) write_head(tensors, tensor_count, metadata, metadata_count, out);
 }
 
 static void
@@ -173,16 +213,11 @@ void
 safetensors_write(const tensor_out *tensors, size_t tensor_count, const metadata_entry *metadata,
 				  size_t metadata_count, uint8_t *out)
 {
-	header_writer writer = { (char *) out + LENGTH_BYTES, 0 };
-	uint64_t data;
-	size_t header;
+	size_t head = write_head(tensors, tensor_count, metadata, metadata_count, out);
 
-	if (!put_header(&writer, tensors, tensor_count, metadata, metadata_count, &data))
+	if (head == 0)
 		return;
-	header = padded(writer.length);
-	memset(writer.out + writer.length, ' ', header - writer.length);
-	put_length(out, header);
-	out += LENGTH_BYTES + header;
+	out += head;
 	for (size_t i = 0; i < tensor_count; i++)
 	{
 		const tensor_out *tensor = &tensors[i];

@@ -9,6 +9,7 @@
 #include "../nn/activation.h"
 #include "../nn/layers.h"
 #include "bags.h"
+#include "encoder_scorer.h"
 #include "lane.h"
 #include "soft_targets.h"
 
@@ -49,6 +50,9 @@ struct scorer
 	size_t weight_capacity;
 	float *influence;
 	size_t influence_capacity;
+
+	struct encoder_scorer
+		*encoder; /* NULL: of another family; else nothing but allocator is used */
 
 	/* of an ensemble, which uses only what stands from here and weight, influence */
 	const model *ensemble; /* NULL: not one */
@@ -129,9 +133,31 @@ create_ensemble(const em_allocator *allocator, const model *model, nn_pool *pool
 	for (size_t i = 0; code == EM_OK && i < model->member_count; i++)
 	{
 		code = scorer_create_on(allocator, model->members[i], pool, &made->members[i], status);
-		made->alike = made->alike && model_config_same_text(&model->members[0]->layout.config,
-															&model->members[i]->layout.config);
+		made->alike = made->alike && model->members[i]->encoder == NULL &&
+					  model_config_same_text(&model->members[0]->layout.config,
+											 &model->members[i]->layout.config);
 	}
+	if (code != EM_OK)
+	{
+		scorer_free(made);
+		return code;
+	}
+	*out = made;
+	return EM_OK;
+}
+
+static em_code
+create_encoder(const em_allocator *allocator, const model *model, nn_pool *pool, scorer **out,
+			   em_status *status)
+{
+	scorer *made = em_allocate_zeroed(allocator, 1, sizeof(scorer));
+	em_code code;
+
+	if (made == NULL)
+		return out_of_memory(status);
+	made->allocator = allocator;
+	text_tokens_init(&made->tokens, allocator);
+	code = encoder_scorer_create(allocator, model->encoder, pool, &made->encoder, status);
 	if (code != EM_OK)
 	{
 		scorer_free(made);
@@ -148,6 +174,8 @@ scorer_create_on(const em_allocator *allocator, const model *model, nn_pool *poo
 	network_weights weights = { model->embedding, model->dense };
 	em_code code;
 
+	if (model->encoder != NULL)
+		return create_encoder(allocator, model, pool, out, status);
 	if (model->member_count > 0)
 		return create_ensemble(allocator, model, pool, out, status);
 	code = scorer_create_bare(allocator, &model->layout, weights, pool, out, status);
@@ -197,6 +225,7 @@ scorer_free(scorer *scorer)
 		scorer_free(scorer->members[i]);
 	em_release(scorer->allocator, scorer->members);
 	em_release(scorer->allocator, scorer->member_scores);
+	encoder_scorer_free(scorer->encoder);
 	em_release(scorer->allocator, scorer);
 }
 
@@ -220,6 +249,8 @@ scorer_trim(scorer *scorer, size_t limit)
 
 	for (size_t i = 0; scorer->ensemble != NULL && i < scorer->ensemble->member_count; i++)
 		scorer_trim(scorer->members[i], limit / scorer->ensemble->member_count);
+	if (scorer->encoder != NULL)
+		encoder_scorer_trim(scorer->encoder, limit);
 	for (size_t i = 0; i < scorer->lane_count; i++)
 		taken += lane_taken(&scorer->lanes[i]);
 	if (taken <= limit)
@@ -535,6 +566,9 @@ scorer_run(scorer *scorer, const em_slice *texts, size_t n, float *scores,
 
 	if (scorer->ensemble != NULL)
 		return run_members(scorer, texts, n, scores, should_stop, stop_context, status);
+	if (scorer->encoder != NULL)
+		return encoder_scorer_run(scorer->encoder, texts, n, scores, NULL, should_stop,
+								  stop_context, status);
 	code = tokenize_all(scorer, texts, n, status);
 	if (code != EM_OK)
 		return code;
@@ -554,6 +588,9 @@ scorer_features(scorer *scorer, const em_slice *texts, size_t n, float *features
 		em_hint(status, "Ask one of the models that it was made of.");
 		return EM_UNSUPPORTED;
 	}
+	if (scorer->encoder != NULL)
+		return encoder_scorer_run(scorer->encoder, texts, n, NULL, features, should_stop,
+								  stop_context, status);
 	code = tokenize_all(scorer, texts, n, status);
 	if (code != EM_OK)
 		return code;
@@ -723,6 +760,9 @@ scorer_explain(scorer *scorer, em_slice text, int label, float *scores, model_at
 	if (scorer->ensemble != NULL)
 		return explain_members(scorer, text, label, scores, attention, should_stop, stop_context,
 							   status);
+	if (scorer->encoder != NULL)
+		return encoder_scorer_explain(scorer->encoder, text, label, scores, attention, should_stop,
+									  stop_context, status);
 	return explain_network(scorer, text, label, scores, attention, should_stop, stop_context,
 						   status);
 }

@@ -45,7 +45,7 @@ em_code scorer_run(scorer *scorer, const em_slice *texts, size_t n, float *score
 
 /*
  * What the last layer sees of n texts: the pooled vectors, (n, 2H) out; zeros for a text without
- * tokens. Batches and cancellation as above. EM_UNSUPPORTED for an ensemble.
+ * tokens. Of the family roberta (n, D): <s> behind the last layer; model_feature_width tells. Batches and cancellation as above. EM_UNSUPPORTED for an ensemble.
  */
 em_code scorer_features(scorer *scorer, const em_slice *texts, size_t n, float *features,
 						em_should_stop should_stop, void *stop_context, em_status *status);

@@ -243,6 +243,8 @@ AsciiShare(em_slice text)
 static void
 CountWords(const CachedModel *cached, const text_tokens *tokens, uint64 *words, uint64 *known)
 {
+	const text_vocabulary *vocabulary = model_first(cached->model)->vocabulary;
+
 	*words = *known = 0;
 	for (size_t i = 0; i < tokens->count; i++)
 	{
@@ -256,8 +258,9 @@ CountWords(const CachedModel *cached, const text_tokens *tokens, uint64 *words, 
 		if (!letter)
 			continue;
 		++*words;
-		*known += text_vocabulary_find(model_first(cached->model)->vocabulary, word, length) !=
-				  TEXT_UNKNOWN_ID;
+		/* a model of byte pairs, which has no list of words, can read any */
+		*known +=
+			vocabulary == NULL || text_vocabulary_find(vocabulary, word, length) != TEXT_UNKNOWN_ID;
 	}
 }
 
@@ -265,7 +268,9 @@ Outcome
 FilterText(const PseudoLabelRequest *request, const CachedModel *cached, em_slice text,
 		   text_tokens *tokens)
 {
+	const model *first = model_first(cached->model);
 	int characters = CharactersIn(text.bytes, text.length);
+	text_options options;
 	uint64 words, known;
 	em_status status;
 
@@ -276,9 +281,11 @@ FilterText(const PseudoLabelRequest *request, const CachedModel *cached, em_slic
 		return OUTCOME_LANGUAGE;
 	if (request->min_words == 0 && request->min_known <= 0)
 		return OUTCOME_LABELLED;
-	CheckCode(text_tokenize(&model_first(cached->model)->layout.config.text, text.bytes,
-							text.length, tokens, &status),
-			  &status);
+	if (first->encoder != NULL)
+		text_options_default(&options);
+	else
+		options = first->layout.config.text;
+	CheckCode(text_tokenize(&options, text.bytes, text.length, tokens, &status), &status);
 	CountWords(cached, tokens, &words, &known);
 	if (words < (uint64) request->min_words)
 		return OUTCOME_LENGTH;

@@ -12,6 +12,8 @@
 #include "glue.h"
 #include "registry.h"
 
+#include "../model/encoder_model.h"
+
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
@@ -146,6 +148,13 @@ Configuration(const model *model)
 	char options[MODEL_CONFIG_JSON_MAX];
 
 	initStringInfo(&json);
+	if (model->encoder != NULL)
+	{
+		char encoder[ENCODER_MODEL_JSON_MAX];
+
+		encoder_model_to_json(model->encoder, encoder);
+		return pstrdup(encoder);
+	}
 	if (model->member_count == 0)
 	{
 		(void) model_config_to_json(&model->layout.config, options, sizeof(options));
@@ -187,7 +196,7 @@ InsertModel(const ModelPublication *publication, int32 version, int32 parts, con
 	values[3] = Int64GetDatum((int64) publication->size);
 	values[4] = Int32GetDatum(parts);
 	values[5] = BoolGetDatum(publication->bundled);
-	values[6] = CStringGetTextDatum(model->member_count > 0 ? MODEL_ENSEMBLE : MODEL_ARCHITECTURE);
+	values[6] = CStringGetTextDatum(model_architecture(model));
 	values[7] = JsonbFromCString(Configuration(model));
 	values[8] = LabelArray(model);
 	values[9] = ThresholdArray(model);
@@ -208,16 +217,23 @@ InsertModel(const ModelPublication *publication, int32 version, int32 parts, con
 			COLUMNS, types, values, nulls, SPI_OK_INSERT);
 }
 
+/* Row `part` of a model's file, from 1; data: a bytea with its size set. */
+static void
+InsertPart(const char *name, int32 version, int32 part, bytea *data)
+{
+	Oid types[4] = { TEXTOID, INT4OID, INT4OID, BYTEAOID };
+	Datum values[4] = { CStringGetTextDatum(name), Int32GetDatum(version), Int32GetDatum(part),
+						PointerGetDatum(data) };
+
+	Execute("INSERT INTO emotion.model_part (name, version, part, data) VALUES ($1, $2, $3, $4)", 4,
+			types, values, NULL, SPI_OK_INSERT);
+}
+
 static void
 InsertParts(const ModelPublication *publication, int32 version, int32 parts)
 {
-	Oid types[4] = { TEXTOID, INT4OID, INT4OID, BYTEAOID };
-	Datum values[4];
 	bytea *data = palloc(VARHDRSZ + Min(publication->size, (size_t) MODEL_PART_BYTES));
 
-	values[0] = CStringGetTextDatum(publication->name);
-	values[1] = Int32GetDatum(version);
-	values[3] = PointerGetDatum(data);
 	for (int32 part = 0; part < parts; part++)
 	{
 		size_t start = (size_t) part * MODEL_PART_BYTES;
@@ -226,11 +242,59 @@ InsertParts(const ModelPublication *publication, int32 version, int32 parts)
 		CHECK_FOR_INTERRUPTS();
 		SET_VARSIZE(data, VARHDRSZ + length);
 		memcpy(VARDATA(data), publication->bytes + start, length);
-		values[2] = Int32GetDatum(part + 1);
-		Execute(
-			"INSERT INTO emotion.model_part (name, version, part, data) VALUES ($1, $2, $3, $4)", 4,
-			types, values, NULL, SPI_OK_INSERT);
+		InsertPart(publication->name, version, part + 1, data);
 	}
+}
+
+static void
+CheckPublication(const ModelPublication *publication)
+{
+	if (publication->bundled)
+		CheckModelName(publication->name);
+	else
+		CheckPublishable(publication->name);
+	if (publication->version < 0 || publication->version > MODEL_MAX_VERSION)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("version %d is out of range", publication->version),
+						errhint("Versions are 1 to %d.", MODEL_MAX_VERSION)));
+	if (publication->size > (size_t) MODEL_MAX_BYTES)
+		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+						errmsg("a model file of %zu bytes is too large", publication->size),
+						errhint("The limit is " INT64_FORMAT " bytes.", MODEL_MAX_BYTES)));
+}
+
+/*
+ * The version to publish as, which nobody else takes: we hold the lock from here on, whatever our
+ * transaction's snapshot.
+ */
+static ModelReference
+TakeVersion(const ModelPublication *publication)
+{
+	ModelReference reference;
+	ModelRow row;
+	int32 last;
+
+	LockForWriting("model", ACL_INSERT);
+	PushActiveSnapshot(GetLatestSnapshot());
+	last = LastUsedModelVersion(publication->name);
+	memset(&reference, 0, sizeof(reference));
+	strlcpy(reference.name, publication->name, NAMEDATALEN);
+	reference.version = publication->version;
+	if (reference.version == 0)
+	{
+		if (last >= MODEL_MAX_VERSION)
+			ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+							errmsg("model name \"%s\" has no versions left", publication->name)));
+		reference.version = last + 1;
+	}
+	if (FindModel(&reference, GetActiveSnapshot(), &row))
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_OBJECT),
+				 errmsg("model \"%s@%d\" already exists", publication->name, reference.version),
+				 errhint("A published version never changes; the next one is \"%s@%d\".",
+						 publication->name, last + 1)));
+	PopActiveSnapshot();
+	return reference;
 }
 
 int32
@@ -241,25 +305,10 @@ PublishModel(const ModelPublication *publication)
 	MemoryContext context;
 	model *model;
 	ModelReference reference;
-	ModelRow row;
-	int32 last;
-	int32 version = publication->version;
 	int32 parts;
 	uint8 sha256[SHA256_BYTES];
 
-	if (publication->bundled)
-		CheckModelName(publication->name);
-	else
-		CheckPublishable(publication->name);
-	if (version < 0 || version > MODEL_MAX_VERSION)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("version %d is out of range", version),
-						errhint("Versions are 1 to %d.", MODEL_MAX_VERSION)));
-	if (publication->size > (size_t) MODEL_MAX_BYTES)
-		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-						errmsg("a model file of %zu bytes is too large", publication->size),
-						errhint("The limit is " INT64_FORMAT " bytes.", MODEL_MAX_BYTES)));
-
+	CheckPublication(publication);
 	context = AllocSetContextCreate(caller, "emotion publish", ALLOCSET_DEFAULT_SIZES);
 	MemoryContextSwitchTo(context);
 	if (model_read(ContextAllocator(context), publication->bytes, publication->size, &model,
@@ -269,37 +318,91 @@ PublishModel(const ModelPublication *publication)
 
 	Sha256(publication->bytes, publication->size, sha256);
 
-	/* Under the lock, whatever our transaction's snapshot: nobody else takes this version. */
-	LockForWriting("model", ACL_INSERT);
-	PushActiveSnapshot(GetLatestSnapshot());
-	last = LastUsedModelVersion(publication->name);
-	if (version == 0)
-	{
-		if (last >= MODEL_MAX_VERSION)
-			ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-							errmsg("model name \"%s\" has no versions left", publication->name)));
-		version = last + 1;
-	}
-	memset(&reference, 0, sizeof(reference));
-	strlcpy(reference.name, publication->name, NAMEDATALEN);
-	reference.version = version;
-	if (FindModel(&reference, GetActiveSnapshot(), &row))
-		ereport(ERROR, (errcode(ERRCODE_DUPLICATE_OBJECT),
-						errmsg("model \"%s@%d\" already exists", publication->name, version),
-						errhint("A published version never changes; the next one is \"%s@%d\".",
-								publication->name, last + 1)));
+	reference = TakeVersion(publication);
 	CheckNotDropped(&reference, sha256);
-	PopActiveSnapshot();
 
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	InsertModel(publication, version, parts, model, sha256);
-	InsertParts(publication, version, parts);
+	InsertModel(publication, reference.version, parts, model, sha256);
+	InsertParts(publication, reference.version, parts);
 	SPI_finish();
 	CommandCounterIncrement();
 	MemoryContextSwitchTo(caller);
 	MemoryContextDelete(context);
-	return version;
+	return reference.version;
+}
+
+struct ModelStream
+{
+	ModelPublication publication;
+	ModelReference reference;
+	MemoryContext context; /* of one INSERT, emptied after each */
+	Sha256Stream *sha256;
+	bytea *data; /* the part being filled */
+	Size filled;
+	int32 parts;
+	size_t size;
+};
+
+ModelStream *
+BeginModel(const ModelPublication *publication)
+{
+	ModelStream *stream = palloc0(sizeof(ModelStream));
+
+	CheckPublication(publication);
+	stream->publication = *publication;
+	stream->reference = TakeVersion(publication);
+	stream->context =
+		AllocSetContextCreate(CurrentMemoryContext, "emotion model part", ALLOCSET_DEFAULT_SIZES);
+	stream->sha256 = BeginSha256();
+	stream->data = palloc(VARHDRSZ + MODEL_PART_BYTES);
+	return stream;
+}
+
+static void
+EndPart(ModelStream *stream)
+{
+	MemoryContext caller = MemoryContextSwitchTo(stream->context);
+
+	SET_VARSIZE(stream->data, VARHDRSZ + stream->filled);
+	InsertPart(stream->reference.name, stream->reference.version, ++stream->parts, stream->data);
+	MemoryContextSwitchTo(caller);
+	MemoryContextReset(stream->context);
+	stream->filled = 0;
+}
+
+void
+PutModelBytes(ModelStream *stream, const uint8 *bytes, size_t size)
+{
+	AddSha256(stream->sha256, bytes, size);
+	stream->size += size;
+	while (size > 0)
+	{
+		Size piece = Min(size, MODEL_PART_BYTES - stream->filled);
+
+		memcpy(VARDATA(stream->data) + stream->filled, bytes, piece);
+		stream->filled += piece;
+		bytes += piece;
+		size -= piece;
+		if (stream->filled == MODEL_PART_BYTES)
+			EndPart(stream);
+	}
+}
+
+int32
+EndModel(ModelStream *stream, const struct model *model)
+{
+	uint8 sha256[SHA256_BYTES];
+
+	if (stream->filled > 0)
+		EndPart(stream);
+	Assert(stream->size == stream->publication.size);
+	EndSha256(stream->sha256, sha256);
+	CheckNotDropped(&stream->reference, sha256);
+	InsertModel(&stream->publication, stream->reference.version, stream->parts, model, sha256);
+	CommandCounterIncrement();
+	MemoryContextDelete(stream->context);
+	return stream->reference.version;
 }
 
 /* ---- deploying ------------------------------------------------------------------------ */

@@ -516,23 +516,65 @@ ReadModelBytes(const ModelRow *row, Snapshot snapshot)
 	return bytes;
 }
 
+struct Sha256Stream
+{
+#if PG_VERSION_NUM >= 140000
+	pg_cryptohash_ctx *context;
+#else
+	pg_sha256_ctx context;
+#endif
+};
+
+#if PG_VERSION_NUM >= 140000
+static void
+CheckSha256(bool good)
+{
+	if (!good)
+		ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("could not compute a SHA-256")));
+}
+#endif
+
+Sha256Stream *
+BeginSha256(void)
+{
+	Sha256Stream *stream = palloc(sizeof(Sha256Stream));
+
+#if PG_VERSION_NUM >= 140000
+	stream->context = pg_cryptohash_create(PG_SHA256);
+	CheckSha256(stream->context != NULL && pg_cryptohash_init(stream->context) >= 0);
+#else
+	pg_sha256_init(&stream->context);
+#endif
+	return stream;
+}
+
+void
+AddSha256(Sha256Stream *stream, const uint8 *bytes, size_t size)
+{
+#if PG_VERSION_NUM >= 140000
+	CheckSha256(pg_cryptohash_update(stream->context, bytes, size) >= 0);
+#else
+	pg_sha256_update(&stream->context, bytes, size);
+#endif
+}
+
+void
+EndSha256(Sha256Stream *stream, uint8 digest[SHA256_BYTES])
+{
+#if PG_VERSION_NUM >= 140000
+	CheckSha256(pg_cryptohash_final(stream->context, digest, SHA256_BYTES) >= 0);
+	pg_cryptohash_free(stream->context);
+#else
+	pg_sha256_final(&stream->context, digest);
+#endif
+	pfree(stream);
+}
+
 void
 Sha256(const uint8 *bytes, size_t size, uint8 digest[SHA256_BYTES])
 {
-#if PG_VERSION_NUM >= 140000
-	pg_cryptohash_ctx *context = pg_cryptohash_create(PG_SHA256);
-	bool good = context != NULL && pg_cryptohash_init(context) >= 0 &&
-				pg_cryptohash_update(context, bytes, size) >= 0 &&
-				pg_cryptohash_final(context, digest, SHA256_BYTES) >= 0;
+	Sha256Stream *stream = BeginSha256();
 
-	pg_cryptohash_free(context);
-	if (!good)
-		ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("could not compute a SHA-256")));
-#else
-	pg_sha256_ctx context;
-
-	pg_sha256_init(&context);
-	pg_sha256_update(&context, bytes, size);
-	pg_sha256_final(&context, digest);
-#endif
+	AddSha256(stream, bytes, size);
+	EndSha256(stream, digest);
 }

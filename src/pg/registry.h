@@ -117,7 +117,13 @@ extern bool FindDeployed(Snapshot snapshot, ModelReference *reference);
 
 extern void Sha256(const uint8 *bytes, size_t size, uint8 digest[SHA256_BYTES]);
 
-/* What PublishModel() is told. Everything is copied. */
+/* The same of bytes that come piece by piece; what is not ended goes with the transaction. */
+typedef struct Sha256Stream Sha256Stream;
+extern Sha256Stream *BeginSha256(void);
+extern void AddSha256(Sha256Stream *stream, const uint8 *bytes, size_t size);
+extern void EndSha256(Sha256Stream *stream, uint8 digest[SHA256_BYTES]);
+
+/* What PublishModel() is told; BeginModel() and EndModel() not the bytes. Everything is copied. */
 typedef struct ModelPublication
 {
 	const char *name;
@@ -137,6 +143,18 @@ typedef struct ModelPublication
  * GetLatestSnapshot() to use it. Needs what CheckPublishable() asks for.
  */
 extern int32 PublishModel(const ModelPublication *publication);
+
+/*
+ * The same of a file that is never in memory as a whole: begin, put its bytes, `publication->size`
+ * of them in all, end. What EndModel() is given describes the file, whose bytes nobody reads again;
+ * the lock is held from the beginning. SPI must be connected, and what is allocated is in the
+ * context of the call of BeginModel().
+ */
+typedef struct ModelStream ModelStream;
+struct model;
+extern ModelStream *BeginModel(const ModelPublication *publication);
+extern void PutModelBytes(ModelStream *stream, const uint8 *bytes, size_t size);
+extern int32 EndModel(ModelStream *stream, const struct model *model);
 
 /*
  * Make a version the deployed one, having checked that it can be read. What a user

@@ -167,7 +167,7 @@ emotion_features(PG_FUNCTION_ARGS)
 {
 	CachedModel *cached = ModelArgument(fcinfo, 1);
 	em_slice slice = TextAsUtf8(PG_GETARG_TEXT_PP(0));
-	int width = 2 * (int) cached->model->layout.hidden;
+	int width = (int) model_feature_width(cached->model);
 	float4 *features = palloc(sizeof(float4) * (Size) (width + 1)); /* an ensemble's is 0 */
 	em_status status;
 

@@ -1,0 +1,233 @@
+-- Checkpoints of Hugging Face's libraries, from the server's files and uploaded by this client.
+SET client_min_messages = error;
+CREATE EXTENSION IF NOT EXISTS emotion;
+RESET client_min_messages;
+\set here `pwd`
+
+-- What test/reference/huggingface.py says that texts score.
+CREATE TABLE expected (checkpoint text, body text, ids int[], scores real[]);
+\copy expected FROM 'test/reference/huggingface/expected.tsv'
+
+-- From a directory of the server.
+CALL emotion_import_huggingface('hf', :'here' || '/test/reference/huggingface/multi');
+CALL emotion_import_huggingface('hf_single', :'here' || '/test/reference/huggingface/single/', '{"description": "one label applies", "version": 3}');
+SELECT model, architecture, labels, parameters, size > 10000 AS size, lineage, description, created_by = current_user AS mine
+FROM emotion_models WHERE name LIKE 'hf%' ORDER BY 1;
+SELECT labels, thresholds, configuration ->> 'hidden_size' AS hidden, configuration ->> 'num_hidden_layers' AS layers,
+	configuration ->> 'max_tokens' AS max_tokens, configuration ->> 'problem_type' AS problem
+FROM emotion.model WHERE name LIKE 'hf%' ORDER BY name;
+
+-- Scores are PyTorch's.
+SELECT checkpoint, count(*), max(greatest(abs(s[1] - scores[1]), abs(s[2] - scores[2]), abs(s[3] - scores[3]), abs(s[4] - scores[4]))) < 1e-4 AS same,
+	bool_and(abs(s[1] + s[2] + s[3] + s[4] - 1) < 1e-5) AS sum_to_1
+FROM expected, LATERAL emotion_scores(body, CASE checkpoint WHEN 'multi' THEN 'hf@1' ELSE 'hf_single@3' END) AS s
+GROUP BY checkpoint ORDER BY 1;
+
+-- All that a model does.
+SELECT emotion_label_names('hf@1'), emotion_thresholds('hf@1');
+SELECT emotion_labels('thank you so much, you saved my day', 'hf@1'), emotion_labels('thank you so much, you saved my day', 'hf_single@3');
+SELECT label, round(score::numeric, 3) AS score FROM emotion_top('I hate this!!', 2, 'hf@1');
+SELECT round(emotion_score('I hate this!!', 'anger', 'hf@1')::numeric, 3) AS anger, emotion_json('', 'hf@1') ? 'joy' AS json,
+	emotion_scores(NULL, 'hf@1') IS NULL AS of_null;
+SELECT "position", token, start, length, weight > 0 AS weighed FROM emotion_explain('I love café 日', 'hf@1');
+SELECT round(sum(weight)::numeric, 4) AS weights FROM emotion_explain('what a wonderful world', 'hf@1');
+SELECT count(*) FROM emotion_explain('', 'hf@1');
+SELECT emotion_highlight('I hate this!!', 'hf@1', 'MaxWords=1');
+SELECT cardinality(emotion_features('what a wonderful world', 'hf@1')) AS features;
+SELECT emotion_deploy('hf');
+SELECT emotion_scores('I hate this!!') = emotion_scores('I hate this!!', 'hf@1') AS deployed;
+SELECT emotion_rollback('hf') IS NOT NULL AS back;
+CREATE TABLE hf_note (id int PRIMARY KEY, body text, labels text[], scores real[]);
+INSERT INTO hf_note SELECT row_number() OVER (), body, ARRAY['joy'] FROM expected WHERE checkpoint = 'multi';
+CALL emotion_annotate('hf_note', 'body', 'scores', 'hf@1');
+SELECT count(*) AS annotated, max(abs(n.scores[2] - (emotion_scores(n.body, 'hf@1'))[2])) < 1e-5 AS same FROM hf_note n;
+SELECT count(*) > 0 AS evaluated FROM emotion_evaluate('hf@1', 'SELECT body AS text, labels FROM hf_note');
+CALL emotion_pseudo_label('hf_note', 'body', 'hf_labelled', 'hf@1');
+SELECT count(*) > 0 AS labelled FROM hf_labelled;
+SELECT count(*) AS tuned FROM emotion_tune_thresholds('hf@1', 'SELECT body AS text, labels FROM hf_note');
+SELECT emotion_scores('I hate this!!', 'hf@2') = emotion_scores('I hate this!!', 'hf@1') AS same_scores;
+
+-- Out and in again: the same file; in an ensemble: the mean.
+INSERT INTO emotion.import_part (upload, part, data) SELECT 'hf again', part, data FROM emotion_export('hf@1');
+SELECT emotion_import_upload('hf_again', 'hf again');
+SELECT emotion_model_hash('hf_again@1') = emotion_model_hash('hf@1') AS same;
+SELECT emotion_ensemble('hf_both', ARRAY['hf@1', 'hf_single@3']) AS both \gset
+SELECT abs((emotion_scores('I hate this!!', :'both'))[2] -
+	((emotion_scores('I hate this!!', 'hf@1'))[2] + (emotion_scores('I hate this!!', 'hf_single@3'))[2]) / 2) < 1e-5 AS mean;
+
+-- From files that the client sends, by psql alone.
+CREATE TABLE fixture (checkpoint text, name text, data bytea);
+\lo_import test/reference/huggingface/multi/config.json
+\set file :LASTOID
+INSERT INTO fixture SELECT 'multi', 'config.json', lo_get(:file);
+\lo_unlink :file
+\lo_import test/reference/huggingface/multi/tokenizer.json
+\set file :LASTOID
+INSERT INTO fixture SELECT 'multi', 'tokenizer.json', lo_get(:file);
+\lo_unlink :file
+\lo_import test/reference/huggingface/multi/model.safetensors
+\set file :LASTOID
+INSERT INTO fixture SELECT 'multi', 'model.safetensors', lo_get(:file);
+\lo_unlink :file
+\lo_import test/reference/huggingface/single/config.json
+\set file :LASTOID
+INSERT INTO fixture SELECT 'single', 'config.json', lo_get(:file);
+\lo_unlink :file
+\lo_import test/reference/huggingface/single/vocab.json
+\set file :LASTOID
+INSERT INTO fixture SELECT 'single', 'vocab.json', lo_get(:file);
+\lo_unlink :file
+\lo_import test/reference/huggingface/single/merges.txt
+\set file :LASTOID
+INSERT INTO fixture SELECT 'single', 'merges.txt', lo_get(:file);
+\lo_unlink :file
+\lo_import test/reference/huggingface/single/model.safetensors.index.json
+\set file :LASTOID
+INSERT INTO fixture SELECT 'single', 'model.safetensors.index.json', lo_get(:file);
+\lo_unlink :file
+\lo_import test/reference/huggingface/single/model-00001-of-00002.safetensors
+\set file :LASTOID
+INSERT INTO fixture SELECT 'single', 'model-00001-of-00002.safetensors', lo_get(:file);
+\lo_unlink :file
+\lo_import test/reference/huggingface/single/model-00002-of-00002.safetensors
+\set file :LASTOID
+INSERT INTO fixture SELECT 'single', 'model-00002-of-00002.safetensors', lo_get(:file);
+\lo_unlink :file
+
+-- Pieces of an odd size, numbered with gaps.
+CREATE FUNCTION send(checkpoint text) RETURNS void LANGUAGE sql AS $$
+	DELETE FROM emotion.import_part;
+	INSERT INTO emotion.import_part (upload, part, data)
+	SELECT 'my/' || f.name, 7 * i, substr(f.data, i * 999 + 1, 999)
+	FROM fixture AS f, generate_series(0, length(f.data) / 999) AS i WHERE f.checkpoint = send.checkpoint;
+$$;
+SELECT send('single');
+INSERT INTO emotion.import_part VALUES ('my', 1, 'another'), ('myself/config.json', 1, 'another');
+CALL emotion_import_huggingface_upload('hf_sent', 'my');
+SELECT upload AS pieces_left FROM emotion.import_part ORDER BY 1;
+SELECT encode(m.sha256, 'hex') = emotion_model_hash('hf_single@3') AS same, lineage FROM emotion.model AS m WHERE name = 'hf_sent';
+
+-- Options.
+SELECT send('multi');
+CALL emotion_import_huggingface_upload('hf_options', 'my', '{"labels": ["a", "b", "c", "d"], "thresholds": [0, 0.25, 0.5, 1],
+	"storage": "f16", "max_tokens": 12, "problem_type": "single_label_classification"}');
+SELECT m.labels, m.thresholds, m.configuration ->> 'max_tokens' AS max_tokens, m.size < h.size - 20000 AS smaller
+FROM emotion.model AS m, emotion.model AS h WHERE m.name = 'hf_options' AND h.name = 'hf' AND h.version = 1;
+SELECT count(*), bool_and(abs(s[1] + s[2] + s[3] + s[4] - 1) < 1e-5) AS sum_to_1
+FROM expected, LATERAL emotion_scores(body, 'hf_options@1') AS s WHERE checkpoint = 'multi';
+SELECT send('multi');
+CALL emotion_import_huggingface_upload('hf_options', 'my', '{"thresholds": 0.75, "storage": "bf16"}');
+SELECT emotion_thresholds('hf_options@2'), round((emotion_scores('I hate this!!', 'hf_options@2'))[2]::numeric, 1);
+
+-- A base is there to train from.
+SELECT send('multi');
+CALL emotion_import_huggingface_upload('hf_base', 'my', '{"head": "none"}');
+SELECT labels, configuration ->> 'problem_type' IS NULL AS no_problem, parameters FROM emotion.model WHERE name = 'hf_base';
+SELECT emotion_scores('no head', 'hf_base@1');
+SELECT emotion_deploy('hf_base@1');
+INSERT INTO emotion.import_part (upload, part, data) SELECT 'base', part, data FROM emotion_export('hf_base@1');
+SELECT emotion_import_upload('hf_base', 'base');
+
+-- What is refused, with its SQLSTATE; nothing is left of it.
+CREATE FUNCTION refused(file text, old text, new text, options jsonb DEFAULT '{}', checkpoint text DEFAULT 'multi')
+RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	hint text;
+BEGIN
+	PERFORM send(checkpoint);
+	UPDATE emotion.import_part SET data = f.data FROM (SELECT d.name, decode(replace(encode(d.data, 'hex'),
+		encode(convert_to(old, 'UTF8'), 'hex'), encode(convert_to(coalesce(new, ''), 'UTF8'), 'hex')), 'hex') AS data
+		FROM fixture AS d WHERE d.checkpoint = refused.checkpoint AND d.name = refused.file) AS f
+		WHERE upload = 'my/' || f.name AND part = 0;
+	DELETE FROM emotion.import_part WHERE upload = 'my/' || refused.file AND (part > 0 OR new IS NULL);
+	CALL emotion_import_huggingface_upload('hf_refused', 'my', options);
+	RETURN 'published';
+EXCEPTION WHEN OTHERS THEN
+	GET STACKED DIAGNOSTICS hint = PG_EXCEPTION_HINT;
+	RETURN SQLSTATE || ': ' || SQLERRM || coalesce(' (' || nullif(hint, '') || ')', '');
+END $$;
+SELECT refused('config.json', '"hidden_size"', '"hidden"') AS missing_key;
+SELECT refused('config.json', '"gelu"', '"gelu_new"') AS activation;
+SELECT refused('config.json', '"absolute"', '"relative_key"') AS positions;
+SELECT refused('config.json', '"roberta"', '"xlm-roberta"') AS another_kind;
+SELECT refused('config.json', 'ForSequenceClassification', 'ForTokenClassification') AS another_head;
+SELECT refused('config.json', 'multi_label_classification', 'regression') AS another_problem;
+SELECT refused('config.json', '"num_attention_heads": 2', '"num_attention_heads": 3') AS sizes;
+SELECT refused('config.json', '{', '') AS no_json;
+SELECT refused('config.json', '', NULL) AS no_config;
+SELECT refused('tokenizer.json', '', NULL) AS no_tokenizer;
+SELECT refused('tokenizer.json', 'ByteLevel', 'Whitespace') AS another_tokenizer;
+SELECT refused('model.safetensors', '', NULL) AS no_weights;
+SELECT refused('model.safetensors', 'layer.1.output.dense.bias', 'layer.1.output.dense.bias2') AS wrong_header;
+SELECT refused('model.safetensors', 'layer.1.output.dense.bias', 'layer.1.output.dense.blas') AS missing_tensor;
+SELECT refused('config.json', '"num_hidden_layers": 2', '"num_hidden_layers": 1') AS extra_tensors;
+SELECT refused('model.safetensors', '"shape":[351,16]', '"shape":[16,351]') AS wrong_shape;
+SELECT refused('model.safetensors', '"dtype":"F32","shape":[351,16]', '"dtype":"I32","shape":[351,16]') AS wrong_type;
+SELECT refused('model.safetensors.index.json', '00001-of', '00003-of', checkpoint => 'single') AS missing_shard;
+SELECT refused('model.safetensors.index.json', '00001-of', '00002-of', checkpoint => 'single') AS wrong_shard;
+SELECT refused('model.safetensors.index.json', '"model-00001', '"../../etc-00001', checkpoint => 'single') AS foreign_file;
+SELECT refused('config.json', '', '', '{"labels": ["a", "b"]}') AS labels;
+SELECT refused('config.json', '', '', '{"labels": ["a", "b", "a", "c"]}') AS same_labels;
+SELECT refused('config.json', '', '', '{"labels": "a"}') AS no_labels;
+SELECT refused('config.json', '', '', '{"thresholds": [0.5, 0.5]}') AS thresholds;
+SELECT refused('config.json', '', '', '{"thresholds": 1.5}') AS threshold;
+SELECT refused('config.json', '', '', '{"thresholds": ["a"]}') AS no_threshold;
+SELECT refused('config.json', '', '', '{"max_tokens": 39}') AS max_tokens;
+SELECT refused('config.json', '', '', '{"storage": "i8"}') AS storage;
+SELECT refused('config.json', '', '', '{"head": "none", "labels": ["a"]}') AS base_with_labels;
+SELECT refused('config.json', '', '', '{"colour": "red"}') AS unknown_option;
+
+-- A weight that is no number, in the last piece: all parts were written by then.
+SELECT send('multi');
+UPDATE emotion.import_part SET data = overlay(data PLACING '\x0000c07f' FROM length(data) - 3)
+WHERE upload = 'my/model.safetensors' AND part = (SELECT max(part) FROM emotion.import_part WHERE upload = 'my/model.safetensors');
+CALL emotion_import_huggingface_upload('hf_refused', 'my');
+\echo :LAST_ERROR_SQLSTATE
+SELECT count(*) AS left FROM emotion.model_part WHERE name = 'hf_refused';
+SELECT count(*) > 0 AS pieces_kept FROM emotion.import_part;
+
+-- A kind of problem that the file does not say.
+UPDATE fixture SET data = convert_to(replace(convert_from(data, 'UTF8'), '"multi_label_classification"', 'null'), 'UTF8')
+WHERE checkpoint = 'multi' AND name = 'config.json';
+SELECT send('multi');
+CALL emotion_import_huggingface_upload('hf_guessed', 'my');
+
+-- Who may, and what is not there.
+CALL emotion_import_huggingface_upload('hf_none', 'nothing');
+CALL emotion_import_huggingface('hf_none', 'relative/path');
+CALL emotion_import_huggingface('hf_none', '/nonexistent/path');
+CALL emotion_import_huggingface('hf_none', :'here');
+CALL emotion_import_huggingface('Hf', :'here');
+CALL emotion_import_huggingface('english', :'here');
+CALL emotion_import_huggingface(NULL, :'here');
+CALL emotion_import_huggingface('hf_none', NULL);
+CALL emotion_import_huggingface('hf', :'here' || '/test/reference/huggingface/multi', '{"version": 1}');
+\set VERBOSITY sqlstate
+CALL emotion_import_huggingface_upload('hf_none', 'nothing');
+CALL emotion_import_huggingface('hf_none', 'relative/path');
+CALL emotion_import_huggingface('hf_none', '/nonexistent/path');
+CREATE ROLE emotion_hf_reader;
+SET ROLE emotion_hf_reader;
+CALL emotion_import_huggingface('hf_none', '/tmp');
+RESET ROLE;
+GRANT INSERT ON emotion.model, emotion.model_part TO emotion_hf_reader;
+SET ROLE emotion_hf_reader;
+CALL emotion_import_huggingface('hf_none', '/tmp');
+CALL emotion_import_huggingface_upload('hf_none', 'my');
+RESET ROLE;
+\set VERBOSITY default
+GRANT SELECT, DELETE ON emotion.import_part TO emotion_hf_reader;
+SELECT send('multi');
+SET ROLE emotion_hf_reader;
+CALL emotion_import_huggingface_upload('hf_mine', 'my', '{"problem_type": "multi_label_classification"}');
+SELECT emotion_scores('mine', 'hf_mine@1') = emotion_scores('mine', 'hf@1') AS scores;
+CALL emotion_import_huggingface('hf_none', '/tmp');
+RESET ROLE;
+
+DELETE FROM emotion.import_part;
+SELECT count(emotion_drop_model(model)) AS dropped FROM emotion_models WHERE name LIKE 'hf%';
+SELECT count(*) AS parts_left FROM emotion.model_part WHERE name LIKE 'hf%';
+DROP OWNED BY emotion_hf_reader;
+DROP ROLE emotion_hf_reader;
+DROP TABLE expected, fixture, hf_note, hf_labelled;
+DROP FUNCTION send, refused;

@@ -1,0 +1,490 @@
+/*
+ * encoder_file.c
+ *	  A model of the family roberta from its file and to it. The format: docs/model-file.md.
+ */
+#include "encoder_file.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "clip.h"
+#include "halves.h"
+#include "json.h"
+#include "model_file.h"
+
+#define PROBLEM_KEY "problem_type"
+#define MAX_TOKENS_KEY "max_tokens"
+#define TOKENIZER_KEY "tokenizer.json"
+#define VOCAB_KEY "vocab.json"
+#define MERGES_KEY "merges.txt"
+#define PREFIX_KEY "add_prefix_space"
+#define NO_LABELS "[]"
+
+static bool
+is(em_slice text, const char *expected)
+{
+	return text.bytes != NULL && text.length == strlen(expected) &&
+		   memcmp(text.bytes, expected, text.length) == 0;
+}
+
+bool
+encoder_file_is(const safetensors *file)
+{
+	return is(safetensors_metadata(file, "architecture"), ENCODER_ARCHITECTURE);
+}
+
+bool
+encoder_file_is_base(const safetensors *file)
+{
+	return is(safetensors_metadata(file, "labels"), NO_LABELS);
+}
+
+em_code
+encoder_file_check(const char *name, const float *numbers, size_t count, em_status *status)
+{
+	bool good = true;
+
+	for (size_t i = 0; i < count; i++)
+		good &= fabsf(numbers[i]) <= ENCODER_MAX_WEIGHT; /* false for NaN */
+	if (good)
+		return EM_OK;
+	for (size_t i = 0; i < count; i++)
+		if (!isfinite(numbers[i]))
+			return em_fail(status, EM_CORRUPT, "tensor \"%s\" holds a number that is not finite",
+						   name);
+	return em_fail(status, EM_CORRUPT, "tensor \"%s\" holds a number beyond %g", name,
+				   (double) ENCODER_MAX_WEIGHT);
+}
+
+/* ---- reading ----------------------------------------------------------------------------- */
+
+static em_code
+required(const safetensors *file, const char *key, em_slice *value, em_status *status)
+{
+	*value = safetensors_metadata(file, key);
+	if (value->bytes == NULL)
+		return em_fail(status, EM_CORRUPT, "the file has no metadata \"%s\"", key);
+	return EM_OK;
+}
+
+/* A copy of a metadata value, which must be there. */
+static em_code
+keep(const em_allocator *allocator, const safetensors *file, const char *key, em_slice *kept,
+	 em_status *status)
+{
+	em_slice value;
+	em_code code = required(file, key, &value, status);
+	char *copy;
+
+	if (code != EM_OK)
+		return code;
+	copy = em_allocate_array(allocator, value.length + 1, 1);
+	if (copy == NULL)
+		return em_fail(status, EM_OUT_OF_MEMORY, "out of memory");
+	memcpy(copy, value.bytes, value.length);
+	*kept = (em_slice){ copy, value.length };
+	return EM_OK;
+}
+
+static em_code
+read_tokenizer(encoder_model *encoder, const em_allocator *allocator, const safetensors *file,
+			   em_status *status)
+{
+	encoder_tokenizer_files *files = &encoder->files;
+	em_slice prefix = { NULL, 0 };
+	em_code code;
+
+	if (safetensors_metadata(file, TOKENIZER_KEY).bytes != NULL)
+		code = keep(allocator, file, TOKENIZER_KEY, &files->json, status);
+	else
+	{
+		code = keep(allocator, file, VOCAB_KEY, &files->vocab, status);
+		if (code == EM_OK)
+			code = keep(allocator, file, MERGES_KEY, &files->merges, status);
+		if (code == EM_OK)
+			code = required(file, PREFIX_KEY, &prefix, status);
+		files->add_prefix_space = is(prefix, "true");
+		if (code == EM_OK && !files->add_prefix_space && !is(prefix, "false"))
+			code = em_fail(status, EM_CORRUPT, "the model file has \"%s\" \"%.*s\"", PREFIX_KEY,
+						   clip_length(prefix), prefix.bytes);
+	}
+	return code == EM_OK ? encoder_model_build_tokenizer(allocator, encoder, status) : code;
+}
+
+/* The metadata that only this family has. */
+static em_code
+read_description(encoder_model *encoder, const em_allocator *allocator, const safetensors *file,
+				 size_t labels, em_status *status)
+{
+	encoder_config config;
+	em_slice value;
+	uint64_t tokens;
+	em_code code = required(file, "configuration", &value, status);
+
+	if (code == EM_OK)
+		code = encoder_config_from_json(&config, value, true, status);
+	if (code == EM_OK)
+		code = encoder_layout_init(&encoder->layout, &config, encoder->head ? labels : 1, status);
+	if (code == EM_OK)
+		code = required(file, MAX_TOKENS_KEY, &value, status);
+	if (code != EM_OK)
+		return code;
+	if (!json_to_size(value, &tokens) || tokens < 2 || tokens > encoder->layout.longest)
+		return em_fail(status, EM_CORRUPT, "the model file has \"%s\" %.*s, not 2 to %zu",
+					   MAX_TOKENS_KEY, clip_length(value), value.bytes, encoder->layout.longest);
+	encoder->max_tokens = (int) tokens;
+	if (encoder->head)
+	{
+		code = required(file, PROBLEM_KEY, &value, status);
+		if (code != EM_OK)
+			return code;
+		encoder->outputs = encoder_outputs_named(value);
+		if (encoder->outputs == ENCODER_OUTPUTS_UNKNOWN)
+			return em_fail(status, EM_CORRUPT, "the model file has the unknown \"%s\" \"%.*s\"",
+						   PROBLEM_KEY, clip_length(value), value.bytes);
+	}
+	return read_tokenizer(encoder, allocator, file, status);
+}
+
+/* The tensor of a file, of the shape and a type that we read; NULL, with *status filled. */
+static const tensor *
+find_tensor(const safetensors *file, const encoder_tensor *wanted, em_status *status)
+{
+	const tensor *found = safetensors_find(file, wanted->name);
+	bool fits = found != NULL && found->rank == wanted->rank;
+
+	for (int i = 0; fits && i < wanted->rank; i++)
+		fits = found->shape[i] == wanted->shape[i];
+	if (found == NULL)
+		em_fail(status, EM_CORRUPT, "the model file has no tensor \"%s\"", wanted->name);
+	else if (!fits)
+		em_fail(status, EM_CORRUPT,
+				"tensor \"%s\" of the model file has not the shape that its configuration and "
+				"labels ask for",
+				wanted->name);
+	else if (found->type > TENSOR_BF16)
+		em_fail(status, EM_CORRUPT, "tensor \"%s\" of the model file is not F32, F16 or BF16",
+				wanted->name);
+	else
+		return found;
+	return NULL;
+}
+
+/* A tensor into reals; doubles are widened from floats at the end of their place. */
+static em_code
+read_tensor(const tensor *from, const encoder_tensor *tensor, real *out, em_status *status)
+{
+	float *floats = (float *) (void *) (out + tensor->elements) - tensor->elements;
+	em_code code = tensor_read(from, floats, status);
+
+	if (code == EM_OK)
+		code = encoder_file_check(tensor->name, floats, tensor->elements, status);
+	for (size_t i = 0; code == EM_OK && sizeof(real) > sizeof(float) && i < tensor->elements; i++)
+	{
+		float number;
+
+		memcpy(&number, floats + i, sizeof(number));
+		out[i] = number;
+	}
+	return code;
+}
+
+static em_code
+read_weights(encoder_model *encoder, const em_allocator *allocator, const safetensors *file,
+			 em_status *status)
+{
+	const encoder_layout *layout = &encoder->layout;
+	encoder_tensor tensor;
+	size_t count = 0, end = 0;
+	em_code code = EM_OK;
+
+	/* all shapes before any memory: what is then allocated is at most twice what the file holds */
+	for (size_t i = 0; i < layout->tensor_count; i++)
+	{
+		encoder_tensor_at(layout, i, &tensor);
+		if (!encoder_model_has_tensor(encoder, &tensor))
+			continue;
+		if (find_tensor(file, &tensor, status) == NULL)
+			return EM_CORRUPT;
+		count++;
+	}
+	if (file->tensor_count != count)
+		return em_fail(status, EM_CORRUPT, "the model file has %zu tensors, not %zu",
+					   file->tensor_count, count);
+	encoder->weights = em_allocate_array(allocator, layout->total, sizeof(real));
+	if (encoder->weights == NULL)
+		return em_fail(status, EM_OUT_OF_MEMORY, "out of memory");
+	for (size_t i = 0; code == EM_OK && i < layout->tensor_count; i++)
+	{
+		encoder_tensor_at(layout, i, &tensor);
+		if (!encoder_model_has_tensor(encoder, &tensor))
+			continue;
+		memset(encoder->weights + end, 0, (tensor.offset - end) * sizeof(real));
+		code = read_tensor(find_tensor(file, &tensor, status), &tensor,
+						   encoder->weights + tensor.offset, status);
+		end = tensor.offset + tensor.elements;
+	}
+	memset(encoder->weights + end, 0, (layout->total - end) * sizeof(real));
+	return code;
+}
+
+em_code
+encoder_file_read(model *model, const safetensors *file, em_status *status)
+{
+	encoder_model *encoder = em_allocate_zeroed(model->allocator, 1, sizeof(*encoder));
+	em_code code;
+
+	if (encoder == NULL)
+		return em_fail(status, EM_OUT_OF_MEMORY, "out of memory");
+	model->encoder = encoder; /* model_free releases it */
+	encoder->head = !encoder_file_is_base(file);
+	code = read_description(encoder, model->allocator, file, model->layout.labels, status);
+	return code == EM_OK ? read_weights(encoder, model->allocator, file, status) : code;
+}
+
+/* ---- writing ----------------------------------------------------------------------------- */
+
+static em_slice
+literal(const char *text)
+{
+	return (em_slice){ text, strlen(text) };
+}
+
+/* Metadata entries, at most, and room for a number among them. */
+#define METADATA_MAX 12
+#define TOKENS_ROOM 16
+
+typedef char tensor_name[sizeof(((encoder_tensor *) NULL)->name)];
+
+/* The order of the data: four-byte types first, so that all lie aligned; else as in memory. */
+static size_t
+put_order(const encoder_model *encoder, const tensor_type *types, encoder_file *file,
+		  tensor_out *tensors, tensor_name *names)
+{
+	size_t count = 0;
+
+	for (int four = 1; four >= 0; four--)
+		for (size_t i = 0; i < encoder->layout.tensor_count; i++)
+		{
+			encoder_tensor tensor;
+
+			encoder_tensor_at(&encoder->layout, i, &tensor);
+			if (!encoder_model_has_tensor(encoder, &tensor) || (types[i] == TENSOR_F32) != four)
+				continue;
+			memcpy(names[count], tensor.name, sizeof(tensor.name));
+			tensors[count].name = names[count];
+			tensors[count].type = types[i];
+			tensors[count].rank = tensor.rank;
+			memcpy(tensors[count].shape, tensor.shape, sizeof(tensor.shape));
+			file->size += tensor.elements * (four ? 4 : 2);
+			file->order[count] = i;
+			file->types[count++] = types[i];
+		}
+	return count;
+}
+
+/* Metadata entries of a model; text: room for what is printed here. Returns how many. */
+static size_t
+put_metadata(const model *model, char *text, metadata_entry *entries)
+{
+	const encoder_model *encoder = model->encoder;
+	const encoder_tokenizer_files *files = &encoder->files;
+	size_t labels = model->layout.labels, n = 0;
+	char *thresholds = text + ENCODER_CONFIG_JSON_MAX + TOKENS_ROOM;
+	char *names = thresholds + model_file_thresholds_room(labels);
+
+	entries[n++] = (metadata_entry){ literal("format"), literal(MODEL_FORMAT) };
+	entries[n++] = (metadata_entry){ literal("format_version"), literal(MODEL_FORMAT_VERSION) };
+	entries[n++] = (metadata_entry){ literal("architecture"), literal(ENCODER_ARCHITECTURE) };
+	entries[n++] = (metadata_entry){ literal("configuration"),
+									 { text, encoder_config_to_json(&encoder->layout.config, text,
+																	ENCODER_CONFIG_JSON_MAX) } };
+	entries[n++] =
+		(metadata_entry){ literal("labels"), model_file_put_labels(names, model->labels, labels) };
+	entries[n++] =
+		(metadata_entry){ literal("thresholds"),
+						  model_file_put_thresholds(thresholds, model->thresholds, labels) };
+	if (encoder->head)
+		entries[n++] = (metadata_entry){ literal(PROBLEM_KEY),
+										 literal(encoder_outputs_name(encoder->outputs)) };
+	snprintf(text + ENCODER_CONFIG_JSON_MAX, TOKENS_ROOM, "%d", encoder->max_tokens);
+	entries[n++] =
+		(metadata_entry){ literal(MAX_TOKENS_KEY), literal(text + ENCODER_CONFIG_JSON_MAX) };
+	if (files->json.bytes != NULL)
+		entries[n++] = (metadata_entry){ literal(TOKENIZER_KEY), files->json };
+	else
+	{
+		entries[n++] = (metadata_entry){ literal(VOCAB_KEY), files->vocab };
+		entries[n++] = (metadata_entry){ literal(MERGES_KEY), files->merges };
+		entries[n++] = (metadata_entry){ literal(PREFIX_KEY),
+										 literal(files->add_prefix_space ? "true" : "false") };
+	}
+	return n;
+}
+
+static em_code
+write_head(const em_allocator *allocator, const model *model, const tensor_out *tensors, char *text,
+		   encoder_file *file, em_status *status)
+{
+	metadata_entry entries[METADATA_MAX];
+	size_t count = put_metadata(model, text, entries);
+
+	file->head_size = safetensors_head_size(tensors, file->count, entries, count);
+	if (file->head_size == 0)
+		return em_fail(status, EM_LIMIT,
+					   "labels and tokeniser are too large for the header of a model file");
+	file->size += file->head_size;
+	file->head = em_allocate_array(allocator, file->head_size, 1);
+	if (file->head == NULL)
+		return em_fail(status, EM_OUT_OF_MEMORY, "out of memory");
+	safetensors_write_head(tensors, file->count, entries, count, file->head);
+	return EM_OK;
+}
+
+em_code
+encoder_file_plan(const em_allocator *allocator, const model *model, const tensor_type *types,
+				  encoder_file *file, em_status *status)
+{
+	const encoder_model *encoder = model->encoder;
+	const size_t count = encoder->layout.tensor_count;
+	const size_t room = ENCODER_CONFIG_JSON_MAX + TOKENS_ROOM +
+						model_file_thresholds_room(model->layout.labels) +
+						model_file_labels_room(model->labels, model->layout.labels);
+	char *text = em_allocate_array(allocator, room, 1);
+	tensor_out *tensors = em_allocate_zeroed(allocator, count, sizeof(tensor_out));
+	tensor_name *names = em_allocate_array(allocator, count, sizeof(tensor_name));
+	em_code code;
+
+	memset(file, 0, sizeof(*file));
+	file->allocator = allocator;
+	file->order = em_allocate_array(allocator, count, sizeof(size_t));
+	file->types = em_allocate_array(allocator, count, sizeof(tensor_type));
+	if (!text || !tensors || !names || !file->order || !file->types)
+		code = em_fail(status, EM_OUT_OF_MEMORY, "out of memory");
+	else
+	{
+		file->count = put_order(encoder, types, file, tensors, names);
+		code = write_head(allocator, model, tensors, text, file, status);
+	}
+	em_release(allocator, text);
+	em_release(allocator, tensors);
+	em_release(allocator, names);
+	return code;
+}
+
+void
+encoder_file_release(encoder_file *file)
+{
+	em_release(file->allocator, file->head);
+	em_release(file->allocator, file->order);
+	em_release(file->allocator, file->types);
+	file->head = NULL;
+	file->order = NULL;
+	file->types = NULL;
+}
+
+size_t
+encoder_file_put(tensor_type type, const float *numbers, size_t count, uint8_t *out)
+{
+	if (type == TENSOR_F32)
+		halves_write_f32(numbers, count, out);
+	else if (type == TENSOR_F16)
+		halves_write_f16(numbers, count, out);
+	else
+		halves_write_bf16(numbers, count, out);
+	return count * (type == TENSOR_F32 ? 4 : 2);
+}
+
+/* Numbers widened or narrowed at once. */
+#define BLOCK 1024
+
+/* A tensor's numbers into out, checked; the bytes written are added to *used. */
+static em_code
+put_tensor(const encoder_tensor *tensor, const real *weights, tensor_type type, uint8_t *out,
+		   size_t *used, em_status *status)
+{
+	float block[BLOCK];
+	em_code code = EM_OK;
+
+	for (size_t at = 0; code == EM_OK && at < tensor->elements; at += BLOCK)
+	{
+		size_t count = tensor->elements - at < BLOCK ? tensor->elements - at : BLOCK;
+
+		for (size_t i = 0; i < count; i++)
+			block[i] = (float) weights[at + i];
+		code = encoder_file_check(tensor->name, block, count, status);
+		if (code == EM_OK)
+			*used += encoder_file_put(type, block, count, out + *used);
+	}
+	if (code == EM_CORRUPT) /* it is not a file's fault */
+		code = status != NULL ? (status->code = EM_INVALID_DATA) : EM_INVALID_DATA;
+	return code;
+}
+
+static em_code
+check_model(const em_allocator *allocator, const model *model, em_status *status)
+{
+	const size_t count = model->layout.labels;
+	em_slice *labels;
+	em_code code;
+
+	if (!model->encoder->head)
+		return EM_OK;
+	labels = em_allocate_array(allocator, count, sizeof(em_slice));
+	if (labels == NULL)
+		return em_fail(status, EM_OUT_OF_MEMORY, "out of memory");
+	for (size_t i = 0; i < count; i++)
+		labels[i] = (em_slice){ model->labels[i], strlen(model->labels[i]) };
+	code = model_check_labels(labels, count, status);
+	em_release(allocator, labels);
+	for (size_t i = 0; code == EM_OK && i < count; i++)
+		code = model_file_check_threshold((double) model->thresholds[i], i, status);
+	return code;
+}
+
+em_code
+encoder_file_write(const em_allocator *allocator, const model *model, model_precision precision,
+				   uint8_t **bytes, size_t *size, em_status *status)
+{
+	const encoder_model *encoder = model->encoder;
+	const tensor_type type = precision == MODEL_F16    ? TENSOR_F16
+							 : precision == MODEL_BF16 ? TENSOR_BF16
+													   : TENSOR_F32;
+	tensor_type *types;
+	encoder_file file;
+	size_t used;
+	em_code code = precision == MODEL_I8
+					   ? em_fail(status, EM_UNSUPPORTED,
+								 "a model of the architecture \"%s\" has no tables to keep as i8",
+								 ENCODER_ARCHITECTURE)
+					   : check_model(allocator, model, status);
+
+	if (code != EM_OK)
+		return code;
+	types = em_allocate_array(allocator, encoder->layout.tensor_count, sizeof(tensor_type));
+	if (types == NULL)
+		return em_fail(status, EM_OUT_OF_MEMORY, "out of memory");
+	for (size_t i = 0; i < encoder->layout.tensor_count; i++)
+		types[i] = type;
+	code = encoder_file_plan(allocator, model, types, &file, status);
+	em_release(allocator, types);
+	*size = (size_t) file.size;
+	*bytes = code == EM_OK ? em_allocate_array(allocator, *size, 1) : NULL;
+	if (code == EM_OK && *bytes == NULL)
+		code = em_fail(status, EM_OUT_OF_MEMORY, "out of memory");
+	if (code == EM_OK)
+		memcpy(*bytes, file.head, file.head_size);
+	used = file.head_size;
+	for (size_t i = 0; code == EM_OK && i < file.count; i++)
+	{
+		encoder_tensor tensor;
+
+		encoder_tensor_at(&encoder->layout, file.order[i], &tensor);
+		code = put_tensor(&tensor, encoder->weights + tensor.offset, type, *bytes, &used, status);
+	}
+	if (code != EM_OK)
+		em_release(allocator, *bytes);
+	encoder_file_release(&file);
+	return code;
+}

@@ -1,0 +1,651 @@
+/*
+ * huggingface.c
+ *	  Checkpoints of Hugging Face's libraries into the registry: a directory of the server, or
+ *	  files that a client has uploaded.
+ *
+ * The weights go through a buffer, from the files into emotion.model_part; the model's row comes
+ * last. All in one transaction, so that after an error there is nothing.
+ */
+#include "postgres.h"
+
+#include "registry.h"
+
+#include "catalog/pg_authid.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "storage/fd.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/json.h"
+#include "utils/timestamp.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+#include "../model/encoder_model.h"
+#include "../model/huggingface.h"
+#include "glue.h"
+#include "options.h"
+
+#if PG_VERSION_NUM < 140000
+#define ROLE_PG_READ_SERVER_FILES DEFAULT_ROLE_READ_SERVER_FILES
+#endif
+
+PG_FUNCTION_INFO_V1(emotion_import_huggingface);
+PG_FUNCTION_INFO_V1(emotion_import_huggingface_upload);
+
+/* Between two notices of how far an import has come. */
+#define NOTICE_SECONDS 10
+
+#define MEGABYTE (1024 * 1024)
+
+/* ---- options ------------------------------------------------------------------------- */
+
+typedef struct ImportOptions
+{
+	huggingface_options checkpoint;
+	int storage; /* huggingface_storage */
+	int head;    /* 1: none */
+	int outputs; /* encoder_outputs */
+	int version; /* 0: the next */
+	char *description;
+} ImportOptions;
+
+#define AT(field) offsetof(ImportOptions, field)
+
+/* The first choice of each is that of the checkpoint; the others in the order of their enums. */
+static const char *const storages[] = { "checkpoint", "f32", "f16", "bf16", NULL };
+static const char *const heads[] = { "checkpoint", "none", NULL };
+static const char *const problems[] = { "checkpoint", ENCODER_MULTI_LABEL, ENCODER_SINGLE_LABEL,
+										NULL };
+
+static const option_spec specs[] = {
+	{ "max_tokens", OPTION_INT, AT(checkpoint.max_tokens), 2, 8192, NULL,
+	  "tokens read of a text, <s> and </s> included" },
+	{ "storage", OPTION_CHOICE, AT(storage), 0, 0, storages, "how the numbers are kept" },
+	{ "head", OPTION_CHOICE, AT(head), 0, 0, heads, "none: a base, to train from" },
+	{ "problem_type", OPTION_CHOICE, AT(outputs), 0, 0, problems,
+	  "whether labels exclude one another" },
+	{ "version", OPTION_INT, AT(version), 1, MODEL_MAX_VERSION, NULL, "version to publish as" },
+	{ NULL, 0, 0, 0, 0, NULL, NULL },
+};
+
+static const StringSpec strings[] = {
+	{ "description", AT(description), "for people" },
+	{ NULL, 0, NULL },
+};
+
+/* The elements of an array of scalars; an error for another value. */
+static JsonbValue *
+ElementsOf(const JsonbValue *json, const char *option, enum jbvType type, const char *what,
+		   int *count)
+{
+	JsonbIterator *iterator;
+	JsonbIteratorToken token;
+	JsonbValue element;
+	JsonbValue *elements;
+	bool good = json->type == jbvBinary && JsonContainerIsArray(json->val.binary.data) &&
+				JsonContainerSize(json->val.binary.data) > 0;
+
+	*count = 0;
+	if (good)
+	{
+		elements = palloc(sizeof(JsonbValue) * JsonContainerSize(json->val.binary.data));
+		iterator = JsonbIteratorInit(json->val.binary.data);
+		while ((token = JsonbIteratorNext(&iterator, &element, true)) != WJB_DONE)
+			if (token == WJB_ELEM)
+			{
+				good = good && element.type == type;
+				elements[(*count)++] = element;
+			}
+	}
+	if (!good)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("option \"%s\" must be an array of %s", option, what)));
+	return elements;
+}
+
+static void
+SetLabels(huggingface_options *options, const JsonbValue *json)
+{
+	int count;
+	JsonbValue *elements = ElementsOf(json, "labels", jbvString, "strings", &count);
+	em_slice *labels = palloc(sizeof(em_slice) * (Size) count);
+
+	for (int i = 0; i < count; i++)
+		labels[i] = TextAsUtf8(
+			cstring_to_text_with_len(elements[i].val.string.val, elements[i].val.string.len));
+	options->labels = labels;
+	options->label_count = (size_t) count;
+}
+
+static float
+NumberOf(const JsonbValue *json)
+{
+	return (float) DatumGetFloat8(
+		DirectFunctionCall1(numeric_float8_no_overflow, NumericGetDatum(json->val.numeric)));
+}
+
+/* One number for all labels, or an array of one for each. */
+static void
+SetThresholds(huggingface_options *options, const JsonbValue *json)
+{
+	float *thresholds;
+	int count = 1;
+
+	if (json->type == jbvNumeric)
+	{
+		thresholds = palloc(sizeof(float));
+		thresholds[0] = NumberOf(json);
+	}
+	else
+	{
+		JsonbValue *elements =
+			ElementsOf(json, "thresholds", jbvNumeric, "numbers, or one number", &count);
+
+		thresholds = palloc(sizeof(float) * (Size) count);
+		for (int i = 0; i < count; i++)
+			thresholds[i] = NumberOf(&elements[i]);
+	}
+	options->thresholds = thresholds;
+	options->threshold_count = (size_t) count;
+}
+
+static void
+SetImportOption(em_slice name, const option_value *value, const JsonbValue *json, void *context)
+{
+	ImportOptions *options = context;
+
+	if (OptionIs(name, "labels"))
+		SetLabels(&options->checkpoint, json);
+	else if (OptionIs(name, "thresholds"))
+		SetThresholds(&options->checkpoint, json);
+	else if (!SetNamedOption(strings, specs, options, name, value))
+		UnknownOption(name, "They are labels, thresholds, storage, head, max_tokens, "
+							"problem_type, version and description.");
+}
+
+static ImportOptions
+ParseOptions(const Jsonb *json)
+{
+	ImportOptions options = { .storage = 0 };
+
+	VisitOptions(json, SetImportOption, &options);
+	options.checkpoint.storage = (huggingface_storage) options.storage;
+	options.checkpoint.without_head = options.head == 1;
+	options.checkpoint.outputs = (encoder_outputs) options.outputs;
+	return options;
+}
+
+/* ---- files --------------------------------------------------------------------------- */
+
+/* A piece of an uploaded file. */
+typedef struct Piece
+{
+	int32 part;
+	uint64 end; /* bytes of the file up to its end */
+} Piece;
+
+/* The files of a checkpoint, of which one is open. */
+typedef struct Checkpoint
+{
+	const char *directory; /* NULL: an upload */
+	const char *upload;
+	MemoryContext context; /* of what belongs to the open file */
+
+	char *name; /* of the open file, or NULL */
+	uint64 size;
+	FILE *file;
+	char *key; /* emotion.import_part.upload */
+	Piece *pieces;
+	uint64 piece_count;
+
+	ModelStream *stream;
+	uint64 written;
+	uint64 total;
+	TimestampTz noticed;
+	ErrorData *error; /* what a callback threw: rethrown when the rooms below have returned */
+} Checkpoint;
+
+static void
+CloseFile(Checkpoint *checkpoint)
+{
+	if (checkpoint->file != NULL)
+		FreeFile(checkpoint->file);
+	checkpoint->file = NULL;
+	checkpoint->name = NULL;
+	MemoryContextReset(checkpoint->context);
+}
+
+/* False when there is none. */
+static bool
+OpenServerFile(Checkpoint *checkpoint)
+{
+	char *path = psprintf("%s/%s", checkpoint->directory, checkpoint->name);
+	struct stat state;
+
+	if (stat(path, &state) != 0 && errno == ENOENT)
+		return false;
+	checkpoint->file = AllocateFile(path, PG_BINARY_R);
+	if (checkpoint->file == NULL || fstat(fileno(checkpoint->file), &state) != 0)
+		ereport(ERROR, (errcode_for_file_access(),
+						errmsg("could not open file \"%s\" for reading: %m", path)));
+	if (!S_ISREG(state.st_mode))
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE), errmsg("\"%s\" is not a regular file", path)));
+	checkpoint->size = (uint64) state.st_size;
+	return true;
+}
+
+/* Where its pieces begin and end, which takes none of their data. */
+static bool
+OpenUploadedFile(Checkpoint *checkpoint)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	Oid types[1] = { TEXTOID };
+	Datum values[1];
+
+	checkpoint->key = psprintf("%s/%s", checkpoint->upload, checkpoint->name);
+	values[0] = CStringGetTextDatum(checkpoint->key);
+	if (SPI_execute_with_args("SELECT part, pg_catalog.octet_length(data) FROM emotion.import_part"
+							  " WHERE upload OPERATOR(pg_catalog.=) $1 ORDER BY part",
+							  1, types, values, NULL, true, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not read emotion.import_part");
+	MemoryContextSwitchTo(caller);
+	checkpoint->piece_count = SPI_processed;
+	checkpoint->pieces = palloc(sizeof(Piece) * (Size) (SPI_processed + 1));
+	checkpoint->size = 0;
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		HeapTuple tuple = SPI_tuptable->vals[i];
+		bool isnull;
+
+		checkpoint->size +=
+			(uint64) DatumGetInt32(SPI_getbinval(tuple, SPI_tuptable->tupdesc, 2, &isnull));
+		checkpoint->pieces[i].part =
+			DatumGetInt32(SPI_getbinval(tuple, SPI_tuptable->tupdesc, 1, &isnull));
+		checkpoint->pieces[i].end = checkpoint->size;
+	}
+	SPI_freetuptable(SPI_tuptable);
+	return checkpoint->piece_count > 0;
+}
+
+/* Open a file unless it is the open one; false when there is none. */
+static bool
+OpenNamed(Checkpoint *checkpoint, const char *name)
+{
+	MemoryContext caller;
+	bool found;
+
+	if (checkpoint->name != NULL && strcmp(checkpoint->name, name) == 0)
+		return true;
+	CloseFile(checkpoint);
+	caller = MemoryContextSwitchTo(checkpoint->context);
+	checkpoint->name = pstrdup(name);
+	found =
+		checkpoint->directory != NULL ? OpenServerFile(checkpoint) : OpenUploadedFile(checkpoint);
+	MemoryContextSwitchTo(caller);
+	if (!found)
+		CloseFile(checkpoint);
+	return found;
+}
+
+static void
+ReadServerFile(Checkpoint *checkpoint, uint64 offset, uint8 *out, size_t wanted)
+{
+	if (fseeko(checkpoint->file, (off_t) offset, SEEK_SET) != 0 ||
+		fread(out, 1, wanted, checkpoint->file) != wanted)
+		ereport(ERROR,
+				(errcode_for_file_access(), ferror(checkpoint->file)
+												? errmsg("could not read file \"%s/%s\": %m",
+														 checkpoint->directory, checkpoint->name)
+												: errmsg("file \"%s/%s\" has become shorter",
+														 checkpoint->directory, checkpoint->name)));
+}
+
+/* The piece that the byte at offset is in. */
+static const Piece *
+PieceAt(const Checkpoint *checkpoint, uint64 offset)
+{
+	uint64 low = 0, high = checkpoint->piece_count - 1;
+
+	while (low < high)
+	{
+		uint64 middle = (low + high) / 2;
+
+		if (checkpoint->pieces[middle].end > offset)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return &checkpoint->pieces[low];
+}
+
+/* A slice of a piece, fetched without the rest of it, as pieces are kept uncompressed. */
+static size_t
+ReadPiece(Checkpoint *checkpoint, uint64 offset, uint8 *out, size_t wanted)
+{
+	const Piece *piece = PieceAt(checkpoint, offset);
+	uint64 begin = piece == checkpoint->pieces ? 0 : piece[-1].end;
+	size_t length = Min(wanted, (size_t) (piece->end - offset));
+	Oid types[4] = { TEXTOID, INT4OID, INT4OID, INT4OID };
+	Datum values[4] = { CStringGetTextDatum(checkpoint->key), Int32GetDatum(piece->part),
+						Int32GetDatum((int32) (offset - begin) + 1),
+						Int32GetDatum((int32) length) };
+	bool isnull = true;
+	bytea *data = NULL;
+
+	if (SPI_execute_with_args("SELECT pg_catalog.substr(data, $3, $4) FROM emotion.import_part"
+							  " WHERE upload OPERATOR(pg_catalog.=) $1"
+							  " AND part OPERATOR(pg_catalog.=) $2",
+							  4, types, values, NULL, true, 1) != SPI_OK_SELECT)
+		elog(ERROR, "could not read emotion.import_part");
+	if (SPI_processed == 1)
+		data = DatumGetByteaPP(
+			SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+	if (data == NULL || VARSIZE_ANY_EXHDR(data) != length)
+		ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+						errmsg("upload \"%s\" changed while it was read", checkpoint->key)));
+	memcpy(out, VARDATA_ANY(data), length);
+	SPI_freetuptable(SPI_tuptable);
+	return length;
+}
+
+static void
+ReadUploadedFile(Checkpoint *checkpoint, uint64 offset, uint8 *out, size_t wanted)
+{
+	MemoryContext scratch =
+		AllocSetContextCreate(CurrentMemoryContext, "emotion piece", ALLOCSET_DEFAULT_SIZES);
+
+	while (wanted > 0)
+	{
+		size_t got;
+
+		MemoryContextSwitchTo(scratch);
+		got = ReadPiece(checkpoint, offset, out, wanted);
+		MemoryContextReset(scratch);
+		offset += got;
+		out += got;
+		wanted -= got;
+	}
+	MemoryContextDelete(scratch);
+}
+
+/* ---- callbacks ------------------------------------------------------------------------- */
+
+/* What one of them is asked for. */
+typedef struct Asked
+{
+	Checkpoint *checkpoint;
+	const char *name;
+	uint64 offset;
+	uint8 *out;
+	const uint8 *bytes;
+	size_t size;
+	bool found;
+} Asked;
+
+/* Call work so that what it throws waits until the rooms below have returned. */
+static em_code
+Guarded(Asked *asked, void (*work)(Asked *asked), em_status *status)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	Checkpoint *checkpoint = asked->checkpoint;
+
+	if (InterruptWanted(NULL))
+		return em_fail(status, EM_CANCELLED, "stopped");
+	PG_TRY();
+	{
+		work(asked);
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(caller);
+		checkpoint->error = CopyErrorData();
+		FlushErrorState();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(caller);
+	return checkpoint->error == NULL ? EM_OK : em_fail(status, EM_SYSTEM, "stopped");
+}
+
+static void
+FindFile(Asked *asked)
+{
+	asked->found = OpenNamed(asked->checkpoint, asked->name);
+}
+
+static em_code
+FindCallback(void *context, const char *name, bool *found, uint64_t *size, em_status *status)
+{
+	Asked asked = { .checkpoint = context, .name = name };
+	em_code code = Guarded(&asked, FindFile, status);
+
+	*found = asked.found;
+	*size = asked.found ? asked.checkpoint->size : 0;
+	return code;
+}
+
+static void
+ReadFileBytes(Asked *asked)
+{
+	Checkpoint *checkpoint = asked->checkpoint;
+
+	if (!OpenNamed(checkpoint, asked->name) || asked->size > checkpoint->size ||
+		asked->offset > checkpoint->size - asked->size)
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_FILE),
+						errmsg("file \"%s\" changed while it was read", asked->name)));
+	if (checkpoint->directory != NULL)
+		ReadServerFile(checkpoint, asked->offset, asked->out, asked->size);
+	else
+		ReadUploadedFile(checkpoint, asked->offset, asked->out, asked->size);
+}
+
+static em_code
+ReadCallback(void *context, const char *name, uint64_t offset, uint8_t *out, size_t wanted,
+			 em_status *status)
+{
+	Asked asked = {
+		.checkpoint = context, .name = name, .offset = offset, .out = out, .size = wanted
+	};
+
+	return Guarded(&asked, ReadFileBytes, status);
+}
+
+static void
+WriteModelBytes(Asked *asked)
+{
+	Checkpoint *checkpoint = asked->checkpoint;
+
+	PutModelBytes(checkpoint->stream, asked->bytes, asked->size);
+	checkpoint->written += asked->size;
+	if (TimestampDifferenceExceeds(checkpoint->noticed, GetCurrentTimestamp(),
+								   NOTICE_SECONDS * 1000))
+	{
+		checkpoint->noticed = GetCurrentTimestamp();
+		ereport(NOTICE, (errmsg("wrote " UINT64_FORMAT " of " UINT64_FORMAT " MB",
+								checkpoint->written / MEGABYTE, checkpoint->total / MEGABYTE)));
+	}
+}
+
+static em_code
+WriteCallback(void *context, const uint8_t *bytes, size_t size, em_status *status)
+{
+	Asked asked = { .checkpoint = context, .bytes = bytes, .size = size };
+
+	return Guarded(&asked, WriteModelBytes, status);
+}
+
+/* What a callback threw, or what the rooms below say is wrong. */
+static void
+CheckCallbacks(const Checkpoint *checkpoint, em_code code, const em_status *status)
+{
+	if (checkpoint->error != NULL)
+		ReThrowError(checkpoint->error);
+	Check(code, status);
+}
+
+/* ---- import ---------------------------------------------------------------------------- */
+
+static Jsonb *
+LineageOf(const Checkpoint *checkpoint, const char *origin, const Jsonb *options)
+{
+	StringInfoData json;
+
+	initStringInfo(&json);
+	appendStringInfo(&json, "{\"format\": \"Hugging Face\", \"%s\": ",
+					 checkpoint->directory != NULL ? "directory" : "upload");
+	escape_json(&json, origin);
+	appendStringInfo(
+		&json, ", \"options\": %s}",
+		JsonbToCString(NULL, unconstify(JsonbContainer *, &options->root), VARSIZE(options)));
+	return DatumGetJsonbP(JsonbFromCString(json.data));
+}
+
+static void
+SayWhatCame(const ModelPublication *publication, int32 version, const huggingface *checkpoint)
+{
+	const model *model = huggingface_model(checkpoint);
+	const encoder_model *encoder = model->encoder;
+
+	if (!encoder->head)
+		ereport(NOTICE, (errmsg("the checkpoint is taken without a head: it can be trained from, "
+								"but does not score")));
+	else if (huggingface_guessed(checkpoint))
+		ereport(NOTICE,
+				(errmsg("config.json has no \"problem_type\": taken for \"%s\"",
+						encoder_outputs_name(encoder->outputs)),
+				 errhint("Option \"problem_type\" says whether labels exclude one another.")));
+	ereport(NOTICE,
+			(errmsg("model \"%s@%d\": " UINT64_FORMAT " parameters, %s, " UINT64_FORMAT " MB",
+					publication->name, version, model_parameters(model),
+					Counted(model->layout.labels, "label", "labels"),
+					(huggingface_size(checkpoint) + MEGABYTE - 1) / MEGABYTE)));
+}
+
+/* Read and publish; SPI is connected. */
+static void
+Import(Checkpoint *source, const char *name, const char *origin, const ImportOptions *options,
+	   const Jsonb *json)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	MemoryContext context =
+		AllocSetContextCreate(caller, "emotion checkpoint", ALLOCSET_DEFAULT_SIZES);
+	const huggingface_files files = { FindCallback, ReadCallback, source };
+	em_status status = { EM_OK, "", "" };
+	ModelPublication publication = { .name = name,
+									 .version = options->version,
+									 .description = options->description,
+									 .lineage = LineageOf(source, origin, json) };
+	huggingface *checkpoint;
+	em_code code;
+	int32 version;
+
+	MemoryContextSwitchTo(context);
+	source->context = AllocSetContextCreate(context, "emotion file", ALLOCSET_DEFAULT_SIZES);
+	code = huggingface_open(ContextAllocator(context), &files, &options->checkpoint, &checkpoint,
+							&status);
+	CheckCallbacks(source, code, &status);
+	publication.size = (size_t) huggingface_size(checkpoint);
+	source->stream = BeginModel(&publication);
+	source->total = huggingface_size(checkpoint);
+	source->noticed = GetCurrentTimestamp();
+	code = huggingface_write(checkpoint, WriteCallback, source, &status);
+	CheckCallbacks(source, code, &status);
+	version = EndModel(source->stream, huggingface_model(checkpoint));
+	SayWhatCame(&publication, version, checkpoint);
+	CloseFile(source);
+	MemoryContextSwitchTo(caller);
+	MemoryContextDelete(context);
+}
+
+/* Arguments 0 (model), 1 (path or upload) and 2 (options): none may be null. */
+static char *
+NameArgument(FunctionCallInfo fcinfo, const char *second)
+{
+	static const char *const names[] = { "the model's name", NULL, "options" };
+	char *name;
+
+	for (int i = 0; i < 3; i++)
+		if (PG_ARGISNULL(i))
+			ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+							errmsg("%s must not be null", i == 1 ? second : names[i])));
+	name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	CheckPublishable(name);
+	return name;
+}
+
+static void
+CheckDirectory(const char *path)
+{
+	struct stat state;
+
+	if (!has_privs_of_role(GetUserId(), ROLE_PG_READ_SERVER_FILES))
+		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+						errmsg("permission denied to read directory \"%s\" of the server", path),
+						errhint("Only members of pg_read_server_files may; whoever may insert into "
+								"emotion.import_part can upload the files and call "
+								"emotion_import_huggingface_upload.")));
+	if (!is_absolute_path(path))
+		ereport(ERROR, (errcode(ERRCODE_INVALID_NAME),
+						errmsg("path \"%s\" of a directory of the server is not absolute", path)));
+	if (stat(path, &state) != 0)
+		ereport(ERROR,
+				(errcode_for_file_access(), errmsg("could not open directory \"%s\": %m", path)));
+	if (!S_ISDIR(state.st_mode))
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE), errmsg("\"%s\" is not a directory", path)));
+}
+
+Datum
+emotion_import_huggingface(PG_FUNCTION_ARGS)
+{
+	char *name = NameArgument(fcinfo, "the path");
+	char *path = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	Jsonb *json = PG_GETARG_JSONB_P(2);
+	ImportOptions options = ParseOptions(json);
+	Checkpoint source = { .directory = path };
+
+	CheckDirectory(path);
+	canonicalize_path(path);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	/* its last part only: everyone reads the catalog, but not where the server keeps files */
+	Import(&source, name, last_dir_separator(path) + 1, &options, json);
+	SPI_finish();
+	PG_RETURN_VOID();
+}
+
+Datum
+emotion_import_huggingface_upload(PG_FUNCTION_ARGS)
+{
+	char *name = NameArgument(fcinfo, "the upload");
+	char *upload = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	Jsonb *json = PG_GETARG_JSONB_P(2);
+	ImportOptions options = ParseOptions(json);
+	Oid types[1] = { TEXTOID };
+	Datum values[1] = { CStringGetTextDatum(psprintf("%s/", upload)) };
+	Checkpoint source = { .upload = upload };
+
+	CheckPrivilege("import_part", ACL_SELECT | ACL_DELETE);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	if (SPI_execute_with_args("SELECT FROM emotion.import_part"
+							  " WHERE pg_catalog.starts_with(upload, $1) LIMIT 1",
+							  1, types, values, NULL, true, 1) != SPI_OK_SELECT)
+		elog(ERROR, "could not read emotion.import_part");
+	if (SPI_processed == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("there is no upload \"%s\"", upload),
+				 errhint("Insert the pieces of each file into emotion.import_part first, under "
+						 "the upload \"%s/\" and the file's name.",
+						 upload)));
+	Import(&source, name, upload, &options, json);
+	if (SPI_execute_with_args("DELETE FROM emotion.import_part"
+							  " WHERE pg_catalog.starts_with(upload, $1)",
+							  1, types, values, NULL, false, 0) != SPI_OK_DELETE)
+		elog(ERROR, "could not empty emotion.import_part");
+	SPI_finish();
+	PG_RETURN_VOID();
+}
