@@ -196,7 +196,7 @@ static void
 score(void *context, size_t index)
 {
 	piece *piece = &((struct piece *) context)[index];
-	const encoder_weights view = { weights, int8 };
+	const encoder_weights view = { .block = weights, .int8 = int8 };
 	encoder_pass pass;
 
 	piece->arena.used = 0;

@@ -330,7 +330,7 @@ run_layer(const encoder_layout *layout, const encoder_weights *weights, const en
 #undef AT
 }
 
-void
+bool
 encoder_forward(const encoder_layout *layout, const encoder_weights *weights,
 				const encoder_batch *batch, const encoder_training *training, nn_arena *arena,
 				encoder_pass *pass, real *logits)
@@ -343,8 +343,12 @@ encoder_forward(const encoder_layout *layout, const encoder_weights *weights,
 	take_pass(layout, batch, training, arena, pass);
 	embed(layout, block, batch, pass);
 	for (size_t l = 0; l < layout->layers; l++)
+	{
+		if (weights->should_stop != NULL && weights->should_stop(weights->stop_context))
+			return false;
 		run_layer(layout, weights, batch, l, pass,
 				  encoder_is_last(layout, l) ? pass->pooled : pass->layer[l + 1].x);
+	}
 
 	mask = encoder_masks(pass, batch, stage, ENCODER_DROP_POOLED, true, hidden, rate);
 	if (mask != NULL)
@@ -359,4 +363,5 @@ encoder_forward(const encoder_layout *layout, const encoder_weights *weights,
 		nn_multiply(texts * hidden, mask, pass->head_dropped);
 	nn_linear(texts, hidden, layout->labels, pass->head_dropped, hidden,
 			  block + layout->output_weight, block + layout->output_bias, logits, layout->labels);
+	return true;
 }

@@ -108,11 +108,13 @@ void encoder_init(const encoder_layout *layout, uint64_t seed, const double *pri
 void encoder_init_head(const encoder_layout *layout, uint64_t seed, const double *prior,
 					   real *weights);
 
-/* Weights as the network reads them; nobody here owns them. */
+/* Weights as the network reads them; nobody here owns them. And who may end a pass. */
 typedef struct encoder_weights
 {
 	const real *block;               /* (total) */
 	const struct encoder_int8 *int8; /* NULL, or: inference takes the layers' matrices from here */
+	em_should_stop should_stop; /* NULL, or: asked before each layer, by the thread that computes */
+	void *stop_context;
 } encoder_weights;
 
 /* What a training pass needs to know about its texts, besides the batch. */
@@ -167,9 +169,9 @@ size_t encoder_workspace(const encoder_layout *layout, const encoder_batch *batc
 
 /*
  * logits: (B, L) out. training NULL: inference, and *pass serves for `attention` only. The arena
- * must have room for encoder_workspace().
+ * must have room for encoder_workspace(). False when should_stop said so: then nothing is of use.
  */
-void encoder_forward(const encoder_layout *layout, const encoder_weights *weights,
+bool encoder_forward(const encoder_layout *layout, const encoder_weights *weights,
 					 const encoder_batch *batch, const encoder_training *training, nn_arena *arena,
 					 encoder_pass *pass, real *logits);
 

@@ -155,7 +155,9 @@ measure_influence(encoder_scorer *scorer, int label, real logit, em_should_stop 
 				  void *stop_context, em_status *status)
 {
 	const encoder_model *model = scorer->model;
-	const encoder_weights weights = { model->weights };
+	const encoder_weights weights = { .block = model->weights,
+									  .should_stop = should_stop,
+									  .stop_context = stop_context };
 	const size_t length = scorer->encoding.count;
 	const size_t count = scorer->tokens.count;
 	const size_t asked = count < SCORER_MAX_INFLUENCE ? count : SCORER_MAX_INFLUENCE;
@@ -188,8 +190,9 @@ measure_influence(encoder_scorer *scorer, int label, real logit, em_should_stop 
 		code = encoder_lane_prepare(&model->layout, lane, scorer->sequences, size, NULL, status);
 		if (code != EM_OK)
 			return code;
-		encoder_forward(&model->layout, &weights, &lane->batcher.batch, NULL, &lane->memory.arena,
-						&lane->pass, lane->logits);
+		if (!encoder_forward(&model->layout, &weights, &lane->batcher.batch, NULL,
+							 &lane->memory.arena, &lane->pass, lane->logits))
+			return em_fail(status, EM_CANCELLED, "scoring was cancelled");
 		for (size_t i = 0; i < size; i++)
 			scorer->influence[first + i] =
 				(float) (logit - lane->logits[i * model->layout.labels + (size_t) label]);
@@ -203,7 +206,9 @@ encoder_scorer_explain(encoder_scorer *scorer, em_slice text, int label, float *
 					   em_status *status)
 {
 	const encoder_model *model = scorer->model;
-	const encoder_weights weights = { model->weights };
+	const encoder_weights weights = { .block = model->weights,
+									  .should_stop = should_stop,
+									  .stop_context = stop_context };
 	const uint32_t sample = 0;
 	const encoder_training training = { .sample = &sample };
 	encoder_layout layout = model->layout;
@@ -229,8 +234,9 @@ encoder_scorer_explain(encoder_scorer *scorer, em_slice text, int label, float *
 	code = encoder_lane_prepare(&layout, lane, &sequence, 1, &training, status);
 	if (code != EM_OK)
 		return code;
-	encoder_forward(&layout, &weights, &lane->batcher.batch, &training, &lane->memory.arena,
-					&lane->pass, lane->logits);
+	if (!encoder_forward(&layout, &weights, &lane->batcher.batch, &training, &lane->memory.arena,
+						 &lane->pass, lane->logits))
+		return em_fail(status, EM_CANCELLED, "scoring was cancelled");
 	code = weigh_units(scorer, &layout, &lane->pass, status);
 	if (label >= 0)
 		logit = lane->logits[label];

@@ -4,6 +4,7 @@
  */
 #include "encoder_scorer.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
 #include "../nn/activation.h"
@@ -207,19 +208,29 @@ typedef struct run_context
 	encoder_scorer *scorer;
 	float *scores;   /* (n, L) or NULL */
 	float *features; /* (n, D) or NULL */
+	em_should_stop should_stop;
+	void *stop_context;
+	atomic_bool stopped;
 } run_context;
 
 static void
 run_lane(void *context, size_t index)
 {
-	const run_context *run = context;
+	run_context *run = context;
 	const encoder_model *model = run->scorer->model;
 	const encoder_layout *layout = &model->layout;
-	const encoder_weights weights = { model->weights };
+	const encoder_weights weights = { .block = model->weights,
+									  .should_stop = run->should_stop,
+									  .stop_context = run->stop_context };
 	encoder_lane *lane = &run->scorer->lanes[index];
 	const encoder_batch *batch = &lane->batcher.batch;
 
-	encoder_forward(layout, &weights, batch, NULL, &lane->memory.arena, &lane->pass, lane->logits);
+	if (!encoder_forward(layout, &weights, batch, NULL, &lane->memory.arena, &lane->pass,
+						 lane->logits))
+	{
+		run->stopped = true;
+		return;
+	}
 	if (run->features != NULL)
 		for (size_t i = 0; i < batch->texts * layout->hidden; i++)
 			run->features[lane->first * layout->hidden + i] = (float) lane->pass.pooled[i];
@@ -233,7 +244,9 @@ encoder_scorer_run(encoder_scorer *scorer, const em_slice *texts, size_t n, floa
 				   float *features, em_should_stop should_stop, void *stop_context,
 				   em_status *status)
 {
-	run_context run = { scorer, scores, features };
+	run_context run = { scorer, scores, features,
+						/* other threads may not ask */
+						scorer->pool == NULL ? should_stop : NULL, stop_context, false };
 	em_code code = tokenize_all(scorer, texts, n, should_stop, stop_context, status);
 	size_t first = 0;
 
@@ -255,6 +268,8 @@ encoder_scorer_run(encoder_scorer *scorer, const em_slice *texts, size_t n, floa
 		}
 		if (code == EM_OK)
 			nn_pool_run(scorer->pool, used, run_lane, &run);
+		if (run.stopped)
+			code = em_fail(status, EM_CANCELLED, "scoring was cancelled");
 	}
 	return code;
 }

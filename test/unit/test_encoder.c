@@ -330,8 +330,8 @@ test_int8(void)
 		if (!nn_simd_force(sets[i]))
 			continue;
 		arena.used = 0;
-		encoder_forward(&layout, &(encoder_weights){ weights, &int8 }, &batcher.batch, NULL, &arena,
-						&pass, logits);
+		encoder_forward(&layout, &(encoder_weights){ .block = weights, .int8 = &int8 },
+						&batcher.batch, NULL, &arena, &pass, logits);
 		if (is_first)
 			memcpy(first, logits, sizeof(first));
 		is_first = false;
