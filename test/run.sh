@@ -4,7 +4,7 @@
 #
 #   test/run.sh [SUITE...]    lint unit fuzz regress pgtap readme tap; all of them by default
 #
-# FUZZ_SECONDS: how long each fuzzer runs (10). EMOTION_DATA: where data too large for the
+# FUZZ_SECONDS: how long each fuzzer runs (6). EMOTION_DATA: where data too large for the
 # repository stands; tests that need it skip when it is absent. VERBOSE=1: what passing unit tests
 # say, too. PROVE_FLAGS: more for prove.
 set -uo pipefail
@@ -13,7 +13,7 @@ root=$PWD
 suites=${*:-lint unit fuzz regress pgtap readme tap}
 jobs=$(nproc 2>/dev/null || echo 2)
 build=$root/build
-export FUZZ_SECONDS=${FUZZ_SECONDS:-10}
+export FUZZ_SECONDS=${FUZZ_SECONDS:-6}
 export LC_ALL=C
 unset PERL5OPT GREP_OPTIONS CDPATH
 

@@ -129,17 +129,16 @@ static em_code
 check_prefix_space(em_slice text, const tokenizer_config *config, em_status *status)
 {
 	json_reader json;
-	json_token token;
 
 	if (!config->says_prefix_space)
 		return EM_OK;
 	json_open(&json, text.bytes, text.length);
 	(void) json_next(&json);
-	while ((token = json_next(&json)) == JSON_KEY)
+	while (json_next(&json) == JSON_KEY)
 	{
 		bool parts = same(json.raw, "pre_tokenizer");
+		json_token token = json_next(&json);
 
-		token = json_next(&json);
 		if (!parts || token != JSON_OBJECT_BEGIN)
 		{
 			(void) json_skip(&json, token);

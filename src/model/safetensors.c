@@ -325,7 +325,7 @@ read_tensor(header_reader *reader, em_slice name)
 
 	if (offsets[0] > offsets[1] || offsets[1] > reader->data_size)
 		return wrong_tensor(reader, name, EM_CORRUPT, "its data_offsets leave the file");
-	if (result.elements > UINT64_MAX / result.element_size ||
+	if (result.element_size == 0 || result.elements > UINT64_MAX / result.element_size ||
 		offsets[1] - offsets[0] != result.elements * result.element_size)
 		return wrong_tensor(reader, name, EM_CORRUPT, "its data_offsets do not fit its shape");
 	result.offset = offsets[0];

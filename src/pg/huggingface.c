@@ -84,7 +84,7 @@ ElementsOf(const JsonbValue *json, const char *option, enum jbvType type, const 
 	JsonbIterator *iterator;
 	JsonbIteratorToken token;
 	JsonbValue element;
-	JsonbValue *elements;
+	JsonbValue *elements = NULL;
 	bool good = json->type == jbvBinary && JsonContainerIsArray(json->val.binary.data) &&
 				JsonContainerSize(json->val.binary.data) > 0;
 
