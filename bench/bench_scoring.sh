@@ -69,7 +69,8 @@ for size in $sizes; do
 			"CREATE TABLE bench_filled AS SELECT id, emotion_scores(body) AS scores FROM bench_size")"
 	done
 	each=$(calculate 'a * 1000 / b' "$(figure "size_$size")" "$size")
-	row "$(thousands "$size")" "$(rounded "$each" 1)" "$(ratio "$each" "${smallest:=$each}")"
+	smallest=${smallest:-$each}
+	row "$(thousands "$size")" "$(rounded "$each" 1)" "$(ratio "$each" "$smallest")"
 done
 psql_here -c "DROP TABLE IF EXISTS bench_size, bench_target, bench_filled, peer_scores"
 
