@@ -482,7 +482,7 @@ InsertBatches(Plan *plan, void *context)
 	bool restored = insertion->restored;
 	bool parallel = insertion->parallel;
 	bool before = insertion->felt;
-	bool rows = plan->plan_rows > 1.5;
+	bool rows = plan->plan_rows > 1.5 || IsA(plan, SeqScan); /* a table not analyzed yet */
 
 	insertion->felt = false;
 	insertion->restored = IsA(plan, MergeJoin);
