@@ -177,23 +177,7 @@ model_config_check(const model_config *config, em_status *status)
 size_t
 model_config_to_json(const model_config *config, char *out, size_t size)
 {
-	size_t n = 0;
-
-	for (const option_spec *spec = model_config_options; spec->name != NULL; spec++)
-	{
-		char value[160];
-		int written;
-
-		option_print(spec, config, value, sizeof(value));
-		written =
-			snprintf(out + n, size - n, "%s\"%s\": %s", n == 0 ? "{" : ", ", spec->name, value);
-		if (written < 0 || (size_t) written + 2 > size - n)
-			return 0;
-		n += (size_t) written;
-	}
-	out[n++] = '}';
-	out[n] = '\0';
-	return n;
+	return options_to_json(model_config_options, config, out, size);
 }
 
 /*

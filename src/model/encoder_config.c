@@ -90,23 +90,7 @@ encoder_config_check(const encoder_config *config, em_status *status)
 size_t
 encoder_config_to_json(const encoder_config *config, char *out, size_t size)
 {
-	size_t n = 0;
-
-	for (const option_spec *spec = encoder_config_options; spec->name != NULL; spec++)
-	{
-		char value[160];
-		int written;
-
-		option_print(spec, config, value, sizeof(value));
-		written =
-			snprintf(out + n, size - n, "%s\"%s\": %s", n == 0 ? "{" : ", ", spec->name, value);
-		if (written < 0 || (size_t) written + 2 > size - n)
-			return 0;
-		n += (size_t) written;
-	}
-	out[n++] = '}';
-	out[n] = '\0';
-	return n;
+	return options_to_json(encoder_config_options, config, out, size);
 }
 
 static bool

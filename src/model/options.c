@@ -292,3 +292,25 @@ option_print(const option_spec *spec, const void *source, char *buffer, size_t s
 			break;
 	}
 }
+
+size_t
+options_to_json(const option_spec *specs, const void *source, char *out, size_t size)
+{
+	size_t n = 0;
+
+	for (const option_spec *spec = specs; spec->name != NULL; spec++)
+	{
+		char value[160];
+		int written;
+
+		option_print(spec, source, value, sizeof(value));
+		written =
+			snprintf(out + n, size - n, "%s\"%s\": %s", n == 0 ? "{" : ", ", spec->name, value);
+		if (written < 0 || (size_t) written + 2 > size - n)
+			return 0;
+		n += (size_t) written;
+	}
+	out[n++] = '}';
+	out[n] = '\0';
+	return n;
+}

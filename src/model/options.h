@@ -74,4 +74,10 @@ em_code option_check(const option_spec *specs, const void *source, em_status *st
 /* Print the value of one option as JSON into buffer (at least 160 bytes). */
 void option_print(const option_spec *spec, const void *source, char *buffer, size_t size);
 
+/*
+ * All options as a JSON object, NUL-terminated; returns bytes written without the NUL, 0 when out is
+ * too small.
+ */
+size_t options_to_json(const option_spec *specs, const void *source, char *out, size_t size);
+
 #endif /* EMOTION_MODEL_OPTIONS_H */

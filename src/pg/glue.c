@@ -191,6 +191,18 @@ ReportStatus(const em_status *status)
 	ereport(ERROR, (errcode(SqlStateOf(status->code)), errmsg("%s", Printable(status->message))));
 }
 
+char *
+ImportNameArgument(FunctionCallInfo fcinfo, const char *first, const char *second)
+{
+	const char *const names[] = { first, second, "options" };
+
+	for (int i = 0; i < 3; i++)
+		if (PG_ARGISNULL(i))
+			ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+							errmsg("%s must not be null", names[i])));
+	return text_to_cstring(PG_GETARG_TEXT_PP(0));
+}
+
 em_slice
 TextAsUtf8(const text *value)
 {

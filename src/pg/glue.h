@@ -37,6 +37,12 @@
  */
 extern const em_allocator *ContextAllocator(MemoryContext context);
 
+/*
+ * The first argument of an import as a C string; it, the second (path or upload) and the third (options)
+ * must not be null. first, second: what they are, for the message.
+ */
+extern char *ImportNameArgument(FunctionCallInfo fcinfo, const char *first, const char *second);
+
 /* palloc for a block that may exceed 1 GB and will be used as a whole. */
 extern void *AllocateLarge(size_t size);
 

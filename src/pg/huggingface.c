@@ -564,14 +564,8 @@ Import(Checkpoint *source, const char *name, const char *origin, const ImportOpt
 static char *
 NameArgument(FunctionCallInfo fcinfo, const char *second)
 {
-	static const char *const names[] = { "the model's name", NULL, "options" };
-	char *name;
+	char *name = ImportNameArgument(fcinfo, "the model's name", second);
 
-	for (int i = 0; i < 3; i++)
-		if (PG_ARGISNULL(i))
-			ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-							errmsg("%s must not be null", i == 1 ? second : names[i])));
-	name = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	CheckPublishable(name);
 	return name;
 }

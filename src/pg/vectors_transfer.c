@@ -396,14 +396,8 @@ ImportVectors(const char *name, ByteSource *bytes, const char *origin,
 static char *
 NameArgument(FunctionCallInfo fcinfo, const char *second)
 {
-	static const char *const names[] = { "the name of word vectors", NULL, "options" };
-	char *name;
+	char *name = ImportNameArgument(fcinfo, "the name of word vectors", second);
 
-	for (int i = 0; i < 3; i++)
-		if (PG_ARGISNULL(i))
-			ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-							errmsg("%s must not be null", i == 1 ? second : names[i])));
-	name = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	CheckVectorsPublishable(name);
 	return name;
 }
