@@ -47,7 +47,7 @@ int BatchRows = 512;
 /* What EXPLAIN tells, of this process or, in shared memory, of all. */
 typedef enum Counter
 {
-	COUNT_BATCHES,
+	COUNT_BATCHES,      /* that the network was asked for */
 	COUNT_TEXTS,        /* that were not NULL */
 	COUNT_SCORED,       /* by the network; the others were known */
 	COUNT_MICROSECONDS, /* in the network */
@@ -287,13 +287,13 @@ ScoreBatch(BatchState *state, const ScoredText *scored)
 			INSTR_TIME_SET_CURRENT(took);
 			INSTR_TIME_SUBTRACT(took, began);
 			state->counts[COUNT_MICROSECONDS] += INSTR_TIME_GET_MICROSEC(took);
+			state->counts[COUNT_BATCHES]++;
 			state->counts[COUNT_SCORED] += (uint64) count;
 			for (int i = 0; i < count; i++)
 				RememberScores(cached, texts[i], scores + (Size) i * (Size) cached->label_count);
 		}
 		MemoryContextReset(piece);
 	}
-	state->counts[COUNT_BATCHES]++;
 	MemoryContextSwitchTo(caller);
 	MemoryContextDelete(piece);
 	pfree(texts);
