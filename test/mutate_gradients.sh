@@ -224,8 +224,8 @@ hidden, layout->labels, pass->head_dropped ;; hidden, layout->labels, pass->head
 nn_multiply(texts * hidden, mask, d_pooled); ;;  ;
 attention += cells; ;;  ;
 encoder_mask(pass->training, b, l + 1, ENCODER_DROP_ATTENTION ;; encoder_mask(pass->training, b, l, ENCODER_DROP_ATTENTION
-below ? d_first : NULL, hidden, true); return; ;; below ? d_first : NULL, hidden, false); return;
-scratch->d_query, hidden, d_dense + weight, d_dense + bias, below ? d_first : NULL, hidden, true); ;; scratch->d_query, hidden, d_dense + weight, d_dense + bias, below ? d_first : NULL, hidden, false);
+below ? d_first : NULL, true); return; ;; below ? d_first : NULL, false); return;
+scratch->d_query, hidden, d_dense + weight, d_dense + bias, below ? d_first : NULL, true); ;; scratch->d_query, hidden, d_dense + weight, d_dense + bias, below ? d_first : NULL, false);
 d_dense + bias + hidden, below ;; NULL, below
 nn_axpy(hidden, 1, d_first + b * hidden, scratch->d_x + batch->start[b] * hidden); ;;  ;
 nn_axpy(hidden, 1, d_first + b * hidden, scratch->d_x + batch->start[b] * hidden); ;; nn_axpy(hidden, 1, d_first + b * hidden, scratch->d_x + b * hidden);
@@ -233,8 +233,8 @@ bool below = encoder_trains(pass->training, l); ;; bool below = l > 1;
 encoder_masks(pass, batch, l + 1, ENCODER_DROP_OUTER, last, hidden, rate); ;; NULL;
 encoder_masks(pass, batch, l + 1, ENCODER_DROP_CONTEXT, last, hidden, rate); ;; encoder_masks(pass, batch, l + 1, ENCODER_DROP_OUTER, last, hidden, rate);
 nn_gelu_backward(rows * inner, layer->inner, pass->wide, pass->wide, layer->inner); ;; nn_gelu(rows, inner, NULL, layer->inner, layer->inner);
-nn_linear_backward(rows, inner, hidden, layer->inner ;; nn_linear_backward(rows, inner, hidden, pass->wide
-D_AT(ENCODER_INNER_BIAS), d, hidden, true); ;; D_AT(ENCODER_INNER_BIAS), d, hidden, false);
+encoder_linear_backward(pass, rows, inner, hidden, layer->inner ;; encoder_linear_backward(pass, rows, inner, hidden, pass->wide
+D_AT(ENCODER_INNER_BIAS), d, true); ;; D_AT(ENCODER_INNER_BIAS), d, false);
 d, layer->normal, layer->inverse, ;; d, layer->out_normal, layer->inverse,
 nn_layer_norm_backward(rows, hidden, d, layer->out_normal, layer->out_inverse, ;; nn_layer_norm_backward(rows, hidden, d, layer->out_normal, layer->inverse,
 encoder_masks(pass, batch, 0, ENCODER_DROP_EMBEDDING, false, hidden, layout->config.hidden_dropout_prob); ;; NULL;
@@ -243,6 +243,12 @@ nn_axpy(hidden, 1, d + row * hidden, d_position); ;;  ;
 real *d_position = d_dense + layout->position + layout->first_position * hidden; ;; real *d_position = d_dense + layout->position;
 d_words + batch->token[row] * hidden ;; d_words
 for (size_t l = layout->layers; l-- > 0 && encoder_trains(pass->training, l + 1);) ;; for (size_t l = layout->layers; l-- > 0 && encoder_trains(pass->training, l);)
+== model/encoder_linear.c
+out, in, rows, 1, d_y, ld_dy, x, in, 1, d_weight, in); ;; out, in, rows, 1, d_y, ld_dy, x, in, 0, d_weight, in);
+rows, in, out, 1, d_y, ld_dy, weight, in, accumulate ? 1 : 0 ;; rows, in, out, -1, d_y, ld_dy, weight, in, accumulate ? 1 : 0
+accumulate ? 1 : 0 ;; 1
+accumulate ? 1 : 0 ;; 0
+nn_add_bias_backward(rows, out, d_y, ld_dy, d_bias); ;;  ;
 == model/network.c
 nn_multiply(pass->pooled_masks * pooled, pass->pooled_mask, scratch.d_pooled); ;;  ;
 nn_multiply(pass->pooled_masks * pooled, pass->pooled_mask, scratch.d_pooled); ;; nn_multiply(pooled, pass->pooled_mask, scratch.d_pooled);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "../nn/activation.h"
+#include "../nn/bf16.h"
 #include "../nn/layers.h"
 #include "../nn/int8.h"
 #include "../nn/random.h"
@@ -89,6 +90,8 @@ take_pass(const encoder_layout *layout, const encoder_batch *batch,
 	pass->attention = take(&taker, rows);
 	if (training != NULL)
 		pass->mask = take(&taker, rows * hidden > cells ? rows * hidden : cells);
+	if (training != NULL && training->mixed)
+		pass->product = take(&taker, nn_bf16_workspace() / sizeof(real) + 1);
 	if (encoder_trains(training, 0))
 	{
 		pass->normal = take(&taker, rows * hidden);
@@ -243,7 +246,8 @@ run_linear(const encoder_layout *layout, const encoder_weights *weights, size_t 
 		nn_int8_linear(rows, rounded, &weights->int8->matrix[l][which], shift, y, ld_y);
 	}
 	else
-		nn_linear(rows, at.in, at.out, x, at.in, weights->block + at.weight, shift, y, ld_y);
+		encoder_linear_forward(pass, rows, at.in, at.out, x, weights->block + at.weight, shift, y,
+							   ld_y);
 }
 
 /* From x to context. */

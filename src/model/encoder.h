@@ -113,7 +113,7 @@ typedef struct encoder_weights
 {
 	const real *block;               /* (total) */
 	const struct encoder_int8 *int8; /* NULL, or: inference takes the layers' matrices from here */
-	em_should_stop should_stop; /* NULL, or: asked before each layer, by the thread that computes */
+	em_should_stop should_stop; /* NULL, or: asked before each layer, by whoever computes */
 	void *stop_context;
 } encoder_weights;
 
@@ -128,6 +128,7 @@ typedef struct encoder_training
 	 * their dropout goes on. At most layers + 1: all but the head.
 	 */
 	size_t frozen;
+	bool mixed; /* matrix products of the layers round their factors to bf16, see nn/bf16.h */
 } encoder_training;
 
 /* What one layer keeps for the backward pass; M: N, in the last layer B. */
@@ -157,6 +158,7 @@ typedef struct encoder_pass
 	real *wide;         /* (N, I) scratch */
 	real *narrow;       /* (N, D) scratch */
 	real *mask;         /* scratch; NULL in inference */
+	void *product;      /* scratch of products in bf16; NULL unless training->mixed */
 	real *pooled;       /* (B, D) <s> behind the last layer, after dropout */
 	real *head;         /* (B, D) behind tanh */
 	real *head_dropped; /* (B, D) after dropout */
@@ -178,9 +180,10 @@ bool encoder_forward(const encoder_layout *layout, const encoder_weights *weight
 /*
  * Gradients, added to what is there: d_dense (dense), d_words (U, D) for the distinct tokens of the
  * batch; those of frozen stages are not touched, d_words may be NULL then. pass: from encoder_forward with
- * training not NULL, spoilt here; d_logits: (B, L).
+ * training not NULL, spoilt here; d_logits: (B, L). False when should_stop said so: then the gradients
+ * are of no use.
  */
-void encoder_backward(const encoder_layout *layout, const encoder_weights *weights,
+bool encoder_backward(const encoder_layout *layout, const encoder_weights *weights,
 					  const encoder_batch *batch, encoder_pass *pass, const real *d_logits,
 					  nn_arena *arena, real *d_dense, real *d_words);
 

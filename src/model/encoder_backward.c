@@ -8,7 +8,6 @@
 
 #include "../nn/activation.h"
 #include "../nn/layers.h"
-#include "../nn/matmul.h"
 #include "encoder_internal.h"
 
 /* From d_logits to d_pooled (B, D), which is scratch->d_first. */
@@ -88,17 +87,18 @@ projection_backward(const encoder_layout *layout, const real *block, const encod
 
 	if (!encoder_is_last(layout, l))
 	{
-		nn_linear_backward(batch->rows, hidden, 3 * hidden, layer->x, hidden, block + weight,
-						   scratch->d_qkv, 3 * hidden, d_dense + weight, d_dense + bias,
-						   below ? d_first : NULL, hidden, true);
+		encoder_linear_backward(pass, batch->rows, hidden, 3 * hidden, layer->x, block + weight,
+								scratch->d_qkv, 3 * hidden, d_dense + weight, d_dense + bias,
+								below ? d_first : NULL, true);
 		return;
 	}
-	nn_linear_backward(batch->texts, hidden, hidden, layer->first, hidden, block + weight,
-					   scratch->d_query, hidden, d_dense + weight, d_dense + bias,
-					   below ? d_first : NULL, hidden, true);
-	nn_linear_backward(batch->rows, hidden, 2 * hidden, layer->x, hidden, block + weight + skipped,
-					   scratch->d_qkv + hidden, 3 * hidden, d_dense + weight + skipped,
-					   d_dense + bias + hidden, below ? scratch->d_x : NULL, hidden, false);
+	encoder_linear_backward(pass, batch->texts, hidden, hidden, layer->first, block + weight,
+							scratch->d_query, hidden, d_dense + weight, d_dense + bias,
+							below ? d_first : NULL, true);
+	encoder_linear_backward(pass, batch->rows, hidden, 2 * hidden, layer->x,
+							block + weight + skipped, scratch->d_qkv + hidden, 3 * hidden,
+							d_dense + weight + skipped, d_dense + bias + hidden,
+							below ? scratch->d_x : NULL, false);
 	for (size_t b = 0; below && b < batch->texts; b++)
 		nn_axpy(hidden, 1, d_first + b * hidden, scratch->d_x + batch->start[b] * hidden);
 }
@@ -133,15 +133,14 @@ layer_backward(const encoder_layout *layout, const real *block, const encoder_ba
 		nn_multiply(rows * hidden, mask, pass->narrow);
 		d_linear = pass->narrow;
 	}
-	nn_gemm(false, false, rows, inner, hidden, 1, d_linear, hidden, AT(ENCODER_OUTER_WEIGHT), inner,
-			0, pass->wide, inner);
+	encoder_linear_input(pass, rows, inner, hidden, AT(ENCODER_OUTER_WEIGHT), d_linear, pass->wide);
 	/* GELU's output takes the place of its input */
 	nn_gelu_backward(rows * inner, layer->inner, pass->wide, pass->wide, layer->inner);
-	nn_linear_backward(rows, inner, hidden, layer->inner, inner, NULL, d_linear, hidden,
-					   D_AT(ENCODER_OUTER_WEIGHT), D_AT(ENCODER_OUTER_BIAS), NULL, 0, false);
-	nn_linear_backward(rows, hidden, inner, layer->middle, hidden, AT(ENCODER_INNER_WEIGHT),
-					   pass->wide, inner, D_AT(ENCODER_INNER_WEIGHT), D_AT(ENCODER_INNER_BIAS), d,
-					   hidden, true);
+	encoder_linear_backward(pass, rows, inner, hidden, layer->inner, NULL, d_linear, hidden,
+							D_AT(ENCODER_OUTER_WEIGHT), D_AT(ENCODER_OUTER_BIAS), NULL, false);
+	encoder_linear_backward(pass, rows, hidden, inner, layer->middle, AT(ENCODER_INNER_WEIGHT),
+							pass->wide, inner, D_AT(ENCODER_INNER_WEIGHT), D_AT(ENCODER_INNER_BIAS),
+							d, true);
 
 	nn_layer_norm_backward(rows, hidden, d, layer->normal, layer->inverse,
 						   AT(ENCODER_CONTEXT_SCALE), d, D_AT(ENCODER_CONTEXT_SCALE),
@@ -154,9 +153,9 @@ layer_backward(const encoder_layout *layout, const real *block, const encoder_ba
 		nn_multiply(rows * hidden, mask, pass->narrow);
 		d_linear = pass->narrow;
 	}
-	nn_linear_backward(rows, hidden, hidden, layer->context, hidden, AT(ENCODER_CONTEXT_WEIGHT),
-					   d_linear, hidden, D_AT(ENCODER_CONTEXT_WEIGHT), D_AT(ENCODER_CONTEXT_BIAS),
-					   scratch->d_context, hidden, false);
+	encoder_linear_backward(pass, rows, hidden, hidden, layer->context, AT(ENCODER_CONTEXT_WEIGHT),
+							d_linear, hidden, D_AT(ENCODER_CONTEXT_WEIGHT),
+							D_AT(ENCODER_CONTEXT_BIAS), scratch->d_context, false);
 	attention_backward(layout, batch, l, pass, scratch);
 	projection_backward(layout, block, batch, l, pass, scratch, d, d_dense);
 #undef AT
@@ -192,7 +191,7 @@ embedding_backward(const encoder_layout *layout, const real *block, const encode
 	}
 }
 
-void
+bool
 encoder_backward(const encoder_layout *layout, const encoder_weights *weights,
 				 const encoder_batch *batch, encoder_pass *pass, const real *d_logits,
 				 nn_arena *arena, real *d_dense, real *d_words)
@@ -203,7 +202,12 @@ encoder_backward(const encoder_layout *layout, const encoder_weights *weights,
 	encoder_take_scratch(layout, batch, arena, &scratch);
 	head_backward(layout, block, batch, pass, d_logits, &scratch, d_dense);
 	for (size_t l = layout->layers; l-- > 0 && encoder_trains(pass->training, l + 1);)
+	{
+		if (weights->should_stop != NULL && weights->should_stop(weights->stop_context))
+			return false;
 		layer_backward(layout, block, batch, l, pass, &scratch, d_dense);
+	}
 	if (encoder_trains(pass->training, 0))
 		embedding_backward(layout, block, batch, pass, &scratch, d_dense, d_words);
+	return true;
 }

@@ -1,6 +1,6 @@
 /*
  * encoder_internal.h
- *	  What the encoder's files share: encoder.c (forward), encoder_backward.c.
+ *	  What the encoder's files share: encoder.c (forward), encoder_backward.c, encoder_linear.c.
  */
 #ifndef EMOTION_MODEL_ENCODER_INTERNAL_H
 #define EMOTION_MODEL_ENCODER_INTERNAL_H
@@ -71,6 +71,18 @@ typedef struct encoder_linear_place
 
 encoder_linear_place encoder_linear_at(const encoder_layout *layout, size_t l,
 									   encoder_linear which);
+
+/* nn_linear and nn_linear_backward in the precision of the pass (encoder_linear.c). */
+void encoder_linear_forward(const encoder_pass *pass, size_t rows, size_t in, size_t out,
+							const real *x, const real *weight, const real *bias, real *y,
+							size_t ld_y);
+void encoder_linear_backward(const encoder_pass *pass, size_t rows, size_t in, size_t out,
+							 const real *x, const real *weight, const real *d_y, size_t ld_dy,
+							 real *d_weight, real *d_bias, real *d_x, bool accumulate);
+
+/* Of the latter only d_x, overwritten. */
+void encoder_linear_input(const encoder_pass *pass, size_t rows, size_t in, size_t out,
+						  const real *weight, const real *d_y, real *d_x);
 
 /* What a backward pass computes in, besides. */
 typedef struct encoder_scratch

@@ -3,10 +3,10 @@
  *	  The training loop, a step at a time: the caller turns the crank, so that it
  *	  can look after interrupts, progress and commits between two steps.
  *
- *	  trainer_create (or trainer_restore)
+ *	  trainer_create or trainer_create_encoder; trainer_load to resume
  *	  while (!trainer_finished(t))
- *	      trainer_begin_epoch; while (trainer_step(...), more); trainer_end_epoch; trainer_checkpoint
- *	  trainer_best
+ *	      trainer_begin_epoch; while (trainer_step(...), more); trainer_end_epoch; trainer_save
+ *	  trainer_best or trainer_best_encoder
  *
  * What is computed depends on data, options and seed, not on the number of
  * threads: a batch is cut into shards of fixed size, and the shards' gradients are
@@ -18,6 +18,7 @@
 #include "../nn/loss.h"
 #include "../nn/pool.h"
 #include "../nn/schedule.h"
+#include "encoder.h"
 #include "model.h"
 #include "options.h"
 #include "samples.h"
@@ -79,6 +80,7 @@ typedef struct trainer_options
 	double weight_averaging; /* decay of the average that is evaluated and kept; 0: none */
 	double layer_decay;      /* a layer's rate as a multiple of that of the layer behind it */
 	double unfreeze_epochs;  /* before the next layer learns, too; 0: all do at once */
+	int frozen;              /* stages of an encoder that do not learn: encoder_training.frozen */
 	int precision;           /* trainer_precision */
 	uint64_t seed;
 	int metric;                 /* trainer_metric */
@@ -91,6 +93,9 @@ typedef struct trainer_options
 extern const option_spec trainer_option_specs[];
 
 void trainer_options_default(trainer_options *options);
+
+/* Those of the family roberta; fine_tuning: it begins with a pretrained network. */
+void trainer_options_default_encoder(trainer_options *options, bool fine_tuning);
 
 /* One finished epoch. Figures of the development set are NaN without one. */
 typedef struct trainer_epoch
@@ -113,6 +118,20 @@ typedef struct trainer trainer;
 em_code trainer_create(const em_allocator *allocator, const network_layout *layout,
 					   const trainer_options *options, samples *train, samples *dev, nn_pool *pool,
 					   trainer **out, em_status *status);
+
+/*
+ * The same for a network of the family roberta, whose texts have 1 to layout->longest tokens. A
+ * batch of any size is computed in shards of about shard_size texts, at most about TRAINER_SHARD_ROWS
+ * tokens, whose gradients are added up (gradient accumulation): memory is that of as many shards as
+ * there are threads. EM_INVALID_OPTION when all stages are frozen.
+ *
+ * Of the options it has no use for embedding_rate, dropout_samples, mixup, weight_averaging,
+ * unfreeze_epochs, min_count and max_words.
+ */
+#define TRAINER_SHARD_ROWS 1024
+em_code trainer_create_encoder(const em_allocator *allocator, const encoder_layout *layout,
+							   const trainer_options *options, samples *train, samples *dev,
+							   nn_pool *pool, trainer **out, em_status *status);
 void trainer_free(trainer *trainer);
 
 /*
@@ -128,6 +147,9 @@ em_code trainer_use_bags(trainer *trainer, const nn_bags *bags, em_status *statu
  */
 real *trainer_initial_embedding(trainer *trainer);
 real *trainer_initial_dense(trainer *trainer);
+
+/* Those of the family roberta: (layout->total). */
+real *trainer_initial_encoder(trainer *trainer);
 
 /* Epochs done, and whether there are no more to do (all done, or none better for `patience`). */
 int trainer_epochs_done(const trainer *trainer);
@@ -166,26 +188,44 @@ int trainer_best_epoch(const trainer *trainer);
  * tuned on the development set at that epoch (0.5 without one).
  */
 network_weights trainer_best(const trainer *trainer);
+
+/* The same of the family roberta, (layout->total); training ends with it. */
+const real *trainer_best_encoder(trainer *trainer);
 const float *trainer_thresholds(const trainer *trainer);
 
-/* The state between two epochs as bytes (a safetensors file), from `allocator`. */
-em_code trainer_checkpoint(const trainer *trainer, const em_allocator *allocator, uint8_t **bytes,
-						   size_t *size, em_status *status);
+/*
+ * Where a checkpoint goes and comes from, piece by piece: false, or a longjmp, when that fails. Reading
+ * fills all of `bytes`.
+ */
+typedef bool (*trainer_write)(void *context, const void *bytes, size_t size);
+typedef bool (*trainer_read)(void *context, void *bytes, size_t size);
+
+/* Write the state between two epochs (a safetensors file). EM_SYSTEM when `write` says false. */
+em_code trainer_save(const trainer *trainer, trainer_write write, void *context, em_status *status);
 
 /*
- * Continue from a checkpoint of a trainer made with the same layout, options
+ * Continue from a checkpoint of `size` bytes of a trainer made with the same layout, options
  * and samples: to be called on a fresh trainer. EM_CORRUPT otherwise, and for bytes that changed;
  * the trainer is of no use then.
  */
-em_code trainer_restore(trainer *trainer, const uint8_t *bytes, size_t size, em_status *status);
+em_code trainer_load(trainer *trainer, uint64_t size, trainer_read read, void *context,
+					 em_status *status);
 
 /* The weights as they are after the last step, for tests. */
 network_weights trainer_weights(const trainer *trainer);
+const real *trainer_weights_encoder(const trainer *trainer);
 
 /* Loss of the last step, mean per text and label. */
 double trainer_last_loss(const trainer *trainer);
 
 /* Bytes that a trainer will take for such a network, besides samples and batches. */
 uint64_t trainer_memory(const network_layout *layout, const trainer_options *options);
+
+/*
+ * The same of the family roberta, what its batches take included: texts have up to `longest` tokens.
+ * dev: there is a development set.
+ */
+uint64_t trainer_memory_encoder(const encoder_layout *layout, const trainer_options *options,
+								size_t longest, int threads, bool dev);
 
 #endif /* EMOTION_MODEL_TRAINER_H */

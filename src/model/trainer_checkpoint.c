@@ -11,46 +11,23 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "halves.h"
 #include "safetensors.h"
 
 #define FIGURES (sizeof(trainer_epoch) / sizeof(double))
-#define MAX_TENSORS 11
+#define MAX_TENSORS (TRAINER_MAX_KEPT + 1)
+#define THRESHOLDS "thresholds.best"
+
+/* Numbers converted at once. */
+#define BLOCK 16384
+
+/* Far more than the longest history. */
+#define MAX_HEADER (UINT64_C(1) << 24)
 
 static em_code
 out_of_memory(em_status *status)
 {
 	return em_fail(status, EM_OUT_OF_MEMORY, "out of memory");
-}
-
-/* One tensor of a checkpoint and where its numbers live in the trainer. */
-typedef struct kept
-{
-	const char *name;
-	real *data;
-	uint64_t elements;
-} kept;
-
-static size_t
-list_tensors(const trainer *trainer, kept *list)
-{
-	uint64_t embedding = trainer->embedding_count;
-	uint64_t dense = trainer->layout->dense;
-	const kept all[] = {
-		{ "embedding", trainer->embedding, embedding },
-		{ "embedding.m", trainer->embedding_m, embedding },
-		{ "embedding.v", trainer->embedding_v, embedding },
-		{ "embedding.best", trainer->best_embedding, embedding },
-		{ "dense", trainer->dense, dense },
-		{ "dense.m", trainer->dense_m, dense },
-		{ "dense.v", trainer->dense_v, dense },
-		{ "dense.best", trainer->best_dense, dense },
-		{ "embedding.average", trainer->embedding_average, embedding },
-		{ "dense.average", trainer->dense_average, dense },
-	};
-	size_t count = sizeof(all) / sizeof(all[0]) - (trainer->dense_average ? 0 : 2);
-
-	memcpy(list, all, count * sizeof(kept));
-	return count;
 }
 
 /*
@@ -99,8 +76,8 @@ add_floats_to_sum(uint64_t sum, const float *numbers, uint64_t count)
 static uint64_t
 state_sum(const trainer *trainer)
 {
-	kept list[MAX_TENSORS];
-	size_t count = list_tensors(trainer, list);
+	trainer_kept list[TRAINER_MAX_KEPT];
+	size_t count = trainer->family->list_kept(trainer, list);
 	uint64_t sum = add_to_sum(trainer->step, (uint64_t) trainer->epochs_done);
 
 	sum = add_to_sum(sum, (uint64_t) trainer->best_epoch);
@@ -113,40 +90,33 @@ state_sum(const trainer *trainer)
 	}
 	for (size_t i = 0; i < count; i++)
 		sum = add_floats_to_sum(sum, (const float *) (const void *) list[i].data, list[i].elements);
-	sum = add_floats_to_sum(sum, trainer->best_thresholds, trainer->layout->labels);
+	sum = add_floats_to_sum(sum, trainer->best_thresholds, trainer->labels);
 	return sum ^ sum >> 32;
 }
 
-em_code
-trainer_checkpoint(const trainer *trainer, const em_allocator *allocator, uint8_t **bytes,
-				   size_t *size, em_status *status)
+/* The tensors of a checkpoint (MAX_TENSORS) by name and size, in their order; returns how many. */
+static size_t
+describe(const trainer *trainer, const trainer_kept *list, size_t count, tensor_out *tensors)
 {
-	kept list[MAX_TENSORS];
-	tensor_out tensors[MAX_TENSORS];
+	memset(tensors, 0, MAX_TENSORS * sizeof(tensor_out));
+	for (size_t i = 0; i < count; i++)
+		tensors[i] = (tensor_out){ .name = list[i].name, .rank = 1, .shape = { list[i].elements } };
+	tensors[count] = (tensor_out){ .name = THRESHOLDS, .rank = 1, .shape = { trainer->labels } };
+	return count + 1;
+}
+
+/* The header; *head is allocated. */
+static em_code
+make_head(const trainer *trainer, const tensor_out *tensors, size_t count, uint8_t **head,
+		  size_t *size, em_status *status)
+{
 	metadata_entry metadata[5];
 	char numbers[4][32];
-	size_t count = list_tensors(trainer, list);
 	char *history =
 		em_allocate_array(trainer->allocator, (size_t) trainer->epochs_done * FIGURES * 16 + 1, 1);
 
 	if (history == NULL)
 		return out_of_memory(status);
-	memset(tensors, 0, sizeof(tensors));
-	for (size_t i = 0; i < count; i++)
-	{
-		tensors[i].name = list[i].name;
-		tensors[i].type = TENSOR_F32;
-		tensors[i].rank = 1;
-		tensors[i].shape[0] = list[i].elements;
-		tensors[i].data = (const float *) (const void *) list[i].data;
-	}
-	tensors[count].name = "thresholds.best";
-	tensors[count].type = TENSOR_F32;
-	tensors[count].rank = 1;
-	tensors[count].shape[0] = trainer->layout->labels;
-	tensors[count].data = trainer->best_thresholds;
-	count++;
-
 	snprintf(numbers[0], sizeof(numbers[0]), "%" PRIu64, trainer->step);
 	snprintf(numbers[1], sizeof(numbers[1]), "%d", trainer->epochs_done);
 	snprintf(numbers[2], sizeof(numbers[2]), "%d", trainer->best_epoch);
@@ -158,12 +128,58 @@ trainer_checkpoint(const trainer *trainer, const em_allocator *allocator, uint8_
 		(metadata_entry){ { "history", 7 }, { history, print_history(trainer, history) } };
 	metadata[4] = (metadata_entry){ { "sum", 3 }, { numbers[3], strlen(numbers[3]) } };
 
-	*size = safetensors_size(tensors, count, metadata, 5);
-	*bytes = *size == 0 ? NULL : em_allocate_array(allocator, *size, 1);
-	if (*bytes != NULL)
-		safetensors_write(tensors, count, metadata, 5, *bytes);
+	*size = safetensors_head_size(tensors, count, metadata, 5);
+	*head = *size == 0 ? NULL : em_allocate_array(trainer->allocator, *size, 1);
+	if (*head != NULL)
+		safetensors_write_head(tensors, count, metadata, 5, *head);
 	em_release(trainer->allocator, history);
-	return *bytes == NULL ? out_of_memory(status) : EM_OK;
+	return *head == NULL ? out_of_memory(status) : EM_OK;
+}
+
+static bool
+write_numbers(const float *numbers, uint64_t count, uint8_t *block, trainer_write write,
+			  void *context)
+{
+	bool good = true;
+
+	for (uint64_t done = 0; good && done < count; done += BLOCK)
+	{
+		size_t now = count - done < BLOCK ? (size_t) (count - done) : BLOCK;
+
+		halves_write_f32(numbers + done, now, block);
+		good = write(context, block, now * 4);
+	}
+	return good;
+}
+
+em_code
+trainer_save(const trainer *trainer, trainer_write write, void *context, em_status *status)
+{
+	trainer_kept list[TRAINER_MAX_KEPT];
+	tensor_out tensors[MAX_TENSORS];
+	size_t count = trainer->family->list_kept(trainer, list);
+	uint8_t *block = em_allocate_array(trainer->allocator, BLOCK, 4);
+	uint8_t *head = NULL;
+	size_t size;
+	bool good;
+	em_code code = block == NULL
+					   ? out_of_memory(status)
+					   : make_head(trainer, tensors, describe(trainer, list, count, tensors), &head,
+								   &size, status);
+
+	if (code == EM_OK)
+	{
+		good = write(context, head, size);
+		for (size_t i = 0; good && i < count; i++)
+			good = write_numbers((const float *) (const void *) list[i].data, list[i].elements,
+								 block, write, context);
+		if (!good ||
+			!write_numbers(trainer->best_thresholds, trainer->labels, block, write, context))
+			code = em_fail(status, EM_SYSTEM, "the checkpoint could not be written");
+	}
+	em_release(trainer->allocator, head);
+	em_release(trainer->allocator, block);
+	return code;
 }
 
 static em_code
@@ -215,26 +231,49 @@ read_history(trainer *trainer, em_slice history, int epochs)
 	return true;
 }
 
-static em_code
-restore_tensor(const safetensors *file, const char *name, uint64_t elements, float *data,
-			   em_status *status)
+/* A checkpoint being read. */
+typedef struct reading
 {
-	const tensor *found = safetensors_find(file, name);
+	trainer_read read;
+	void *context;
+	uint8_t *block; /* (BLOCK) floats */
+} reading;
 
-	if (found == NULL || found->rank != 1 || found->elements != elements)
+static em_code
+cut_short(em_status *status)
+{
+	return unfit(status, "it is cut short");
+}
+
+/* The tensors must come in the order in which they are saved. */
+static em_code
+load_tensor(reading *reading, const tensor *found, const char *name, uint64_t elements, float *data,
+			em_status *status)
+{
+	if (strcmp(found->name.bytes, name) != 0 || found->type != TENSOR_F32 || found->rank != 1 ||
+		found->elements != elements)
 		return unfit(status, name);
-	return tensor_read(found, data, status);
+	for (uint64_t done = 0; done < elements; done += BLOCK)
+	{
+		size_t now = elements - done < BLOCK ? (size_t) (elements - done) : BLOCK;
+
+		if (!reading->read(reading->context, reading->block, now * 4))
+			return cut_short(status);
+		if (!halves_read_f32(reading->block, now, data + done))
+			return unfit(status, name);
+	}
+	return EM_OK;
 }
 
 static em_code
-restore_from(trainer *trainer, const safetensors *file, em_status *status)
+load_from(trainer *trainer, const safetensors *file, reading *reading, em_status *status)
 {
-	kept list[MAX_TENSORS];
-	size_t count = list_tensors(trainer, list);
+	trainer_kept list[TRAINER_MAX_KEPT];
+	size_t count = trainer->family->list_kept(trainer, list);
 	uint64_t epochs, best;
 	char sum[32];
 	em_slice given;
-	em_code code;
+	em_code code = EM_OK;
 
 	if (!read_number(safetensors_metadata(file, "epochs_done"), (uint64_t) trainer->options.epochs,
 					 &epochs) ||
@@ -247,19 +286,16 @@ restore_from(trainer *trainer, const safetensors *file, em_status *status)
 		return unfit(status, "step");
 	if (!read_history(trainer, safetensors_metadata(file, "history"), (int) epochs))
 		return unfit(status, "history");
-	for (size_t i = 0; i < count; i++)
-	{
-		code = restore_tensor(file, list[i].name, list[i].elements, (float *) (void *) list[i].data,
-							  status);
-		if (code != EM_OK)
-			return code;
-	}
-	code = restore_tensor(file, "thresholds.best", trainer->layout->labels,
-						  trainer->best_thresholds, status);
+	if (file->tensor_count != count + 1)
+		return unfit(status, "tensors");
+	for (size_t i = 0; code == EM_OK && i < count; i++)
+		code = load_tensor(reading, &file->tensors[i], list[i].name, list[i].elements,
+						   (float *) (void *) list[i].data, status);
+	if (code == EM_OK)
+		code = load_tensor(reading, &file->tensors[count], THRESHOLDS, trainer->labels,
+						   trainer->best_thresholds, status);
 	if (code != EM_OK)
 		return code;
-	for (size_t row = 0; trainer->averaged != NULL && row < trainer->layout->rows; row++)
-		trainer->averaged[row] = trainer->step;
 	trainer->epochs_done = (int) epochs;
 	trainer->best_epoch = (int) best;
 	snprintf(sum, sizeof(sum), "%016" PRIx64, state_sum(trainer));
@@ -267,18 +303,43 @@ restore_from(trainer *trainer, const safetensors *file, em_status *status)
 	if (given.bytes == NULL || given.length != strlen(sum) ||
 		memcmp(given.bytes, sum, given.length) != 0)
 		return unfit(status, "sum");
+	trainer->family->restored(trainer);
 	return EM_OK;
 }
 
 em_code
-trainer_restore(trainer *trainer, const uint8_t *bytes, size_t size, em_status *status)
+trainer_load(trainer *trainer, uint64_t size, trainer_read read, void *context, em_status *status)
 {
+	const em_allocator *allocator = trainer->allocator;
+	uint8_t begin[SAFETENSORS_LENGTH_BYTES];
+	reading reading = { read, context, NULL };
+	uint8_t *head;
+	uint64_t length;
 	safetensors file;
-	em_code code = safetensors_open(trainer->allocator, bytes, size, &file, status);
+	em_code code;
 
+	if (size < sizeof(begin) || !read(context, begin, sizeof(begin)))
+		return cut_short(status);
+	code = safetensors_header_length(begin, size, &length, status);
+	if (code == EM_OK && length > MAX_HEADER)
+		code = unfit(status, "header");
 	if (code != EM_OK)
 		return code;
-	code = restore_from(trainer, &file, status);
-	safetensors_close(&file);
+	head = em_allocate_array(allocator, (size_t) length + 1, 1);
+	reading.block = em_allocate_array(allocator, BLOCK, 4);
+	if (head == NULL || reading.block == NULL)
+		code = out_of_memory(status);
+	else if (!read(context, head, (size_t) length))
+		code = cut_short(status);
+	else
+		code = safetensors_open_header(allocator, head, (size_t) length,
+									   size - sizeof(begin) - length, &file, status);
+	if (code == EM_OK)
+	{
+		code = load_from(trainer, &file, &reading, status);
+		safetensors_close(&file);
+	}
+	em_release(allocator, head);
+	em_release(allocator, reading.block);
 	return code;
 }

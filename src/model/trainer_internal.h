@@ -1,7 +1,8 @@
 /*
  * trainer_internal.h
- *	  What the trainer's files share: trainer.c (epochs), trainer_step.c (one batch),
- *	  trainer_average.c, trainer_loss.c, trainer_rates.c, trainer_checkpoint.c.
+ *	  What the trainer's files share: trainer.c (epochs), trainer_loss.c, trainer_checkpoint.c; of
+ *	  the first family trainer_network.c, trainer_step.c (one batch), trainer_average.c,
+ *	  trainer_rates.c; of the family roberta trainer_encoder.c, trainer_encoder_step.c.
  */
 #ifndef EMOTION_MODEL_TRAINER_INTERNAL_H
 #define EMOTION_MODEL_TRAINER_INTERNAL_H
@@ -61,22 +62,56 @@ typedef struct shard
 	double loss;
 } shard;
 
+/* A tensor of a checkpoint and where its numbers live in the trainer. */
+typedef struct trainer_kept
+{
+	const char *name;
+	real *data;
+	uint64_t elements;
+} trainer_kept;
+
+#define TRAINER_MAX_KEPT 10
+
+/* What trainings of one kind of network do in their own way. */
+typedef struct trainer_family
+{
+	bool by_length; /* batches are of texts of about the same length */
+	void (*begin_pass)(trainer *trainer);
+
+	/*
+	 * The gradient of the `size` texts in trainer->sequences, targets and weights, numbered so: mean
+	 * loss per text and label, and the gradient's norm.
+	 */
+	em_code (*compute)(trainer *trainer, const uint32_t *numbers, size_t size,
+					   em_should_stop should_stop, void *stop_context, double *loss, double *norm,
+					   em_status *status);
+
+	/* trainer->step has been counted: trainer->update on all weights. */
+	void (*update)(trainer *trainer);
+
+	/* Bring all weights up to the last update; false when they are not finite. */
+	bool (*settle)(trainer *trainer);
+
+	/* scores (count, L) of texts of the development set by the settled weights */
+	em_code (*score)(trainer *trainer, const nn_sequence *sequences, size_t count, float *scores,
+					 em_should_stop should_stop, void *stop_context, em_status *status);
+	void (*keep_best)(trainer *trainer);
+
+	/* list: (TRAINER_MAX_KEPT) out; restored: they have been read, and so has trainer->step */
+	size_t (*list_kept)(const trainer *trainer, trainer_kept *list);
+	void (*restored)(trainer *trainer);
+	void (*free)(trainer *trainer);
+} trainer_family;
+
 struct trainer
 {
 	const em_allocator *allocator;
-	const network_layout *layout;
+	const trainer_family *family;
 	trainer_options options;
+	size_t labels;
 	samples *train;
 	samples *dev;
 	nn_pool *pool;
-
-	/* weights and their moments; *_count elements each, one block */
-	size_t embedding_count;
-	real *block;
-	real *embedding, *embedding_m, *embedding_v, *best_embedding;
-	real *dense, *dense_m, *dense_v, *best_dense;
-	real *embedding_average, *dense_average; /* NULL without weight_averaging */
-	uint64_t *averaged; /* (V + K): the update up to which a row's average has come */
 
 	nn_loss loss;
 	real *label_weight;    /* (L) */
@@ -84,18 +119,12 @@ struct trainer
 	real *rarity;          /* (L) */
 	real *shift;           /* (L) */
 
-	dense_piece *pieces;
-	size_t piece_count;
-
 	/* where we are */
 	uint64_t step; /* updates made */
 	int epochs_done;
 	int best_epoch;
 	trainer_epoch *history; /* (epochs) */
 	double last_loss;
-
-	network_copies copies; /* with mixed precision; made anew before each step */
-	void *copies_block;
 
 	/* the running epoch, and the pass over the texts that it is in */
 	uint32_t *order;       /* (n) samples as they will be seen */
@@ -110,14 +139,42 @@ struct trainer
 	double loss_sum; /* over texts seen, mean per label */
 
 	/* one batch */
+	nn_sequence *sequences; /* (batch_size) */
+	real *targets;          /* (batch_size, L) */
+	real *weights;          /* (batch_size) */
+	nn_adamw_step update;
+
+	/* the development set */
+	float *dev_scores;      /* (n, L) of the last evaluation */
+	uint8_t *dev_truth;     /* (n, L) */
+	float *thresholds;      /* (L) of the last evaluation */
+	float *best_thresholds; /* (L) */
+
+	struct encoder_trainer *encoder; /* of the family roberta, which has nothing of what follows */
+
+	/* ---- the first family ---- */
+	const network_layout *layout;
+
+	/* weights and their moments; *_count elements each, one block */
+	size_t embedding_count;
+	real *block;
+	real *embedding, *embedding_m, *embedding_v, *best_embedding;
+	real *dense, *dense_m, *dense_v, *best_dense;
+	real *embedding_average, *dense_average; /* NULL without weight_averaging */
+	uint64_t *averaged; /* (V + K): the update up to which a row's average has come */
+
+	dense_piece *pieces;
+	size_t piece_count;
+
+	network_copies copies; /* with mixed precision; made anew before each step */
+	void *copies_block;
+
+	/* one batch */
 	size_t shard_count; /* at most, per batch */
 	shard *shards;
 	size_t shards_used;
-	size_t wave;            /* number of the first shard being computed */
-	nn_sequence *sequences; /* (batch_size) */
-	nn_sequence *chosen;    /* (batch_size): one shard's */
-	real *targets;          /* (batch_size, L) */
-	real *weights;          /* (batch_size) */
+	size_t wave;         /* number of the first shard being computed */
+	nn_sequence *chosen; /* (batch_size): one shard's */
 	double loss_scale;
 	const nn_bags *bags; /* of all words, then of the unknown ones; NULL: none */
 	uint32_t *read_ids;  /* the batch's ids where dropout_subword changes them */
@@ -134,16 +191,34 @@ struct trainer
 	size_t merged;
 	double *partial; /* sums of squares by task */
 	size_t partial_capacity;
-	nn_adamw_step update;
 	group_state groups[TRAINER_GROUPS];
 
-	/* the development set */
-	scorer *scorer;
-	float *dev_scores;      /* (n, L) of the last evaluation */
-	uint8_t *dev_truth;     /* (n, L) */
-	float *thresholds;      /* (L) of the last evaluation */
-	float *best_thresholds; /* (L) */
+	scorer *scorer; /* of the development set */
 };
+
+/*
+ * What all trainings have, of a network with so many labels: all of struct trainer but what its family
+ * adds. On failure there is nothing.
+ */
+em_code trainer_begin(const em_allocator *allocator, const trainer_family *family, size_t labels,
+					  const trainer_options *options, samples *train, samples *dev, nn_pool *pool,
+					  trainer **out, em_status *status);
+
+/* The share of the training texts that bears each label: (L), to be released. NULL: no memory. */
+double *trainer_label_shares(const trainer *trainer);
+
+#define TRAINER_BETA1 0.9
+#define TRAINER_BETA2 0.999
+#define TRAINER_EPSILON 1e-8
+
+/* The learning rate of an update, counted from 1. */
+double trainer_rate(const trainer *trainer, uint64_t step);
+
+/* trainer_family.compute and update of the first family (trainer_step.c). */
+em_code trainer_network_compute(trainer *trainer, const uint32_t *numbers, size_t size,
+								em_should_stop should_stop, void *stop_context, double *loss,
+								double *norm, em_status *status);
+void trainer_network_update(trainer *trainer);
 
 /* Report that the loss, the gradient or the weights (what) are not finite. */
 em_code trainer_diverged(const trainer *trainer, const char *what, em_status *status);
@@ -167,15 +242,12 @@ network_weights trainer_evaluated(const trainer *trainer);
 
 /*
  * `loss` from options and label counts (trainer_loss.c). Where it shifts the logits, the output's
- * bias makes up for it: training begins with each label's share as before.
+ * bias (L) makes up for it: training begins with each label's share as before.
  */
-em_code trainer_make_loss(trainer *trainer, em_status *status);
+em_code trainer_make_loss(trainer *trainer, real *output_bias, em_status *status);
 
 /* Whose group a tensor is in, and `groups` for the update that comes next (trainer_rates.c). */
 trainer_group trainer_group_of(network_tensor_kind kind);
 void trainer_set_rates(trainer *trainer);
-
-/* dev_truth from dev's samples. */
-em_code trainer_load_truth(trainer *trainer, em_status *status);
 
 #endif /* EMOTION_MODEL_TRAINER_INTERNAL_H */

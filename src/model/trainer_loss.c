@@ -7,24 +7,20 @@
 static em_code
 make_array(trainer *trainer, real **array, em_status *status)
 {
-	*array = em_allocate_array(trainer->allocator, trainer->layout->labels, sizeof(real));
+	*array = em_allocate_array(trainer->allocator, trainer->labels, sizeof(real));
 	return *array == NULL ? em_fail(status, EM_OUT_OF_MEMORY, "out of memory") : EM_OK;
 }
 
 static em_code
-make_shift(trainer *trainer, double times, em_status *status)
+make_shift(trainer *trainer, double times, real *output_bias, em_status *status)
 {
-	const network_layout *layout = trainer->layout;
-
 	if (make_array(trainer, &trainer->shift, status) != EM_OK)
 		return EM_OUT_OF_MEMORY;
-	nn_label_logits(layout->labels, samples_label_counts(trainer->train),
+	nn_label_logits(trainer->labels, samples_label_counts(trainer->train),
 					samples_count(trainer->train), trainer->shift);
-	for (size_t label = 0; label < layout->labels; label++)
+	for (size_t label = 0; label < trainer->labels; label++)
 		trainer->shift[label] *= (real) times;
-	for (size_t i = 0; i < layout->tensor_count; i++)
-		if (layout->tensors[i].kind == TENSOR_OUTPUT_BIAS)
-			nn_axpy(layout->labels, -1, trainer->shift, trainer->dense + layout->tensors[i].offset);
+	nn_axpy(trainer->labels, -1, trainer->shift, output_bias);
 	trainer->loss.shift = trainer->shift;
 	return EM_OK;
 }
@@ -37,7 +33,7 @@ make_rarity(trainer *trainer, em_status *status)
 
 	if (make_array(trainer, &trainer->rarity, status) != EM_OK)
 		return EM_OUT_OF_MEMORY;
-	for (size_t label = 0; label < trainer->layout->labels; label++)
+	for (size_t label = 0; label < trainer->labels; label++)
 		trainer->rarity[label] = 1 / (real) (count[label] == 0 ? 1 : count[label]);
 	trainer->loss.rarity = trainer->rarity;
 	return EM_OK;
@@ -48,7 +44,7 @@ make_label_weight(trainer *trainer, em_status *status)
 {
 	if (make_array(trainer, &trainer->label_weight, status) != EM_OK)
 		return EM_OUT_OF_MEMORY;
-	nn_class_balanced_weights(trainer->layout->labels, samples_label_counts(trainer->train),
+	nn_class_balanced_weights(trainer->labels, samples_label_counts(trainer->train),
 							  trainer->options.class_balanced_beta, trainer->label_weight);
 	trainer->loss.label_weight = trainer->label_weight;
 	return EM_OK;
@@ -59,14 +55,14 @@ make_positive_weight(trainer *trainer, em_status *status)
 {
 	if (make_array(trainer, &trainer->positive_weight, status) != EM_OK)
 		return EM_OUT_OF_MEMORY;
-	for (size_t label = 0; label < trainer->layout->labels; label++)
+	for (size_t label = 0; label < trainer->labels; label++)
 		trainer->positive_weight[label] = (real) trainer->options.positive_weight;
 	trainer->loss.positive_weight = trainer->positive_weight;
 	return EM_OK;
 }
 
 em_code
-trainer_make_loss(trainer *trainer, em_status *status)
+trainer_make_loss(trainer *trainer, real *output_bias, em_status *status)
 {
 	const trainer_options *options = &trainer->options;
 	bool balanced = options->loss == TRAINER_DISTRIBUTION_BALANCED;
@@ -92,7 +88,7 @@ trainer_make_loss(trainer *trainer, em_status *status)
 	if (balanced)
 		code = make_rarity(trainer, status);
 	if (code == EM_OK && shift != 0)
-		code = make_shift(trainer, shift, status);
+		code = make_shift(trainer, shift, output_bias, status);
 	if (code == EM_OK && options->loss == TRAINER_CLASS_BALANCED)
 		code = make_label_weight(trainer, status);
 	if (code == EM_OK && options->positive_weight != 1)

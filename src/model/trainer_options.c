@@ -61,6 +61,8 @@ const option_spec trainer_option_specs[] = {
 	  "each layer's learning rate as a multiple of that of the layer behind it" },
 	{ FIELD(unfreeze_epochs), 0, 10000, NULL,
 	  "epochs until the next layer learns, from the last to the first; 0: all learn at once" },
+	{ INT_FIELD(frozen), 0, ENCODER_MAX_LAYERS + 1, NULL,
+	  "roberta: 1: the embeddings do not learn; 1 + n: nor do the n layers above them" },
 	{ CHOICE_FIELD(precision), 0, 0, precision_names,
 	  "of the arithmetic; mixed: 16-bit factors and memory, 32-bit sums and weights" },
 	{ "seed", OPTION_UINT64, offsetof(trainer_options, seed), 0, 9223372036854775807.0, NULL,
@@ -108,4 +110,15 @@ trainer_options_default(trainer_options *options)
 	options->patience = 3;
 	options->threshold_shrinkage = 20;
 	options->min_count = 2;
+}
+
+void
+trainer_options_default_encoder(trainer_options *options, bool fine_tuning)
+{
+	trainer_options_default(options);
+	options->epochs = fine_tuning ? 4 : 10;
+	options->batch_size = 32;
+	options->shard_size = 16;
+	options->learning_rate = fine_tuning ? 5e-5 : 5e-4;
+	options->warmup = 0.1;
 }

@@ -1,6 +1,6 @@
 /*
  * trainer_step.c
- *	  One batch: its shards forward and backward on the pool, their gradients
+ *	  One batch of the first family: its shards forward and backward on the pool, their gradients
  *	  merged in a fixed order, one AdamW update.
  */
 #include "trainer_internal.h"
@@ -16,10 +16,6 @@
 
 /* Rows of the embedding per task of an update. */
 #define ROWS_PER_TASK 64
-
-#define ADAM_BETA1 0.9
-#define ADAM_BETA2 0.999
-#define ADAM_EPSILON 1e-8
 
 static em_code
 out_of_memory(em_status *status)
@@ -255,6 +251,13 @@ merge_tokens(trainer *trainer, em_status *status)
 	return EM_OK;
 }
 
+/* Tasks of an update: pieces of the dense weights, then rows of the embedding. */
+static size_t
+update_tasks(const trainer *trainer)
+{
+	return trainer->piece_count + (trainer->merged + ROWS_PER_TASK - 1) / ROWS_PER_TASK;
+}
+
 /* The rows of the embedding that task `index` looks after, counted from the first such task. */
 static void
 rows_of_task(const trainer *trainer, size_t index, size_t *first, size_t *end)
@@ -304,8 +307,8 @@ group_update(const trainer *trainer, int group)
 	nn_adamw_step update = trainer->update;
 
 	update.learning_rate *= (real) trainer->groups[group].rate;
-	update.correction1 = (real) (1 - pow(ADAM_BETA1, trainer->groups[group].updates));
-	update.correction2 = (real) (1 - pow(ADAM_BETA2, trainer->groups[group].updates));
+	update.correction1 = (real) (1 - pow(TRAINER_BETA1, trainer->groups[group].updates));
+	update.correction2 = (real) (1 - pow(TRAINER_BETA2, trainer->groups[group].updates));
 	return update;
 }
 
@@ -346,26 +349,6 @@ update_weights(void *context, size_t index)
 				 trainer->embedding_m + at, trainer->embedding_v + at);
 		trainer_average_row(trainer, id, trainer->step);
 	}
-}
-
-static void
-set_update(trainer *trainer, double norm)
-{
-	const trainer_options *options = &trainer->options;
-	uint64_t total = (uint64_t) trainer->epoch_steps * (uint64_t) options->epochs;
-	uint64_t warmup = (uint64_t) llround(options->warmup * (double) total);
-	double rate = options->learning_rate *
-				  nn_schedule((nn_schedule_kind) options->schedule, trainer->step, warmup, total);
-	double clip = options->clip_norm;
-
-	trainer->update = (nn_adamw_step){
-		.learning_rate = (real) rate,
-		.beta1 = (real) ADAM_BETA1,
-		.beta2 = (real) ADAM_BETA2,
-		.epsilon = (real) ADAM_EPSILON,
-		.weight_decay = (real) options->weight_decay,
-		.gradient_scale = (real) (clip > 0 && norm > clip ? clip / norm : 1),
-	};
 }
 
 /* Some known words of the batch, drawn by sample and position alone, are read as their n-grams. */
@@ -426,40 +409,19 @@ compute_shards(trainer *trainer, em_should_stop should_stop, void *stop_context,
 }
 
 em_code
-trainer_diverged(const trainer *trainer, const char *what, em_status *status)
+trainer_network_compute(trainer *trainer, const uint32_t *numbers, size_t size,
+						em_should_stop should_stop, void *stop_context, double *loss, double *norm,
+						em_status *status)
 {
-	em_fail(status, EM_INVALID_DATA, "training diverged in epoch %d: %s not finite",
-			trainer->epochs_done + 1, what);
-	em_hint(status, "Lower learning_rate, weight_decay or clip_norm.");
-	return EM_INVALID_DATA;
-}
-
-em_code
-trainer_step(trainer *trainer, em_should_stop should_stop, void *stop_context, em_status *status)
-{
-	size_t batch = (size_t) trainer->options.batch_size;
 	size_t shard_size = (size_t) trainer->options.shard_size;
-	size_t first, left, size, tasks;
-	const uint32_t *numbers;
-	double loss = 0;
-	double norm = 0;
+	size_t tasks;
 	em_code code = EM_OK;
 
-	if (trainer->next_batch == trainer->batches)
-		code = trainer_begin_pass(trainer, status);
-	if (code != EM_OK)
-		return code;
-	first = trainer->batch_order[trainer->next_batch] * batch;
-	left = samples_count(trainer->train) - first;
-	size = left < batch ? left : batch;
-	numbers = trainer->order + first;
-	code = samples_read(trainer->train, numbers, size, trainer->sequences, trainer->targets,
-						trainer->weights, status);
 	trainer_set_rates(trainer);
-	if (code == EM_OK && trainer->bags != NULL && trainer->layout->config.dropout_subword > 0)
+	if (trainer->bags != NULL && trainer->layout->config.dropout_subword > 0)
 		code = read_as_bags(trainer, numbers, size, status);
 	trainer->shards_used = (size + shard_size - 1) / shard_size;
-	trainer->loss_scale = 1 / ((double) size * (double) trainer->layout->labels);
+	trainer->loss_scale = 1 / ((double) size * (double) trainer->labels);
 	for (size_t s = 0; code == EM_OK && s < trainer->shards_used; s++)
 		code = prepare_shard(trainer, s, numbers, size, status);
 	if (code == EM_OK)
@@ -468,28 +430,24 @@ trainer_step(trainer *trainer, em_should_stop should_stop, void *stop_context, e
 		code = compute_shards(trainer, should_stop, stop_context, status);
 	if (code != EM_OK)
 		return code;
+	*loss = 0;
 	for (size_t s = 0; s < trainer->shards_used; s++)
-		loss += trainer->shards[s].loss;
+		*loss += trainer->shards[s].loss;
 
-	tasks = trainer->piece_count + (trainer->merged + ROWS_PER_TASK - 1) / ROWS_PER_TASK;
+	tasks = update_tasks(trainer);
 	if (!em_grow(trainer->allocator, (void **) &trainer->partial, &trainer->partial_capacity, tasks,
 				 sizeof(double)))
 		return out_of_memory(status);
 	nn_pool_run(trainer->pool, tasks, merge_gradients, trainer);
+	*norm = 0;
 	for (size_t i = 0; i < tasks; i++)
-		norm += trainer->partial[i];
-	norm = sqrt(norm);
-	if (!isfinite(loss) || !isfinite(norm))
-		return trainer_diverged(trainer, isfinite(loss) ? "the gradient is" : "the loss is",
-								status);
-
-	trainer->step++;
-	set_update(trainer, norm);
-	nn_pool_run(trainer->pool, tasks, update_weights, trainer);
-	trainer->last_loss = loss;
-	trainer->loss_sum += loss * (double) size;
-	trainer->texts_done += size;
-	trainer->next_batch++;
-	trainer->epoch_step++;
+		*norm += trainer->partial[i];
+	*norm = sqrt(*norm);
 	return EM_OK;
+}
+
+void
+trainer_network_update(trainer *trainer)
+{
+	nn_pool_run(trainer->pool, update_tasks(trainer), update_weights, trainer);
 }

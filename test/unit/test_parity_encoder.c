@@ -8,8 +8,8 @@
 
 #include <math.h>
 
-#include "../../src/model/encoder.h"
 #include "../../src/model/safetensors.h"
+#include "../../src/model/trainer_encoder.h"
 #include "../../src/nn/activation.h"
 #include "../../src/nn/loss.h"
 #include "../../src/nn/matmul.h"
@@ -366,6 +366,83 @@ test_training(const fixture *f)
 	free(losses);
 }
 
+/* The samples of the fixture, in its order: hashes settle it. */
+static samples *
+samples_of(const fixture *f)
+{
+	size_t labels = f->layout.labels;
+	samples *made;
+	em_status status;
+	em_code code = samples_create(&check_allocator, labels, 0, NULL, &made, &status);
+
+	for (size_t i = 0; code == EM_OK && i < f->texts; i++)
+	{
+		uint16_t has[MAX_TEXTS];
+		size_t count = 0;
+
+		for (uint16_t label = 0; label < labels; label++)
+			if (f->targets[i * labels + label] > 0)
+				has[count++] = label;
+		code = samples_add(made, f->sequences[i].ids, f->sequences[i].length, has, count, 1, i + 1,
+						   &status);
+	}
+	if (code != EM_OK || samples_finish(made, NULL, &status) != EM_OK)
+		bail_out(status.message);
+	return made;
+}
+
+/* The same ten steps turned by the trainer's crank, in shards of so many texts. */
+static void
+test_trainer(const fixture *f, int shard_size, int threads)
+{
+	const tensor *epochs = find(f, "", "epochs");
+	real *losses = values_of(f, "", "losses");
+	samples *train = samples_of(f);
+	trainer_options options;
+	trainer *made;
+	nn_pool *pool;
+	em_status status;
+
+	trainer_options_default_encoder(&options, true);
+	options.epochs = EPOCHS;
+	options.batch_size = BATCH;
+	options.shard_size = shard_size;
+	options.learning_rate = LEARNING_RATE;
+	options.weight_decay = WEIGHT_DECAY;
+	options.clip_norm = CLIP_NORM;
+	options.warmup = (double) WARMUP_STEPS / STEPS;
+	if (nn_pool_create(&check_allocator, threads, &pool, &status) != EM_OK ||
+		trainer_create_encoder(&check_allocator, &f->layout, &options, train, NULL, pool, &made,
+							   &status) != EM_OK)
+		bail_out(status.message);
+	memcpy(trainer_initial_encoder(made), f->weights, f->layout.total * sizeof(real));
+	for (size_t epoch = 0; epoch < EPOCHS; epoch++)
+	{
+		double largest = 0;
+
+		if (trainer_begin_epoch(made, &status) != EM_OK)
+			bail_out(status.message);
+		for (size_t i = 0; i < f->texts; i++)
+			made->order[i] = integer(epochs, epoch * f->texts + i);
+		made->batch_order[0] = 0;
+		made->batch_order[1] = 1;
+		for (size_t step = 2 * epoch; step < 2 * epoch + 2; step++)
+		{
+			if (trainer_step(made, NULL, NULL, &status) != EM_OK)
+				bail_out(status.message);
+			largest = fmax(largest, fabs(trainer_last_loss(made) - losses[step]));
+		}
+		CHECK(largest <= BOUND_LOSS, "losses of epoch %zu in shards of %d", epoch + 1, shard_size);
+		if (trainer_end_epoch(made, NULL, NULL, &status) != EM_OK)
+			bail_out(status.message);
+	}
+	check_tensors(f, "trained.", trainer_weights_encoder(made), BOUND_TRAINED);
+	trainer_free(made);
+	nn_pool_destroy(pool);
+	samples_free(train);
+	free(losses);
+}
+
 int
 main(void)
 {
@@ -377,6 +454,8 @@ main(void)
 		check_skip("products over OpenBLAS", status.message);
 	test_pass(&f);
 	test_training(&f);
+	test_trainer(&f, BATCH, 1);
+	test_trainer(&f, 2, 2);
 	close_fixture(&f);
 	CHECK(check_live == 0, "no memory is lost");
 	return check_done();

@@ -7,6 +7,8 @@
 
 #include <math.h>
 
+#include "checkpoints.h"
+
 #include "../../src/model/bags.h"
 #include "../../src/model/safetensors.h"
 #include "../../src/model/trainer.h"

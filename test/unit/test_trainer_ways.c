@@ -7,6 +7,8 @@
 
 #include <math.h>
 
+#include "checkpoints.h"
+
 #include "../../src/model/trainer_internal.h"
 #include "../../src/nn/matmul.h"
 #include "../../src/nn/random.h"
