@@ -35,3 +35,38 @@ base_model_copy(const model *base, const network_layout *layout, const em_slice 
 	}
 	return known;
 }
+
+size_t
+base_model_copy_encoder(const model *base, const encoder_layout *layout, const em_slice *labels,
+						real *weights)
+{
+	const encoder_model *encoder = base->encoder;
+	size_t known = 0;
+
+	for (size_t i = 0; i < layout->tensor_count; i++)
+	{
+		encoder_tensor to, from;
+		bool output;
+		size_t row;
+
+		encoder_tensor_at(layout, i, &to);
+		encoder_tensor_at(&encoder->layout, i, &from);
+		if (!encoder_model_has_tensor(encoder, &from))
+			continue;
+		output = to.offset == layout->output_weight || to.offset == layout->output_bias;
+		row = to.elements / layout->labels;
+		if (!output)
+			memcpy(weights + to.offset, encoder->weights + from.offset, to.elements * sizeof(real));
+		for (size_t label = 0; output && label < layout->labels; label++)
+		{
+			int there = model_find_label(base, labels[label].bytes, labels[label].length);
+
+			if (there < 0)
+				continue;
+			memcpy(weights + to.offset + label * row,
+				   encoder->weights + from.offset + (size_t) there * row, row * sizeof(real));
+			known += to.offset == layout->output_bias;
+		}
+	}
+	return known;
+}

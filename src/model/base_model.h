@@ -5,6 +5,7 @@
 #ifndef EMOTION_MODEL_BASE_MODEL_H
 #define EMOTION_MODEL_BASE_MODEL_H
 
+#include "encoder_model.h"
 #include "model.h"
 
 /*
@@ -14,5 +15,9 @@
  */
 size_t base_model_copy(const model *base, const network_layout *layout, const em_slice *labels,
 					   real *embedding, real *dense);
+
+/* The same of the family roberta; of a base without a head all of the head stays as it is. */
+size_t base_model_copy_encoder(const model *base, const encoder_layout *layout,
+							   const em_slice *labels, real *weights);
 
 #endif /* EMOTION_MODEL_BASE_MODEL_H */

@@ -127,6 +127,17 @@ hash_byte(uint64_t hash, unsigned char byte)
 	return (hash ^ byte) * UINT64_C(0x100000001b3);
 }
 
+static uint64_t
+hash_labels(uint64_t hash, const uint16_t *labels, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+	{
+		hash = hash_byte(hash, (unsigned char) (labels[i] & 0xff));
+		hash = hash_byte(hash, (unsigned char) (labels[i] >> 8));
+	}
+	return mix(hash);
+}
+
 uint64_t
 samples_hash(const text_tokens *tokens, const uint16_t *labels, size_t label_count)
 {
@@ -140,12 +151,18 @@ samples_hash(const text_tokens *tokens, const uint16_t *labels, size_t label_cou
 			hash = hash_byte(hash, (unsigned char) word[j]);
 		hash = hash_byte(hash, '\n');
 	}
-	for (size_t i = 0; i < label_count; i++)
-	{
-		hash = hash_byte(hash, (unsigned char) (labels[i] & 0xff));
-		hash = hash_byte(hash, (unsigned char) (labels[i] >> 8));
-	}
-	return mix(hash);
+	return hash_labels(hash, labels, label_count);
+}
+
+uint64_t
+samples_hash_ids(const uint32_t *ids, size_t count, const uint16_t *labels, size_t label_count)
+{
+	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+	for (size_t i = 0; i < count; i++)
+		for (int shift = 0; shift < 32; shift += 8)
+			hash = hash_byte(hash, (unsigned char) (ids[i] >> shift));
+	return hash_labels(hash, labels, label_count);
 }
 
 /* Begin a new block, moving the full one out when it is one that spills. */

@@ -40,6 +40,10 @@ void samples_free(samples *samples);
 /* A hash of a text's tokens and labels (64 bits of FNV-1a over both, mixed). */
 uint64_t samples_hash(const text_tokens *tokens, const uint16_t *labels, size_t label_count);
 
+/* The same of a text that is ids. */
+uint64_t samples_hash_ids(const uint32_t *ids, size_t count, const uint16_t *labels,
+						  size_t label_count);
+
 /*
  * Add one: its token ids, the indices of its labels, its weight. EM_LIMIT when it does not fit
  * in a block.

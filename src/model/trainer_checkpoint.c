@@ -160,7 +160,7 @@ trainer_save(const trainer *trainer, trainer_write write, void *context, em_stat
 	size_t count = trainer->family->list_kept(trainer, list);
 	uint8_t *block = em_allocate_array(trainer->allocator, BLOCK, 4);
 	uint8_t *head = NULL;
-	size_t size;
+	size_t size = 0;
 	bool good;
 	em_code code = block == NULL
 					   ? out_of_memory(status)

@@ -246,6 +246,28 @@ restored(trainer *trainer)
 	(void) trainer; /* all rows are settled, as in the beginning */
 }
 
+/* All that only steps need. */
+static void
+free_passes(trainer *trainer)
+{
+	const em_allocator *allocator = trainer->allocator;
+	encoder_trainer *encoder = trainer->encoder;
+
+	for (size_t i = 0; encoder->lanes != NULL && i < encoder->lane_count; i++)
+	{
+		encoder_batcher_free(&encoder->lanes[i].batcher);
+		em_release(allocator, encoder->lanes[i].memory.block);
+		em_release(allocator, encoder->lanes[i].own);
+	}
+	em_release(allocator, encoder->lanes);
+	em_release(allocator, encoder->m);
+	em_release(allocator, encoder->v);
+	em_release(allocator, encoder->best);
+	em_release(allocator, encoder->gradient);
+	encoder->lanes = NULL;
+	encoder->m = encoder->v = encoder->best = encoder->gradient = NULL;
+}
+
 static void
 free_encoder(trainer *trainer)
 {
@@ -254,12 +276,7 @@ free_encoder(trainer *trainer)
 
 	if (encoder == NULL)
 		return;
-	for (size_t i = 0; encoder->lanes != NULL && i < encoder->lane_count; i++)
-	{
-		encoder_batcher_free(&encoder->lanes[i].batcher);
-		em_release(allocator, encoder->lanes[i].memory.block);
-		em_release(allocator, encoder->lanes[i].own);
-	}
+	free_passes(trainer);
 	if (encoder->words != NULL)
 	{
 		em_release(allocator, encoder->words->zeros);
@@ -270,13 +287,8 @@ free_encoder(trainer *trainer)
 	}
 	em_release(allocator, encoder->words);
 	em_release(allocator, encoder->weights);
-	em_release(allocator, encoder->m);
-	em_release(allocator, encoder->v);
-	em_release(allocator, encoder->best);
-	em_release(allocator, encoder->gradient);
 	em_release(allocator, encoder->pieces);
 	em_release(allocator, encoder->partial);
-	em_release(allocator, encoder->lanes);
 	em_release(allocator, encoder->shard_end);
 	em_release(allocator, encoder);
 }
@@ -366,5 +378,7 @@ trainer_best_encoder(trainer *trainer)
 			memcpy(encoder->words->weight, encoder->best + dense,
 				   (layout->total - layout->words) * sizeof(real));
 	}
+	/* who writes a file of them needs the room */
+	free_passes(trainer);
 	return encoder->weights;
 }

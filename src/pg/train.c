@@ -27,7 +27,9 @@
 #include "glue.h"
 #include "procedure.h"
 #include "registry.h"
+#include "train_encoder.h"
 #include "train_log.h"
+#include "train_memory.h"
 #include "train_request.h"
 #include "train_rows.h"
 #include "vectors_registry.h"
@@ -44,8 +46,9 @@ typedef struct Training
 	Jsonb *options; /* as they were given at the beginning */
 	TrainRequest request;
 	TrainRows rows;
-	TrainStart start; /* until the trainer has it */
-	network_layout layout;
+	TrainStart start;       /* until the trainer has it */
+	network_layout layout;  /* of the first family */
+	encoder_model *encoder; /* of the family roberta; else NULL */
 	nn_pool *pool;
 	trainer *trainer;
 	instr_time began;
@@ -61,24 +64,71 @@ ReleaseTraining(void *argument)
 	CloseTrainRows(&training->rows);
 }
 
+/* What reads texts, for people. */
+static char *
+DescribeNetwork(const Training *training)
+{
+	const encoder_layout *layout;
+
+	if (training->encoder == NULL)
+		return Counted(text_vocabulary_size(training->rows.vocabulary) - 1, "word", "words");
+	layout = &training->encoder->layout;
+	return psprintf("%s of %zu, %zu tokens", Counted(layout->layers, "layer", "layers"),
+					layout->hidden, layout->vocabulary);
+}
+
+/* Tokens of the longest text. */
+static size_t
+LongestText(const TrainRows *rows)
+{
+	const samples *const parts[] = { rows->train, rows->dev };
+	size_t longest = 1;
+
+	for (size_t part = 0; part < lengthof(parts); part++)
+		for (size_t i = 0; i < samples_count(parts[part]); i++)
+			longest = Max(longest, samples_length(parts[part], i));
+	return longest;
+}
+
+static uint64
+MemoryNeeded(const Training *training)
+{
+	const TrainRequest *request = &training->request;
+	const encoder_model *encoder = training->encoder;
+	uint64 base = 0;
+
+	if (encoder == NULL)
+		return trainer_memory(&training->layout, &request->trainer);
+	if (request->base != NULL)
+		base = training->start.base->encoder->layout.total * sizeof(real);
+	return base + trainer_memory_encoder(&encoder->layout, &request->trainer,
+										 LongestText(&training->rows), ThreadsFor(request->threads),
+										 samples_count(training->rows.dev) > 0);
+}
+
 static void
 NoticeBeginning(const Training *training)
 {
-	uint64 bytes = trainer_memory(&training->layout, &training->request.trainer);
+	uint64 bytes = MemoryNeeded(training);
 	bool cues = training->request.objective == TRAIN_CUES;
 
+	CheckTrainingMemory(bytes,
+						training->encoder == NULL
+							? "lower \"batch_size\", \"max_words\" or the sizes of layers"
+							: "lower \"shard_size\", \"max_tokens\" or \"threads\", or raise "
+							  "\"frozen\" (\"batch_size\" takes no memory)");
 	ereport(NOTICE,
-			(errmsg("training \"%s\" on %s (%zu held out), %s, %s, %s, " UINT64_FORMAT
-					" MB of weights and gradients",
+			(errmsg("training \"%s\" on %s (%zu held out), %s, %s, %s, " UINT64_FORMAT " MB of %s",
 					ModelReferenceString(&training->reference),
 					Counted(samples_count(training->rows.train), cues ? "sentence" : "text",
 							cues ? "sentences" : "texts"),
 					samples_count(training->rows.dev),
 					Counted((uint64) training->rows.label_count, cues ? "word to foresee" : "label",
 							cues ? "words to foresee" : "labels"),
-					Counted(text_vocabulary_size(training->rows.vocabulary) - 1, "word", "words"),
+					DescribeNetwork(training),
 					Counted((uint64) ThreadsFor(training->request.threads), "thread", "threads"),
-					(bytes + (1 << 20) - 1) >> 20)));
+					(bytes + (1 << 20) - 1) >> 20,
+					training->encoder ? "memory" : "weights and gradients")));
 }
 
 /* The vectors that a request names; the network has as many numbers per word as they. */
@@ -138,6 +188,18 @@ LoadBase(Training *training)
 	em_status status;
 	uint8 *bytes;
 
+	if (request->is_encoder)
+	{
+		training->start.base = ReadEncoderSource(training->allocator, request);
+		training->encoder = MakeEncoder(training->allocator, request, training->start.base);
+		training->start.encoder = training->encoder;
+		if (request->base == NULL) /* its tokeniser was all that was wanted */
+		{
+			model_free(training->start.base);
+			training->start.base = NULL;
+		}
+		return;
+	}
 	if (request->base == NULL)
 		return;
 	reference = ParseModelReference(request->base, false);
@@ -151,6 +213,11 @@ LoadBase(Training *training)
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("base \"%s\" is several models joined, no single network", request->base),
 				 errhint("Begin with one of those that it was joined from.")));
+	if (training->start.base->encoder != NULL)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("base \"%s\" is of architecture \"%s\", not \"%s\"", request->base,
+							   ENCODER_ARCHITECTURE, MODEL_ARCHITECTURE),
+						errhint("Set \"architecture\" to \"%s\".", ENCODER_ARCHITECTURE)));
 	config = &training->start.base->layout.config;
 	ParseTrainOptions(training->options, config, &on_base);
 	different = model_config_difference(&on_base.config, config);
@@ -163,16 +230,18 @@ LoadBase(Training *training)
 	request->config = on_base.config;
 }
 
-static void
+/* Returns how many labels the base knows. */
+static size_t
 BeginWithBase(Training *training)
 {
 	const TrainRows *rows = &training->rows;
-	size_t known = base_model_copy(training->start.base, &training->layout, rows->labels,
-								   trainer_initial_embedding(training->trainer),
-								   trainer_initial_dense(training->trainer));
+	trainer *trainer = training->trainer;
 
-	ereport(NOTICE, (errmsg("beginning as \"%s\", which knows %zu of %d labels",
-							training->request.base, known, rows->label_count)));
+	if (training->encoder != NULL)
+		return base_model_copy_encoder(training->start.base, &training->encoder->layout,
+									   rows->labels, trainer_initial_encoder(trainer));
+	return base_model_copy(training->start.base, &training->layout, rows->labels,
+						   trainer_initial_embedding(trainer), trainer_initial_dense(trainer));
 }
 
 static void
@@ -185,12 +254,37 @@ MakePool(Training *training)
 		  &status);
 }
 
+/* The trainer of the first family. */
+static void
+MakeNetworkTrainer(Training *training)
+{
+	em_status status;
+
+	Check(trainer_create(training->allocator, &training->layout, &training->request.trainer,
+						 training->rows.train, training->rows.dev, training->pool,
+						 &training->trainer, &status),
+		  &status);
+	if (training->layout.buckets > 0)
+		Check(trainer_use_bags(training->trainer, &training->rows.bags.bags, &status), &status);
+}
+
+static void
+MakeEncoderTrainer(Training *training)
+{
+	em_status status;
+
+	Check(trainer_create_encoder(training->allocator, &training->encoder->layout,
+								 &training->request.trainer, training->rows.train,
+								 training->rows.dev, training->pool, &training->trainer, &status),
+		  &status);
+}
+
 static void
 MakeTrainer(Training *training)
 {
+	size_t known = 0;
 	em_status status;
-	size_t size;
-	uint8 *checkpoint;
+	bool resumed;
 
 	Check(nn_blas_load(&status), &status);
 	if (training->request.trainer.precision == TRAINER_MIXED && !nn_bf16_native())
@@ -198,36 +292,39 @@ MakeTrainer(Training *training)
 				(errmsg("this processor has no bf16 arithmetic: mixed precision saves memory, but "
 						"no time"),
 				 errhint("Option \"precision\" as \"single\" is as fast and more exact.")));
-	Check(network_layout_init(&training->layout, &training->request.config,
-							  text_vocabulary_size(training->rows.vocabulary),
-							  (size_t) training->rows.label_count, &status),
-		  &status);
+	if (training->encoder != NULL)
+		SetEncoderLabels(training->encoder, (size_t) training->rows.label_count);
+	else
+		Check(network_layout_init(&training->layout, &training->request.config,
+								  text_vocabulary_size(training->rows.vocabulary),
+								  (size_t) training->rows.label_count, &status),
+			  &status);
 	NoticeBeginning(training);
 	if (training->pool == NULL)
 		MakePool(training);
-	Check(trainer_create(training->allocator, &training->layout, &training->request.trainer,
-						 training->rows.train, training->rows.dev, training->pool,
-						 &training->trainer, &status),
-		  &status);
-	if (training->layout.buckets > 0)
-		Check(trainer_use_bags(training->trainer, &training->rows.bags.bags, &status), &status);
-	checkpoint = training->request.resume ? ReadCheckpoint(&training->reference, &size) : NULL;
-	if (training->start.vectors != NULL && checkpoint == NULL)
+	if (training->encoder != NULL)
+		MakeEncoderTrainer(training);
+	else
+		MakeNetworkTrainer(training);
+	/* a checkpoint does not hold the layers of a base that are frozen */
+	if (training->request.base != NULL)
+		known = BeginWithBase(training);
+	resumed = training->request.resume && ReadCheckpoint(&training->reference, training->trainer);
+	if (training->start.vectors != NULL && !resumed)
 		BeginWithVectors(training);
-	if (training->start.base != NULL && checkpoint == NULL)
-		BeginWithBase(training);
+	if (training->request.base != NULL && !resumed)
+		ereport(NOTICE, (errmsg("beginning as \"%s\", which knows %zu of %d labels",
+								training->request.base, known, training->rows.label_count)));
 	vectors_free(training->start.vectors);
 	model_free(training->start.base);
 	memset(&training->start, 0, sizeof(training->start));
 	if (!training->request.resume)
 		return;
-	if (checkpoint == NULL)
+	if (!resumed)
 	{
 		ereport(NOTICE, (errmsg("no epoch was finished: beginning again")));
 		return;
 	}
-	Check(trainer_restore(training->trainer, checkpoint, size, &status), &status);
-	pfree(checkpoint);
 	ereport(NOTICE, (errmsg("going on after epoch %d of %d", trainer_epochs_done(training->trainer),
 							training->request.trainer.epochs)));
 }
@@ -273,8 +370,6 @@ TrainEpoch(Training *training)
 	instr_time began, told;
 	double seconds, training_seconds;
 	em_status status;
-	uint8_t *checkpoint;
-	size_t size;
 	int epoch;
 
 	INSTR_TIME_SET_CURRENT(began);
@@ -300,9 +395,7 @@ TrainEpoch(Training *training)
 	LogEpoch(&training->reference, epoch, &trainer_history(trainer)[epoch - 1],
 			 trainer_best_epoch(trainer) + 1, seconds,
 			 (double) trainer_texts_done(trainer) / training_seconds);
-	Check(trainer_checkpoint(trainer, ContextAllocator(scratch), &checkpoint, &size, &status),
-		  &status);
-	WriteCheckpoint(&training->reference, checkpoint, size);
+	WriteCheckpoint(&training->reference, trainer);
 	NoticeEpoch(training, &trainer_history(trainer)[epoch - 1], epoch, seconds,
 				(double) trainer_texts_done(trainer) / training_seconds);
 	MemoryContextSwitchTo(before);
@@ -363,9 +456,9 @@ static void
 Publish(Training *training)
 {
 	const TrainRows *rows = &training->rows;
-	network_weights best = trainer_best(training->trainer);
 	ModelPublication publication = { 0 };
 	model model = { 0 };
+	network_weights best;
 	em_status status;
 	uint8_t *bytes;
 	size_t size;
@@ -374,13 +467,23 @@ Publish(Training *training)
 	CommitAndGoOn();
 	model.allocator = training->allocator;
 	model.layout = training->layout;
+	model.layout.labels = (size_t) rows->label_count;
 	model.labels = model_copy_labels(training->allocator, rows->labels, (size_t) rows->label_count);
 	if (model.labels == NULL)
 		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
 	model.thresholds = unconstify(float *, trainer_thresholds(training->trainer));
-	model.vocabulary = rows->vocabulary;
-	model.embedding = unconstify(float *, best.embedding);
-	model.dense = unconstify(float *, best.dense);
+	if (training->encoder != NULL)
+	{
+		model.encoder = training->encoder;
+		model.encoder->weights = unconstify(float *, trainer_best_encoder(training->trainer));
+	}
+	else
+	{
+		best = trainer_best(training->trainer);
+		model.vocabulary = rows->vocabulary;
+		model.embedding = unconstify(float *, best.embedding);
+		model.dense = unconstify(float *, best.dense);
+	}
 	Check(model_write(training->allocator, &model, (model_precision) training->request.storage,
 					  &bytes, &size, &status),
 		  &status);
@@ -397,8 +500,7 @@ Publish(Training *training)
 	CommitAndGoOn();
 	ereport(NOTICE,
 			(errmsg("published \"%s\" (%s, %s, %.1f MB), from epoch %d",
-					ModelReferenceString(&training->reference),
-					Counted(training->layout.vocabulary - 1, "word", "words"),
+					ModelReferenceString(&training->reference), DescribeNetwork(training),
 					Counted((uint64) rows->label_count, "label", "labels"),
 					(double) size / (1024 * 1024), trainer_best_epoch(training->trainer) + 1),
 			 training->request.objective == TRAIN_CUES

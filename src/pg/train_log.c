@@ -359,68 +359,130 @@ LogFinished(const ModelReference *training)
 				 2, types, values, NULL, false, SPI_OK_UPDATE);
 }
 
-void
-WriteCheckpoint(const ModelReference *training, const uint8 *bytes, size_t size)
+/* A checkpoint on its way into the table, or out of it. */
+typedef struct Checkpoint
+{
+	const ModelReference *training;
+	int32 part;
+	bytea *data; /* being filled, or read */
+	size_t filled, done;
+} Checkpoint;
+
+static void
+PutPart(Checkpoint *checkpoint)
 {
 	Oid types[] = { TRAINING_TYPES, INT4OID, BYTEAOID };
-	int32 part = 0;
+	Datum values[] = { TRAINING_VALUES(checkpoint->training), Int32GetDatum(++checkpoint->part),
+					   PointerGetDatum(checkpoint->data) };
 
-	DeleteCheckpoint(training);
-	for (size_t done = 0; done < size; done += CHECKPOINT_PART_BYTES)
-	{
-		size_t length = Min(size - done, CHECKPOINT_PART_BYTES);
-		bytea *data = palloc(length + VARHDRSZ);
-		Datum values[] = { TRAINING_VALUES(training), Int32GetDatum(++part),
-						   PointerGetDatum(data) };
-
-		SET_VARSIZE(data, length + VARHDRSZ);
-		memcpy(VARDATA(data), bytes + done, length);
-		RunStatement(
-			"INSERT INTO emotion.training_checkpoint (name, version, part, data) VALUES ($1, $2, "
-			"$3, $4)",
-			4, types, values, NULL, false, SPI_OK_INSERT);
-		pfree(data);
-	}
+	CHECK_FOR_INTERRUPTS();
+	SET_VARSIZE(checkpoint->data, checkpoint->filled + VARHDRSZ);
+	RunStatement(
+		"INSERT INTO emotion.training_checkpoint (name, version, part, data) VALUES ($1, $2, $3, "
+		"$4)",
+		4, types, values, NULL, false, SPI_OK_INSERT);
+	checkpoint->filled = 0;
 }
 
-uint8 *
-ReadCheckpoint(const ModelReference *training, size_t *size)
+static bool
+PutBytes(void *context, const void *bytes, size_t size)
+{
+	Checkpoint *checkpoint = context;
+
+	for (size_t done = 0; done < size;)
+	{
+		size_t now = Min(size - done, CHECKPOINT_PART_BYTES - checkpoint->filled);
+
+		memcpy(VARDATA(checkpoint->data) + checkpoint->filled, (const char *) bytes + done, now);
+		done += now;
+		checkpoint->filled += now;
+		if (checkpoint->filled == CHECKPOINT_PART_BYTES)
+			PutPart(checkpoint);
+	}
+	return true;
+}
+
+void
+WriteCheckpoint(const ModelReference *training, const trainer *trainer)
+{
+	Checkpoint checkpoint = { .training = training };
+	em_status status;
+
+	DeleteCheckpoint(training);
+	checkpoint.data = palloc(CHECKPOINT_PART_BYTES + VARHDRSZ);
+	Check(trainer_save(trainer, PutBytes, &checkpoint, &status), &status);
+	if (checkpoint.filled > 0)
+		PutPart(&checkpoint);
+	pfree(checkpoint.data);
+}
+
+/* The next part; false when there is none. */
+static bool
+GetPart(Checkpoint *checkpoint)
 {
 	MemoryContext caller = CurrentMemoryContext;
-	Oid types[] = { TRAINING_TYPES };
-	Datum values[] = { TRAINING_VALUES(training) };
-	uint8 *bytes = NULL;
-	size_t capacity;
-	uint64 parts;
+	Oid types[] = { TRAINING_TYPES, INT4OID };
+	Datum values[] = { TRAINING_VALUES(checkpoint->training), Int32GetDatum(++checkpoint->part) };
+	Datum stored;
 	bool null;
 
-	*size = 0;
+	CHECK_FOR_INTERRUPTS();
+	if (checkpoint->data != NULL)
+		pfree(checkpoint->data);
+	checkpoint->data = NULL;
+	checkpoint->done = 0;
+	if (RunStatement("SELECT data FROM emotion.training_checkpoint WHERE name "
+					 "OPERATOR(pg_catalog.=) $1 AND version OPERATOR(pg_catalog.=) $2 AND part "
+					 "OPERATOR(pg_catalog.=) $3",
+					 3, types, values, NULL, false, SPI_OK_SELECT) == 0)
+		return false;
+	stored = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &null);
+	MemoryContextSwitchTo(caller);
+	checkpoint->data = DatumGetByteaPCopy(stored);
+	checkpoint->filled = VARSIZE(checkpoint->data) - VARHDRSZ;
+	SPI_freetuptable(SPI_tuptable);
+	return true;
+}
+
+static bool
+GetBytes(void *context, void *bytes, size_t size)
+{
+	Checkpoint *checkpoint = context;
+
+	for (size_t done = 0; done < size;)
+	{
+		size_t now;
+
+		if (checkpoint->done == checkpoint->filled && !GetPart(checkpoint))
+			return false;
+		now = Min(size - done, checkpoint->filled - checkpoint->done);
+		memcpy((char *) bytes + done, VARDATA(checkpoint->data) + checkpoint->done, now);
+		done += now;
+		checkpoint->done += now;
+	}
+	return true;
+}
+
+bool
+ReadCheckpoint(const ModelReference *training, trainer *trainer)
+{
+	Oid types[] = { TRAINING_TYPES };
+	Datum values[] = { TRAINING_VALUES(training) };
+	Checkpoint checkpoint = { .training = training };
+	em_status status;
+	int64 size;
+	bool null;
+
 	RunStatement("SELECT pg_catalog.sum(pg_catalog.octet_length(data))::pg_catalog.int8 FROM "
 				 "emotion.training_checkpoint WHERE name OPERATOR(pg_catalog.=) $1 AND version "
 				 "OPERATOR(pg_catalog.=) $2",
 				 2, types, values, NULL, false, SPI_OK_SELECT);
-	capacity = (size_t) DatumGetInt64(
-		SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &null));
-	if (null)
-		return NULL;
-	bytes = MemoryContextAllocHuge(caller, capacity);
-	parts = RunStatement(
-		"SELECT data FROM emotion.training_checkpoint WHERE name OPERATOR(pg_catalog.=) $1 "
-		"AND version OPERATOR(pg_catalog.=) $2 ORDER BY part",
-		2, types, values, NULL, false, SPI_OK_SELECT);
-	for (uint64 i = 0; i < parts; i++)
-	{
-		Datum stored = SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &null);
-		bytea *data = DatumGetByteaPP(stored);
-		size_t length = VARSIZE_ANY_EXHDR(data);
-
-		if (length > capacity - *size)
-			elog(ERROR, "the checkpoint grew while it was read");
-		memcpy(bytes + *size, VARDATA_ANY(data), length);
-		*size += length;
-		if ((Pointer) data != DatumGetPointer(stored))
-			pfree(data);
-	}
+	size = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &null));
 	SPI_freetuptable(SPI_tuptable);
-	return bytes;
+	if (null)
+		return false;
+	Check(trainer_load(trainer, (uint64_t) size, GetBytes, &checkpoint, &status), &status);
+	if (checkpoint.data != NULL)
+		pfree(checkpoint.data);
+	return true;
 }

@@ -58,8 +58,11 @@ extern void LogEpoch(const ModelReference *training, int epoch, const trainer_ep
 					 int best_epoch, double seconds, double texts_per_second);
 extern void LogFinished(const ModelReference *training);
 
-/* Replace the checkpoint; read it back (NULL when there is none yet). */
-extern void WriteCheckpoint(const ModelReference *training, const uint8 *bytes, size_t size);
-extern uint8 *ReadCheckpoint(const ModelReference *training, size_t *size);
+/*
+ * Replace the checkpoint by the state of the trainer; continue from it (false when there is none yet).
+ * It may be far larger than memory has room for twice: it goes by in parts.
+ */
+extern void WriteCheckpoint(const ModelReference *training, const trainer *trainer);
+extern bool ReadCheckpoint(const ModelReference *training, trainer *trainer);
 
 #endif /* EMOTION_PG_TRAIN_LOG_H */

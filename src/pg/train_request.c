@@ -8,6 +8,7 @@
 
 #include "utils/builtins.h"
 
+#include "../model/encoder_config.h"
 #include "../model/model.h"
 #include "../model/soft_targets.h"
 #include "glue.h"
@@ -46,7 +47,10 @@ static const StringSpec string_specs[] = {
 	  "table or query of texts without labels, learnt from soft targets alone" },
 	{ "transfer_text_column", offsetof(TrainRequest, transfer_text_column),
 	  "column of its texts; text_column unless given" },
-	{ "architecture", offsetof(TrainRequest, architecture), "kind of network" },
+	{ "architecture", offsetof(TrainRequest, architecture),
+	  "kind of network: " MODEL_ARCHITECTURE ", or " ENCODER_ARCHITECTURE ", a transformer" },
+	{ "tokenizer", offsetof(TrainRequest, encoder.tokenizer),
+	  "roberta: model, name@version, whose tokeniser is used; a base brings its own" },
 	{ "description", offsetof(TrainRequest, description), "kept with the model" },
 	{ NULL, 0, NULL },
 };
@@ -86,6 +90,38 @@ static const option_spec request_specs[] = {
 	{ NULL, OPTION_INT, 0, 0, 0, NULL, NULL },
 };
 
+#define ENCODER(field) offsetof(TrainEncoder, field)
+
+static const option_spec encoder_specs[] = {
+	{ "layers", OPTION_INT, ENCODER(layers), 1, ENCODER_MAX_LAYERS, NULL, "roberta: layers" },
+	{ "hidden", OPTION_INT, ENCODER(hidden), 1, 2048, NULL,
+	  "roberta: numbers per token, a multiple of heads" },
+	{ "heads", OPTION_INT, ENCODER(heads), 1, 128, NULL, "roberta: heads of the attention" },
+	{ "inner", OPTION_INT, ENCODER(inner), 0, 8192, NULL,
+	  "roberta: units of a layer's inner part; 0: four times hidden" },
+	{ "max_tokens", OPTION_INT, ENCODER(max_tokens), 0, 8190, NULL,
+	  "roberta: tokens read of a text, <s> and </s> included; 0: as many as the base, or 128" },
+	{ "vocabulary_size", OPTION_INT, ENCODER(vocabulary_size), 300, 1000000, NULL,
+	  "roberta: tokens of a tokeniser that is learned from the texts" },
+	{ "hidden_dropout", OPTION_REAL, ENCODER(hidden_dropout), 0, 0.95, NULL,
+	  "roberta: part of the embeddings and of each layer's outputs left out; a base has its own" },
+	{ "attention_dropout", OPTION_REAL, ENCODER(attention_dropout), 0, 0.95, NULL,
+	  "roberta: part of the attention left out; a base has its own" },
+	{ "classifier_dropout", OPTION_REAL, ENCODER(classifier_dropout), 0, 0.95, NULL,
+	  "roberta: part of the head's input and hidden layer left out; a base has its own" },
+	{ NULL, OPTION_INT, 0, 0, 0, NULL, NULL },
+};
+
+static const TrainEncoder encoder_defaults = {
+	.layers = 4,
+	.hidden = 256,
+	.heads = 4,
+	.vocabulary_size = 8000,
+	.hidden_dropout = 0.1,
+	.attention_dropout = 0.1,
+	.classifier_dropout = 0.1,
+};
+
 static void
 RequestDefaults(const model_config *base, TrainRequest *request)
 {
@@ -95,6 +131,7 @@ RequestDefaults(const model_config *base, TrainRequest *request)
 	request->train_split = "train";
 	request->dev_split = "dev";
 	request->architecture = MODEL_ARCHITECTURE;
+	request->encoder = encoder_defaults;
 	request->soft_weight = 0.5;
 	request->soft_temperature = 1;
 	request->transfer_weight = 1;
@@ -145,9 +182,13 @@ static void
 VisitOption(em_slice name, const option_value *value, const JsonbValue *json, void *context)
 {
 	TrainRequest *request = context;
+	TrainEncoder *encoder = &request->encoder;
 	em_status status;
 	bool known;
 
+	encoder->hidden_dropout_given |= OptionIs(name, "hidden_dropout");
+	encoder->attention_dropout_given |= OptionIs(name, "attention_dropout");
+	encoder->classifier_dropout_given |= OptionIs(name, "classifier_dropout");
 	request->dim_given |= OptionIs(name, "embedding_dim");
 	request->dev_given |= OptionIs(name, "dev_split");
 	request->subword_given |= OptionIs(name, "dropout_subword");
@@ -158,18 +199,21 @@ VisitOption(em_slice name, const option_value *value, const JsonbValue *json, vo
 	else if (SetNamedOption(string_specs, request_specs, request, name, value) ||
 			 SetNamedOption(NULL, trainer_option_specs, &request->trainer, name, value))
 		return;
+	else if (request->is_encoder && SetNamedOption(NULL, encoder_specs, encoder, name, value))
+		return;
 	else if (OptionIs(name, MODEL_TEXT_PRESET))
 		return; /* went first */
 	else
 	{
 		if (model_config_set(&request->config, name, value, &known, &status) != EM_OK)
 			ReportStatus(&status);
-		if (!known)
+		/* of the other kind of network: CheckArchitecture() tells */
+		if (!known && !SetNamedOption(NULL, encoder_specs, encoder, name, value))
 			UnknownOption(name, WHERE_LISTED);
 	}
 }
 
-/* The preset goes first, so that single text options refine it whatever their order. */
+/* These go first, so that others refine what they stand for, whatever their order. */
 static void
 VisitPreset(em_slice name, const option_value *value, const JsonbValue *json, void *context)
 {
@@ -178,6 +222,8 @@ VisitPreset(em_slice name, const option_value *value, const JsonbValue *json, vo
 	bool known;
 
 	(void) json;
+	if (OptionIs(name, "architecture") || OptionIs(name, "base") || OptionIs(name, "resume"))
+		(void) SetNamedOption(string_specs, request_specs, request, name, value);
 	if (OptionIs(name, MODEL_TEXT_PRESET) &&
 		model_config_set(&request->config, name, value, &known, &status) != EM_OK)
 		ReportStatus(&status);
@@ -192,6 +238,84 @@ RefuseIdle(const Jsonb *options, const char *const *names, const char *what)
 			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 							errmsg("option \"%s\" %s", *names, what),
 							errhint("It would be without effect: leave it out.")));
+}
+
+/* Refuse options that the architecture has no use for. */
+static void
+RefuseForeign(const Jsonb *options, const char *name, const char *architecture, bool has)
+{
+	if (HasOption(options, name))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("option \"%s\" is %sfor architecture \"%s\"", name, has ? "" : "not ",
+						architecture),
+				 has ? errhint("Leave it out, or set \"architecture\" to \"%s\".", architecture)
+					 : errhint("Its network is set by \"layers\", \"hidden\", \"heads\", \"inner\" "
+							   "and \"max_tokens\", or a \"base\"; leave \"%s\" out.",
+							   name)));
+}
+
+/* Options whose names another kind of network does not know; and those without effect there. */
+static void
+CheckArchitecture(const Jsonb *options, const TrainRequest *request)
+{
+	static const char *const words[] = {
+		"objective",      "cue_source",       "vectors",         "vectors_words",
+		"embedding_rate", "dropout_samples",  "mixup",           "min_count",
+		"max_words",      "weight_averaging", "unfreeze_epochs", MODEL_TEXT_PRESET,
+	};
+	static const char *const encoders[] = { "tokenizer", "frozen" };
+	static const char *const fresh[] = { "layers", "hidden",    "heads",
+										 "inner",  "tokenizer", "vocabulary_size" };
+
+	if (!request->is_encoder)
+	{
+		for (size_t i = 0; i < lengthof(encoders); i++)
+			RefuseForeign(options, encoders[i], ENCODER_ARCHITECTURE, true);
+		for (const option_spec *spec = encoder_specs; spec->name != NULL; spec++)
+			if (option_find(model_config_options, spec->name, strlen(spec->name)) == NULL)
+				RefuseForeign(options, spec->name, ENCODER_ARCHITECTURE, true);
+		return;
+	}
+	for (size_t i = 0; i < lengthof(words); i++)
+		RefuseForeign(options, words[i], ENCODER_ARCHITECTURE, false);
+	for (const option_spec *spec = model_config_options; spec->name != NULL; spec++)
+		if (option_find(encoder_specs, spec->name, strlen(spec->name)) == NULL)
+			RefuseForeign(options, spec->name, ENCODER_ARCHITECTURE, false);
+	for (size_t i = 0; request->base != NULL && i < lengthof(fresh); i++)
+		if (HasOption(options, fresh[i]))
+			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+							errmsg("options \"base\" and \"%s\" exclude each other", fresh[i]),
+							errhint("A base brings its own network and tokeniser.")));
+	if (request->encoder.tokenizer != NULL && HasOption(options, "vocabulary_size"))
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("options \"tokenizer\" and \"vocabulary_size\" exclude each other"),
+						errhint("A tokeniser has its own vocabulary.")));
+}
+
+static void
+CheckEncoder(const TrainRequest *request)
+{
+	const TrainEncoder *encoder = &request->encoder;
+
+	if (request->base == NULL && encoder->hidden % encoder->heads != 0)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("option \"hidden\" is %d, no multiple of \"heads\", %d",
+							   encoder->hidden, encoder->heads)));
+	if (encoder->max_tokens > 0 && encoder->max_tokens < 3)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("option \"max_tokens\" is %d: a text has 3 at least", encoder->max_tokens),
+				 errhint("<s> and </s> take two.")));
+	if (request->base == NULL && request->trainer.frozen > 0)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("option \"frozen\" needs option \"base\""),
+						errhint("A fresh network has nothing to keep.")));
+	if (request->storage == MODEL_I8)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("storage \"i8\" is not for architecture \"%s\"", ENCODER_ARCHITECTURE),
+				 errhint("Use \"f16\", \"bf16\" or \"f32\".")));
 }
 
 static void
@@ -243,6 +367,9 @@ ParseTrainOptions(const Jsonb *options, const model_config *base, TrainRequest *
 
 	RequestDefaults(base, request);
 	VisitOptions(options, VisitPreset, request);
+	request->is_encoder = strcmp(request->architecture, ENCODER_ARCHITECTURE) == 0;
+	if (request->is_encoder)
+		trainer_options_default_encoder(&request->trainer, request->base != NULL);
 	VisitOptions(options, VisitOption, request);
 	/* n-grams that no word is read as learn next to nothing */
 	if (request->config.subword_buckets > 0 && request->config.dropout_subword == 0 &&
@@ -252,10 +379,15 @@ ParseTrainOptions(const Jsonb *options, const model_config *base, TrainRequest *
 	if ((base != NULL || request->base == NULL) &&
 		model_config_check(&request->config, &status) != EM_OK)
 		ReportStatus(&status);
-	if (strcmp(request->architecture, MODEL_ARCHITECTURE) != 0)
+	if (!request->is_encoder && strcmp(request->architecture, MODEL_ARCHITECTURE) != 0)
 		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 						errmsg("unknown architecture \"%s\"", request->architecture),
-						errhint("There is \"%s\".", MODEL_ARCHITECTURE)));
+						errhint("There are \"%s\" and \"%s\".", MODEL_ARCHITECTURE,
+								ENCODER_ARCHITECTURE)));
+	if (!request->resume) /* which may repeat a part of its options */
+		CheckArchitecture(options, request);
+	if (request->is_encoder)
+		CheckEncoder(request);
 	/* what hides words has no truth to be measured by unless it is asked for */
 	if (request->holdout < 0)
 		request->holdout = request->objective == TRAIN_CUES ? 0 : DEFAULT_HOLDOUT;
@@ -308,6 +440,31 @@ ParseResumeOptions(const Jsonb *given, const Jsonb *stored, TrainRequest *reques
 		request->threads = now.threads;
 }
 
+/* The trainer's options; behind the meaning what roberta's default is where it is another. */
+static void
+PutTrainerOptions(ReturnSetInfo *set, const trainer_options *defaults)
+{
+	trainer_options scratch, tuned;
+
+	trainer_options_default_encoder(&scratch, false);
+	trainer_options_default_encoder(&tuned, true);
+	for (const option_spec *spec = trainer_option_specs; spec->name != NULL; spec++)
+	{
+		option_spec one[2] = { *spec, { .name = NULL } };
+		char ours[160], fresh[160], based[160];
+
+		option_print(spec, defaults, ours, sizeof(ours));
+		option_print(spec, &scratch, fresh, sizeof(fresh));
+		option_print(spec, &tuned, based, sizeof(based));
+		if (strcmp(fresh, based) != 0)
+			one[0].meaning =
+				psprintf("%s (roberta: %s, with a base %s)", spec->meaning, fresh, based);
+		else if (strcmp(ours, fresh) != 0)
+			one[0].meaning = psprintf("%s (roberta: %s)", spec->meaning, fresh);
+		PutOptions(set, one, defaults);
+	}
+}
+
 PG_FUNCTION_INFO_V1(emotion_train_options);
 
 /* All options of emotion_train: (name, type, default, range, meaning). */
@@ -332,7 +489,8 @@ emotion_train_options(PG_FUNCTION_ARGS)
 	PutOption(set, "teachers", "strings", NULL, NULL,
 			  "models, each name@version, whose mean scores are learnt as soft targets");
 	PutOptions(set, request_specs, &defaults);
-	PutOptions(set, trainer_option_specs, &defaults.trainer);
+	PutTrainerOptions(set, &defaults.trainer);
+	PutOptions(set, encoder_specs, &defaults.encoder);
 	PutOption(set, MODEL_TEXT_PRESET, "choice", "\"default\"", "default, paper",
 			  "sets all options whose names begin with text_");
 	PutOptions(set, model_config_options, &defaults.config);

@@ -18,6 +18,24 @@ typedef enum TrainObjective
 	TRAIN_CUES, /* words of texts without labels, hidden from the network */
 } TrainObjective;
 
+/* What only the family roberta has; without a base its network. */
+typedef struct TrainEncoder
+{
+	int layers;
+	int hidden;
+	int heads;
+	int inner;      /* 0: four times hidden */
+	int max_tokens; /* 0: those of the base, or TRAIN_ENCODER_TOKENS */
+	double hidden_dropout;
+	double attention_dropout;
+	double classifier_dropout;
+	bool hidden_dropout_given, attention_dropout_given, classifier_dropout_given;
+	char *tokenizer;     /* model whose tokeniser is used, or NULL */
+	int vocabulary_size; /* of a tokeniser that is learned */
+} TrainEncoder;
+
+#define TRAIN_ENCODER_TOKENS 128
+
 typedef struct TrainRequest
 {
 	/* where the rows are */
@@ -54,6 +72,8 @@ typedef struct TrainRequest
 	double soft_temperature;
 	double transfer_weight;
 	char *architecture;
+	bool is_encoder; /* it is "roberta" */
+	TrainEncoder encoder;
 	char *description;
 	int storage; /* model_precision */
 	model_config config;

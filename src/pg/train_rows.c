@@ -62,6 +62,9 @@ typedef struct Reading
 	uint64 skipped;
 	uint64 soft;
 	text_options text;
+	const encoder_model *encoder; /* NULL: texts are words */
+	text_bpe_options bpe;
+	text_bpe_encoding encoding;
 	TrainCues *cues; /* or NULL */
 
 	Teachers *teachers; /* or NULL */
@@ -222,12 +225,22 @@ AddSoftRow(Reading *reading, const SourceRow *row, size_t length, int labels, ui
 
 /* ---- rows ---------------------------------------------------------------------------- */
 
+/* A hash of the text that was read last, and of labels. */
+static uint64
+HashText(const Reading *reading, const uint16 *labels, size_t count)
+{
+	return reading->encoder != NULL
+			   ? samples_hash_ids(reading->encoding.ids, reading->encoding.count, labels, count)
+			   : samples_hash(&reading->tokens, labels, count);
+}
+
 /* Whether a text is held out: its own hash decides, so that equal texts are on one side. */
 static bool
-HeldOut(const TrainRequest *request, const text_tokens *tokens)
+HeldOut(const Reading *reading)
 {
+	const TrainRequest *request = reading->request;
 	uint64 hash =
-		samples_hash(tokens, NULL, 0) ^ request->trainer.seed * UINT64CONST(0x9e3779b97f4a7c15);
+		HashText(reading, NULL, 0) ^ request->trainer.seed * UINT64CONST(0x9e3779b97f4a7c15);
 
 	hash ^= hash >> 33;
 	hash *= UINT64CONST(0xff51afd7ed558ccd);
@@ -253,10 +266,17 @@ PartOfRow(Reading *reading, const SourceRow *row)
 		return NULL;
 	}
 	/* what is evaluated needs labels; hidden words are their own */
-	if (request->dev_source || (row->unlabelled && !reading->cues) ||
-		!HeldOut(request, &reading->tokens))
+	if (request->dev_source || (row->unlabelled && !reading->cues) || !HeldOut(reading))
 		return &reading->train;
 	return &reading->dev;
+}
+
+static void
+GrowIds(Reading *reading, size_t count)
+{
+	if (!em_grow(reading->allocator, (void **) &reading->ids, &reading->ids_capacity, count + 1,
+				 sizeof(uint32)))
+		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
 }
 
 /* ids = the counter's for each token. */
@@ -265,13 +285,38 @@ CountWords(Reading *reading, const text_tokens *tokens, text_word_counter *count
 {
 	em_status status;
 
-	if (!em_grow(reading->allocator, (void **) &reading->ids, &reading->ids_capacity,
-				 tokens->count + 1, sizeof(uint32)))
-		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+	GrowIds(reading, tokens->count);
 	for (size_t i = 0; i < tokens->count; i++)
 		Check(text_word_counter_add(counter, tokens->buffer + tokens->tokens[i].normalized,
 									tokens->tokens[i].normalized_length, &reading->ids[i], &status),
 			  &status);
+}
+
+static void
+ReadText(Reading *reading, em_slice text)
+{
+	em_status status;
+
+	if (reading->encoder != NULL)
+		Check(text_bpe_encode(&reading->bpe, text.bytes, text.length, &reading->encoding, &status),
+			  &status);
+	else
+		Check(text_tokenize(&reading->text, text.bytes, text.length, &reading->tokens, &status),
+			  &status);
+}
+
+/* ids = those of the text that was read last; returns how many. */
+static size_t
+NumberText(Reading *reading, text_word_counter *counter)
+{
+	if (reading->encoder == NULL)
+	{
+		CountWords(reading, &reading->tokens, counter);
+		return reading->tokens.count;
+	}
+	GrowIds(reading, reading->encoding.count);
+	memcpy(reading->ids, reading->encoding.ids, reading->encoding.count * sizeof(uint32));
+	return reading->encoding.count;
 }
 
 /* A text without labels, sentence by sentence. */
@@ -302,14 +347,13 @@ static void
 VisitRow(const SourceRow *row, void *context)
 {
 	Reading *reading = context;
-	text_tokens *tokens = &reading->tokens;
 	em_status status;
 	Part *part;
+	size_t length;
 	int labels;
 	uint64 hash;
 
-	Check(text_tokenize(&reading->text, row->text.bytes, row->text.length, tokens, &status),
-		  &status);
+	ReadText(reading, row->text);
 	part = PartOfRow(reading, row);
 	if (part == NULL)
 	{
@@ -334,13 +378,13 @@ VisitRow(const SourceRow *row, void *context)
 						errmsg("%d labels in row " UINT64_FORMAT " of source \"%s\"",
 							   row->label_count, row->number, reading->source->source)));
 	labels = FindLabels(reading->labels, reading->source, row, reading->indices);
-	CountWords(reading, tokens, part->counter);
-	hash = samples_hash(tokens, reading->indices, (size_t) labels);
+	length = NumberText(reading, part->counter);
+	hash = HashText(reading, reading->indices, (size_t) labels);
 	if (part == &reading->train && (row->soft != NULL || reading->teachers != NULL))
-		AddSoftRow(reading, row, tokens->count, labels, hash);
+		AddSoftRow(reading, row, length, labels, hash);
 	else
-		Check(samples_add(part->samples, reading->ids, tokens->count, reading->indices,
-						  (size_t) labels, (float) row->weight, hash, &status),
+		Check(samples_add(part->samples, reading->ids, length, reading->indices, (size_t) labels,
+						  (float) row->weight, hash, &status),
 			  &status);
 }
 
@@ -436,7 +480,7 @@ MakeVocabulary(const Reading *reading, const TrainStart *start)
 
 /* Settle the vocabulary, bags of the other words, and give both parts ids. */
 static void
-FinishRows(Reading *reading, const TrainStart *start, TrainRows *rows)
+FinishWords(Reading *reading, const TrainStart *start, TrainRows *rows)
 {
 	uint32 *train = MemoryContextAllocHuge(
 		CurrentMemoryContext,
@@ -458,6 +502,21 @@ FinishRows(Reading *reading, const TrainStart *start, TrainRows *rows)
 	}
 	Check(samples_finish(reading->train.samples, train, &status), &status);
 	Check(samples_finish(reading->dev.samples, dev, &status), &status);
+}
+
+static void
+FinishRows(Reading *reading, const TrainStart *start, TrainRows *rows)
+{
+	em_status status;
+
+	if (reading->encoder == NULL)
+		FinishWords(reading, start, rows);
+	else
+	{
+		text_bpe_encoding_free(&reading->encoding);
+		Check(samples_finish(reading->train.samples, NULL, &status), &status);
+		Check(samples_finish(reading->dev.samples, NULL, &status), &status);
+	}
 	text_word_counter_free(reading->train.counter);
 	text_word_counter_free(reading->dev.counter);
 	rows->train = reading->train.samples;
@@ -558,6 +617,13 @@ ReadTrainRows(const char *name, const TrainRequest *request, const TrainStart *s
 	reading.labels = MakeLabelIndex(rows->labels, rows->label_count);
 	reading.indices = palloc(sizeof(uint16) * MODEL_MAX_LABELS);
 	text_tokens_init(&reading.tokens, allocator);
+	reading.encoder = start->encoder;
+	if (reading.encoder != NULL)
+	{
+		text_bpe_options_default(&reading.bpe);
+		reading.bpe.max_length = (size_t) reading.encoder->max_tokens;
+		text_bpe_encoding_init(&reading.encoding, allocator, reading.encoder->tokenizer);
+	}
 	MakePart(allocator, rows->label_count, &rows->files[0], &reading.train);
 	MakePart(allocator, rows->label_count, &rows->files[1], &reading.dev);
 

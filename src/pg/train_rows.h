@@ -10,6 +10,7 @@
 #include "storage/buffile.h"
 
 #include "../model/bags.h"
+#include "../model/encoder_model.h"
 #include "../model/model.h"
 #include "../model/vectors.h"
 #include "../nn/pool.h"
@@ -25,18 +26,19 @@ typedef struct SpillFile
 /* Samples spill into such a file, whose context is the current one. */
 extern samples_spill SpillInto(SpillFile *file);
 
-/* What a network begins as, both NULL when it is fresh; pieces of a training. */
+/* What a network begins as, the first two NULL when it is fresh; pieces of a training. */
 typedef struct TrainStart
 {
 	vectors *vectors;
 	model *base;
+	const encoder_model *encoder; /* of the family roberta: who reads the texts; else NULL */
 } TrainStart;
 
 typedef struct TrainRows
 {
 	em_slice *labels; /* (label_count) UTF-8 */
 	int label_count;
-	text_vocabulary *vocabulary;
+	text_vocabulary *vocabulary; /* NULL of the family roberta */
 	bag_list bags; /* of all words known and unknown, when the network has n-grams; else empty */
 	samples *train;
 	samples *dev;       /* no samples when nothing is held out */

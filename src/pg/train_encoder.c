@@ -1,0 +1,143 @@
+/*
+ * train_encoder.c
+ *	  Where the network and the tokeniser of a training of the family roberta come from.
+ */
+#include "postgres.h"
+
+#include "train_encoder.h"
+
+#include "glue.h"
+#include "registry.h"
+
+model *
+ReadEncoderSource(const em_allocator *allocator, const TrainRequest *request)
+{
+	bool base = request->base != NULL;
+	const char *name = base ? request->base : request->encoder.tokenizer;
+	ModelReference reference;
+	model *source;
+	ModelRow row;
+	em_status status;
+	uint8 *bytes;
+
+	if (name == NULL)
+		return NULL;
+	reference = ParseModelReference(name, false);
+	row = GetModel(&reference);
+	bytes = ReadModelBytes(&row, RegistrySnapshot());
+	Check(model_read(allocator, bytes, (size_t) row.size, &source, &status), &status);
+	pfree(bytes);
+	if (source->encoder == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("model \"%s\" is of architecture \"%s\", not \"%s\"", name,
+						model_architecture(source), ENCODER_ARCHITECTURE),
+				 base ? errhint("Leave option \"architecture\" out to begin with it.")
+					  : errhint("Import one with emotion_import_huggingface; \"head\": \"none\" "
+								"does.")));
+	return source;
+}
+
+/*
+ * The place where a tokeniser comes from that no model brings: it will be learned from the training
+ * texts, request->encoder.vocabulary_size tokens.
+ */
+static void
+LearnTokenizer(const TrainRequest *request, encoder_model *encoder)
+{
+	(void) request;
+	(void) encoder;
+	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					errmsg("architecture \"%s\" needs option \"base\" or \"tokenizer\"",
+						   ENCODER_ARCHITECTURE),
+					errhint("Both name a model: one to begin as, or whose tokeniser to use.")));
+}
+
+/* Tokeniser and its files change hands. */
+static void
+TakeTokenizer(encoder_model *from, encoder_model *encoder)
+{
+	encoder->tokenizer = from->tokenizer;
+	encoder->files = from->files;
+	from->tokenizer = NULL;
+	memset(&from->files, 0, sizeof(from->files));
+}
+
+/* The sizes of a fresh network that reads with that tokeniser. */
+static encoder_config
+FreshConfig(const TrainEncoder *asked, const text_bpe *tokenizer, int max_tokens)
+{
+	const text_bpe_rules *rules = text_bpe_get_rules(tokenizer);
+	encoder_config config;
+
+	encoder_config_default(&config);
+	config.vocab_size = (int) text_bpe_ids(tokenizer);
+	config.hidden_size = asked->hidden;
+	config.num_hidden_layers = asked->layers;
+	config.num_attention_heads = asked->heads;
+	config.intermediate_size = asked->inner > 0 ? asked->inner : 4 * asked->hidden;
+	if (rules->pad_id != TEXT_BPE_NO_ID)
+		config.pad_token_id = (int) rules->pad_id;
+	config.max_position_embeddings = max_tokens + config.pad_token_id + 1;
+	config.hidden_dropout_prob = asked->hidden_dropout;
+	config.attention_probs_dropout_prob = asked->attention_dropout;
+	config.classifier_dropout = asked->classifier_dropout;
+	return config;
+}
+
+/* The network of a base with dropout as asked for. */
+static encoder_config
+BaseConfig(const TrainEncoder *asked, const encoder_model *base)
+{
+	encoder_config config = base->layout.config;
+
+	if (asked->hidden_dropout_given)
+		config.hidden_dropout_prob = asked->hidden_dropout;
+	if (asked->attention_dropout_given)
+		config.attention_probs_dropout_prob = asked->attention_dropout;
+	if (asked->classifier_dropout_given)
+		config.classifier_dropout = asked->classifier_dropout;
+	return config;
+}
+
+encoder_model *
+MakeEncoder(const em_allocator *allocator, const TrainRequest *request, model *source)
+{
+	const TrainEncoder *asked = &request->encoder;
+	encoder_model *encoder = palloc0(sizeof(encoder_model));
+	encoder_config config;
+	em_status status;
+
+	encoder->head = true;
+	encoder->outputs = ENCODER_SIGMOID;
+	if (source != NULL)
+		TakeTokenizer(source->encoder, encoder);
+	else
+		LearnTokenizer(request, encoder);
+	encoder->max_tokens = asked->max_tokens > 0   ? asked->max_tokens
+						  : request->base != NULL ? source->encoder->max_tokens
+												  : TRAIN_ENCODER_TOKENS;
+	config = request->base != NULL ? BaseConfig(asked, source->encoder)
+								   : FreshConfig(asked, encoder->tokenizer, encoder->max_tokens);
+	Check(encoder_layout_init(&encoder->layout, &config, 1, &status), &status);
+	if ((size_t) encoder->max_tokens > encoder->layout.longest)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("option \"max_tokens\" is %d, but base \"%s\" reads %zu at most",
+							   encoder->max_tokens, request->base, encoder->layout.longest)));
+	if ((size_t) request->trainer.frozen > encoder->layout.layers + 1)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("option \"frozen\" is %d, but base \"%s\" has %zu layers",
+							   request->trainer.frozen, request->base, encoder->layout.layers),
+						errhint("%zu freezes all but the head.", encoder->layout.layers + 1)));
+	Check(encoder_model_check_tokenizer(encoder, &status), &status);
+	return encoder;
+}
+
+void
+SetEncoderLabels(encoder_model *encoder, size_t labels)
+{
+	const encoder_config config = encoder->layout.config;
+	em_status status;
+
+	Check(encoder_layout_init(&encoder->layout, &config, labels, &status), &status);
+}

@@ -1,0 +1,84 @@
+/*
+ * train_memory.c
+ *	  How much memory a training may take.
+ */
+#include "postgres.h"
+
+#include "train_memory.h"
+
+#include "storage/fd.h"
+
+#define MEGABYTE (1024 * 1024)
+
+int MaxTrainingMemory = -1;
+
+/*
+ * A number of kilobytes or bytes behind a word in a file of the system; PG_UINT64_MAX when the file or
+ * the word is not there. word "": the file's first.
+ */
+static uint64
+NumberInFile(const char *path, const char *word)
+{
+	FILE *file = AllocateFile(path, "r");
+	uint64 number = PG_UINT64_MAX;
+	char line[256];
+
+	if (file == NULL)
+		return number;
+	while (number == PG_UINT64_MAX && fgets(line, sizeof(line), file) != NULL)
+		if (strncmp(line, word, strlen(word)) == 0)
+		{
+			char *end;
+			uint64 found = strtoull(line + strlen(word), &end, 10);
+
+			if (end == line + strlen(word))
+				break;
+			number = found;
+		}
+	FreeFile(file);
+	return number;
+}
+
+/* Memory that the system, and the group that we are in, have left; PG_UINT64_MAX: who knows. */
+static uint64
+AvailableMemory(void)
+{
+	uint64 kilobytes = NumberInFile("/proc/meminfo", "MemAvailable:");
+	uint64 limit = NumberInFile("/sys/fs/cgroup/memory.max", "");
+	uint64 used = NumberInFile("/sys/fs/cgroup/memory.current", "");
+	uint64 cached = NumberInFile("/sys/fs/cgroup/memory.stat", "inactive_file ");
+	uint64 bytes = kilobytes == PG_UINT64_MAX ? kilobytes : kilobytes * 1024;
+
+	if (limit == PG_UINT64_MAX || used == PG_UINT64_MAX)
+		return bytes;
+	if (cached != PG_UINT64_MAX)
+		used -= Min(used, cached);
+	return Min(bytes, limit - Min(limit, used));
+}
+
+void
+CheckTrainingMemory(uint64 bytes, const char *hint)
+{
+	uint64 needed = (bytes + MEGABYTE - 1) / MEGABYTE;
+	uint64 available;
+
+	if (MaxTrainingMemory >= 0)
+	{
+		if (needed > (uint64) MaxTrainingMemory)
+			ereport(ERROR, (errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+							errmsg("this training needs " UINT64_FORMAT " MB of memory, but "
+								   "\"emotion.max_training_memory\" is %d MB",
+								   needed, MaxTrainingMemory),
+							errhint("Raise it, or %s.", hint)));
+		return;
+	}
+	available = AvailableMemory();
+	if (available < PG_UINT64_MAX && needed > available / MEGABYTE * 4 / 5)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+				 errmsg("this training needs " UINT64_FORMAT " MB of memory, but the server has "
+						"only " UINT64_FORMAT " MB left, of which it may take four fifths",
+						needed, available / MEGABYTE),
+				 errhint("To try it all the same, set \"emotion.max_training_memory\"; else %s.",
+						 hint)));
+}
