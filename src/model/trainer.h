@@ -123,15 +123,16 @@ em_code trainer_create(const em_allocator *allocator, const network_layout *layo
  * The same for a network of the family roberta, whose texts have 1 to layout->longest tokens. A
  * batch of any size is computed in shards of about shard_size texts, at most about TRAINER_SHARD_ROWS
  * tokens, whose gradients are added up (gradient accumulation): memory is that of as many shards as
- * there are threads. EM_INVALID_OPTION when all stages are frozen.
+ * there are threads. EM_INVALID_OPTION when more stages are frozen than there are.
  *
- * Of the options it has no use for embedding_rate, dropout_samples, mixup, weight_averaging,
+ * fresh: the network is initialised; otherwise all but its head is zeros, which a base replaces
+ * (trainer_initial_encoder). Of the options it has no use for embedding_rate, dropout_samples, mixup, weight_averaging,
  * unfreeze_epochs, min_count and max_words.
  */
 #define TRAINER_SHARD_ROWS 1024
 em_code trainer_create_encoder(const em_allocator *allocator, const encoder_layout *layout,
-							   const trainer_options *options, samples *train, samples *dev,
-							   nn_pool *pool, trainer **out, em_status *status);
+							   const trainer_options *options, bool fresh, samples *train,
+							   samples *dev, nn_pool *pool, trainer **out, em_status *status);
 void trainer_free(trainer *trainer);
 
 /*

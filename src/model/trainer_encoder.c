@@ -58,7 +58,7 @@ trainer_memory_encoder(const encoder_layout *layout, const trainer_options *opti
 	uint64_t trained = trained_elements(layout, options->frozen);
 	uint64_t dense = layout->dense - first_trained(layout, options->frozen);
 	encoder_batch largest = { .texts = 2 * shard < batch ? 2 * shard : batch, .longest = longest };
-	uint64_t rows = (uint64_t) batch * longest, bytes;
+	uint64_t rows = (uint64_t) batch * longest, bytes, passes;
 
 	if (lanes > shards)
 		lanes = shards;
@@ -72,8 +72,12 @@ trainer_memory_encoder(const encoder_layout *layout, const trainer_options *opti
 	if (options->frozen == 0)
 		bytes += (rows < layout->vocabulary ? rows : layout->vocabulary) * layout->hidden +
 				 lanes * largest.distinct * layout->hidden + 2 * layout->vocabulary;
-	return bytes * sizeof(real) + lanes * (encoder_workspace(layout, &largest, &training) +
-										   layout->vocabulary * sizeof(uint32_t));
+	passes = encoder_workspace(layout, &largest, &training);
+	largest.rows = TRAINER_SHARD_ROWS > longest ? TRAINER_SHARD_ROWS : longest;
+	largest.texts = largest.rows < 64 ? largest.rows : 64; /* who has fewer tokens takes little */
+	if (dev && passes < encoder_workspace(layout, &largest, NULL))
+		passes = encoder_workspace(layout, &largest, NULL);
+	return bytes * sizeof(real) + lanes * (passes + layout->vocabulary * sizeof(uint32_t));
 }
 
 /* Cut the dense weights that are trained into pieces of one tensor each. */
@@ -113,7 +117,7 @@ make_pieces(trainer *trainer, em_status *status)
 }
 
 static em_code
-make_weights(trainer *trainer, em_status *status)
+make_weights(trainer *trainer, bool fresh, em_status *status)
 {
 	const em_allocator *allocator = trainer->allocator;
 	encoder_trainer *encoder = trainer->encoder;
@@ -132,7 +136,13 @@ make_weights(trainer *trainer, em_status *status)
 		em_release(allocator, prior);
 		return out_of_memory(status);
 	}
-	encoder_init(layout, trainer->options.seed, prior, encoder->weights);
+	if (fresh)
+		encoder_init(layout, trainer->options.seed, prior, encoder->weights);
+	else
+	{
+		memset(encoder->weights, 0, layout->total * sizeof(real));
+		encoder_init_head(layout, trainer->options.seed, prior, encoder->weights);
+	}
 	em_release(allocator, prior);
 	for (size_t stage = 0; stage < layout->layers + 2; stage++)
 		encoder->rate[stage] =
@@ -307,8 +317,8 @@ static const trainer_family encoder_family = {
 
 em_code
 trainer_create_encoder(const em_allocator *allocator, const encoder_layout *layout,
-					   const trainer_options *options, samples *train, samples *dev, nn_pool *pool,
-					   trainer **out, em_status *status)
+					   const trainer_options *options, bool fresh, samples *train, samples *dev,
+					   nn_pool *pool, trainer **out, em_status *status)
 {
 	trainer *made;
 	encoder_trainer *encoder;
@@ -336,7 +346,7 @@ trainer_create_encoder(const em_allocator *allocator, const encoder_layout *layo
 		code = make_pieces(made, status);
 	}
 	if (code == EM_OK)
-		code = make_weights(made, status);
+		code = make_weights(made, fresh, status);
 	if (code == EM_OK)
 		code = trainer_make_loss(made, encoder->weights + layout->output_bias, status);
 	if (code == EM_OK)

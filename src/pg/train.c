@@ -191,7 +191,7 @@ LoadBase(Training *training)
 	if (request->is_encoder)
 	{
 		training->start.base = ReadEncoderSource(training->allocator, request);
-		training->encoder = MakeEncoder(training->allocator, request, training->start.base);
+		training->encoder = MakeEncoder(request, training->start.base);
 		training->start.encoder = training->encoder;
 		if (request->base == NULL) /* its tokeniser was all that was wanted */
 		{
@@ -274,8 +274,9 @@ MakeEncoderTrainer(Training *training)
 	em_status status;
 
 	Check(trainer_create_encoder(training->allocator, &training->encoder->layout,
-								 &training->request.trainer, training->rows.train,
-								 training->rows.dev, training->pool, &training->trainer, &status),
+								 &training->request.trainer, training->request.base == NULL,
+								 training->rows.train, training->rows.dev, training->pool,
+								 &training->trainer, &status),
 		  &status);
 }
 

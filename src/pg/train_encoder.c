@@ -101,7 +101,7 @@ BaseConfig(const TrainEncoder *asked, const encoder_model *base)
 }
 
 encoder_model *
-MakeEncoder(const em_allocator *allocator, const TrainRequest *request, model *source)
+MakeEncoder(const TrainRequest *request, model *source)
 {
 	const TrainEncoder *asked = &request->encoder;
 	encoder_model *encoder = palloc0(sizeof(encoder_model));

@@ -22,8 +22,7 @@ extern model *ReadEncoderSource(const em_allocator *allocator, const TrainReques
  * The model to be trained, without labels and weights; its tokeniser is taken from source (as
  * ReadEncoderSource() left it) or learned.
  */
-extern encoder_model *MakeEncoder(const em_allocator *allocator, const TrainRequest *request,
-								  model *source);
+extern encoder_model *MakeEncoder(const TrainRequest *request, model *source);
 
 /* Give it its labels. */
 extern void SetEncoderLabels(encoder_model *encoder, size_t labels);

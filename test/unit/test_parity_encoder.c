@@ -412,8 +412,8 @@ test_trainer(const fixture *f, int shard_size, int threads)
 	options.clip_norm = CLIP_NORM;
 	options.warmup = (double) WARMUP_STEPS / STEPS;
 	if (nn_pool_create(&check_allocator, threads, &pool, &status) != EM_OK ||
-		trainer_create_encoder(&check_allocator, &f->layout, &options, train, NULL, pool, &made,
-							   &status) != EM_OK)
+		trainer_create_encoder(&check_allocator, &f->layout, &options, false, train, NULL, pool,
+							   &made, &status) != EM_OK)
 		bail_out(status.message);
 	memcpy(trainer_initial_encoder(made), f->weights, f->layout.total * sizeof(real));
 	for (size_t epoch = 0; epoch < EPOCHS; epoch++)
