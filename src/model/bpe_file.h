@@ -36,4 +36,8 @@ em_code bpe_file_read_pair(const em_allocator *allocator, em_slice vocab_json, e
  */
 size_t bpe_file_write(const text_bpe *bpe, char *out);
 
+/* The same in memory of its own, which em_release frees. */
+em_code bpe_file_make(const em_allocator *allocator, const text_bpe *bpe, em_slice *tokenizer_json,
+					  em_status *status);
+
 #endif /* EMOTION_MODEL_BPE_FILE_H */

@@ -307,3 +307,18 @@ bpe_file_write(const text_bpe *bpe, char *out)
 	put(&writing, "}");
 	return writing.length;
 }
+
+em_code
+bpe_file_make(const em_allocator *allocator, const text_bpe *bpe, em_slice *tokenizer_json,
+			  em_status *status)
+{
+	size_t length = bpe_file_write(bpe, NULL);
+	char *bytes = em_allocate_array(allocator, length, 1);
+
+	*tokenizer_json = (em_slice){ NULL, 0 };
+	if (bytes == NULL)
+		return em_fail(status, EM_OUT_OF_MEMORY, "out of memory");
+	bpe_file_write(bpe, bytes);
+	*tokenizer_json = (em_slice){ bytes, length };
+	return EM_OK;
+}

@@ -74,6 +74,9 @@ uint32_t text_word_counter_size(const text_word_counter *counter);
 /* The word of an id below text_word_counter_size; the slice lives until the next one is added. */
 em_slice text_word_counter_word(const text_word_counter *counter, uint32_t id);
 
+/* How often it was added. */
+uint64_t text_word_counter_count(const text_word_counter *counter, uint32_t id);
+
 /*
  * The vocabulary of the words seen at least min_count times, at most max_words
  * of them (0 = no limit), by descending count, ties by bytes. remap, an array

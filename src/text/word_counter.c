@@ -173,6 +173,12 @@ text_word_counter_word(const text_word_counter *counter, uint32_t id)
 	return (em_slice){ counter->bytes + counter->words[id].start, counter->words[id].length };
 }
 
+uint64_t
+text_word_counter_count(const text_word_counter *counter, uint32_t id)
+{
+	return counter->words[id].count;
+}
+
 /* By descending count, ties by bytes. */
 static bool
 comes_before(const text_word_counter *counter, uint32_t left, uint32_t right)

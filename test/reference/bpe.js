@@ -6,6 +6,7 @@
  *
  *	  node bpe.js fixtures DATA > bpe.txt          what test/unit/test_bpe.c asks for
  *	  node bpe.js compare  ENCODER DATA [COUNT]    runs ENCODER (bpe_encode.c) on everything
+ *	  node bpe.js learn    ENCODER LEARNER DATA    runs LEARNER (bpe_learn.c), too: what both learn
  *	  node bpe.js speed    ENCODER DATA            MB and texts per second of processor time, one thread each
  *
  * Ids and places must be the same but for one thing: a prefix space, which stands nowhere in the
@@ -278,6 +279,19 @@ function ours(encoder, files, texts, flags) {
 	return { all, seconds, work };
 }
 
+/* Learn by bpe_learn; returns tokenizer.json and what it said of time and memory. */
+function learn(learner, texts, size, minCount) {
+	const input = path.join(scratch, 'texts');
+	write(texts, input);
+	const stdin = fs.openSync(input, 'r');
+	const run = spawnSync(learner, [size, minCount].map(String), { stdio: [stdin, 'pipe', 'pipe'], maxBuffer: 1 << 30 });
+	fs.closeSync(stdin);
+	if (run.status !== 0)
+		throw new Error(`${learner}: ${run.stderr}`);
+	const [adding, learning, bytes, peak] = run.stderr.toString().trim().split(' ').map(Number);
+	return { json: JSON.parse(run.stdout), seconds: adding + learning, bytes, peak };
+}
+
 function same(a, b) {
 	if (a.ids.length !== b.ids.length)
 		return false;
@@ -355,6 +369,56 @@ async function compareAll(encoder, data, count) {
 	}
 }
 
+/*
+ * Merges learned from the same lines, each with its line feed, as the library reads files. From node it
+ * learns with its defaults alone: up to 30000 tokens, the characters that occur as alphabet, every pair.
+ * Then a tokeniser of ours is read by both libraries, and must give the same ids.
+ */
+async function learnAll(encoder, learner, data) {
+	const random = generator(21);
+	const letters = (alphabet) => Array.from({ length: 3000 }, () =>
+		Array.from({ length: 1 + random() * 30 }, () => pick(random, [...alphabet])).join(''));
+	const lines = (texts) => texts.map((text) => text.replace(/[\r\n]/g, ' '));
+	const sets = { 'GoEmotions train': goemotions(data, 'train.tsv'), 'tweets': lines(tweets(data)),
+		'composed texts': lines(composed(20000, 22)), 'random Unicode': lines(anything(3000, 23)),
+		'of two letters': letters('ab'), 'of a few characters': letters('ab1 é!') };
+	for (const [name, texts] of Object.entries(sets)) {
+		const its = path.join(scratch, 'texts.txt');
+		fs.writeFileSync(its, texts.map((text) => text + '\n').join(''));
+		const { model, ...empty } = small();
+		const tokenizer = Tokenizer.fromString(JSON.stringify({ ...empty, added_tokens: [], post_processor: null,
+			model: { ...model, vocab: {}, merges: [] } }));
+		const began = process.cpuUsage();
+		tokenizer.train([its]);
+		const spent = process.cpuUsage(began);
+		tokenizer.save(path.join(scratch, 'theirs.json'));
+		const learned = JSON.parse(fs.readFileSync(path.join(scratch, 'theirs.json'))).model;
+		const mine = learn(learner, texts.map((text) => text + '\n'), 4000000, 1);
+		const [theirMerges, ourMerges] = [learned, mine.json.model].map((made) =>
+			made.merges.map((merge) => [].concat(merge).join(' ')));
+		const same = theirMerges.every((merge, i) => merge === ourMerges[i]);
+		failures += !same;
+		console.log(`${same ? 'same' : 'DIFFERENT'}: ${name}: ${learned.merges.length} merges; ` +
+			`ours ${mine.seconds.toFixed(2)} s (for ${mine.json.model.merges.length}), ` +
+			`tokenizers ${((spent.user + spent.system) / 1e6).toFixed(2)} s; ` +
+			`${(mine.peak / mine.bytes).toFixed(0)} bytes for each of ${mine.bytes}`);
+	}
+	const { json, seconds } = learn(learner, sets['GoEmotions train'], 8000, 2);
+	const file = path.join(scratch, 'learned.json');
+	fs.writeFileSync(file, JSON.stringify(json));
+	console.log(`GoEmotions train, 8000 tokens: ${seconds.toFixed(2)} s`);
+	for (const name of ['GoEmotions train', 'tweets', 'random Unicode'])
+		await compare(`${name}, by what was learned`, encoder, [file], Tokenizer.fromString(JSON.stringify(json)), sets[name]);
+	const { Tokenizer: Js } = require(require.resolve('@huggingface/tokenizers', from));
+	const js = new Js(json, {});
+	for (const name of ['GoEmotions train', 'tweets']) {
+		const mine = ours(encoder, [file], sets[name], ['-s']).all;
+		const different = sets[name].filter((text, i) => js.encode(text).ids.join() !== mine[i].ids.join()).length;
+		console.log(`@huggingface/tokenizers: ${name}: ${different} of ${sets[name].length} differ`);
+		failures += different;
+	}
+}
+
 async function speed(encoder, data) {
 	const file = path.join(data, 'roberta-bpe', 'tokenizer.json');
 	const tokenizer = Tokenizer.fromFile(file);
@@ -417,6 +481,8 @@ async function main() {
 		await fixtures(args[0]);
 	else if (what === 'compare')
 		await compareAll(args[0], args[1], Number(args[2] || 100000));
+	else if (what === 'learn')
+		await learnAll(args[0], args[1], args[2]);
 	else if (what === 'speed')
 		await speed(args[0], args[1]);
 	else

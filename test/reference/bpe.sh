@@ -4,6 +4,8 @@
 #   test/reference/bpe.sh fixtures          writes test/reference/bpe.txt, which test_bpe.c reads
 #   test/reference/bpe.sh compare [COUNT]   all of GoEmotions, the tweets, every code point, COUNT
 #                                           (100000) random texts: ids and places must be the same
+#   test/reference/bpe.sh learn             what both learn from GoEmotions, the tweets and random
+#                                           texts: merges must be the same, and ids by a learned file
 #   test/reference/bpe.sh speed             both, on one thread each
 #   test/reference/bpe.sh tables            writes src/text/bpe_tables.h
 #
@@ -12,7 +14,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 root=$PWD
 data=$(cd "${EMOTION_DATA:-../shared/data}" && pwd)
-what=${1:?fixtures, compare, speed or tables}
+what=${1:?fixtures, compare, learn, speed or tables}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -29,6 +31,13 @@ if [ "$what" = fixtures ]; then
 	cp fixtures "$root/test/reference/bpe.txt"
 	exit
 fi
-(cd "$root" && ${CC:-cc} -std=gnu11 -O2 -o "$work/bpe_encode" test/reference/bpe_encode.c src/base.c \
-	src/text/bpe*.c src/text/unicode.c src/model/bpe_*.c src/model/json*.c -lm)
+for program in bpe_encode bpe_learn; do
+	(cd "$root" && ${CC:-cc} -std=gnu11 -O2 -o "$work/$program" test/reference/$program.c src/base.c \
+		src/text/bpe*.c src/text/unicode.c src/text/vocabulary.c src/text/word_counter.c \
+		src/model/bpe_*.c src/model/json*.c -lm)
+done
+if [ "$what" = learn ]; then
+	node "$root/test/reference/bpe.js" learn "$work/bpe_encode" "$work/bpe_learn" "$data"
+	exit
+fi
 node "$root/test/reference/bpe.js" "$what" "$work/bpe_encode" "$data" "${@:2}"
