@@ -339,8 +339,6 @@ test_written_again(void)
 			  size == memory.written && memcmp(bytes, memory.out, size) == 0,
 		  "a model that was read is written as the same file");
 	check_release(NULL, bytes);
-	CHECK(model_write(&check_allocator, model, MODEL_I8, &bytes, &size, &status) == EM_UNSUPPORTED,
-		  "i8 is refused: %s", status.message);
 	model_free(model);
 	CHECK(memory.largest <= 262144, "no more than %zu bytes are read at once", memory.largest);
 	unload(&memory);
@@ -379,7 +377,8 @@ test_storage(void)
 		model_free(model);
 		unload(&memory);
 	}
-	CHECK(sizes[1] == sizes[2] && sizes[0] - sizes[1] > 20000, "halves take half the room");
+	CHECK(sizes[2] - sizes[1] <= 64 && sizes[0] - sizes[1] > 20000,
+		  "halves take half the room: %zu of %zu", sizes[1], sizes[0]);
 }
 
 static void
