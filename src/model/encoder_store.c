@@ -170,8 +170,8 @@ static void *
 allocate_rounded(const encoder_store *store)
 {
 	encoder_model *encoder = store->encoder;
-	char *memory = em_allocate_array(store->allocator,
-									 encoder_int8_bytes(&encoder->layout) + NN_ALIGNMENT, 1);
+	char *memory =
+		em_allocate_array(store->allocator, encoder_int8_bytes(&encoder->layout) + NN_ALIGNMENT, 1);
 
 	encoder->rounded_memory = memory;
 	if (memory == NULL)

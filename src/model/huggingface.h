@@ -55,7 +55,7 @@ typedef struct huggingface_options
 typedef struct huggingface huggingface;
 
 /*
- * Read and check everything but the weights. EM_CORRUPT: files that are not what they must be, a
+ * Read and check everything but the weights. EM_MISSING: a file is not there; EM_CORRUPT: files that are not what they must be, a
  * missing or an extra tensor, a wrong shape; EM_UNSUPPORTED: a network or tokeniser of another
  * kind, with the key and its value; EM_INVALID_OPTION: options that do not fit the checkpoint.
  */

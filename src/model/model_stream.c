@@ -52,9 +52,9 @@ model_stream_open(const em_allocator *allocator, const uint8_t *head, size_t hea
 	if (code == EM_OK && length > head_size - SAFETENSORS_LENGTH_BYTES)
 		code = em_fail(status, EM_CORRUPT, "the file is too short");
 	if (code == EM_OK)
-		code = safetensors_open_header(allocator, head + SAFETENSORS_LENGTH_BYTES, (size_t) length,
-									   file_size - SAFETENSORS_LENGTH_BYTES - length, &file,
-									   status);
+		code =
+			safetensors_open_header(allocator, head + SAFETENSORS_LENGTH_BYTES, (size_t) length,
+									file_size - SAFETENSORS_LENGTH_BYTES - length, &file, status);
 	if (code != EM_OK)
 		return code;
 	if (!encoder_file_is(&file))

@@ -19,7 +19,7 @@
 #define TEXTS 7
 
 static const em_slice texts[TEXTS] = {
-	{ "a sun", 5 }, { "", 0 },      { "sur la rue", 10 },  { "un ski", 6 },
+	{ "a sun", 5 }, { "", 0 },       { "sur la rue", 10 },   { "un ski", 6 },
 	{ "s", 1 },     { "runner", 6 }, { "likes unlike", 12 },
 };
 
@@ -79,10 +79,9 @@ test_scores(void)
 	float floats[TEXTS * LABELS], scores[TEXTS * LABELS], again[TEXTS * LABELS];
 	double explained, explained_floats, worst = 0, spread = 0;
 	size_t size, size_floats;
-	uint8_t *file_floats = sample_encoder_file(&check_allocator, true, ENCODER_SIGMOID, MODEL_F32,
-											   &size_floats);
-	uint8_t *file =
-		sample_encoder_file(&check_allocator, true, ENCODER_SIGMOID, MODEL_I8, &size);
+	uint8_t *file_floats =
+		sample_encoder_file(&check_allocator, true, ENCODER_SIGMOID, MODEL_F32, &size_floats);
+	uint8_t *file = sample_encoder_file(&check_allocator, true, ENCODER_SIGMOID, MODEL_I8, &size);
 	model *read = read_model(file_floats, size_floats, false);
 
 	CHECK(score(read, floats, &explained_floats), "scores of floats");
@@ -97,8 +96,8 @@ test_scores(void)
 		worst = fmax(worst, fabs((double) scores[i] - (double) floats[i]));
 		spread = fmax(spread, fabs((double) floats[i] - (double) floats[i % LABELS]));
 	}
-	CHECK(worst > 0 && worst < 0.02 && spread > 0.03,
-		  "they are near those of floats: %.2g of %.2g", worst, spread);
+	CHECK(worst > 0 && worst < 0.02 && spread > 0.03, "they are near those of floats: %.2g of %.2g",
+		  worst, spread);
 	CHECK(fabs(explained - explained_floats) < 0.1 * fabs(explained_floats) + 0.05,
 		  "and explain alike: %.3f, %.3f", explained, explained_floats);
 	read = read_model(file, size, false);
@@ -119,8 +118,7 @@ test_alone(void)
 	em_status status;
 	scorer *scorer;
 	size_t size;
-	uint8_t *file =
-		sample_encoder_file(&check_allocator, true, ENCODER_SOFTMAX, MODEL_I8, &size);
+	uint8_t *file = sample_encoder_file(&check_allocator, true, ENCODER_SOFTMAX, MODEL_I8, &size);
 	model *read = read_model(file, size, true);
 
 	if (scorer_create(&check_allocator, read, &scorer, &status) != EM_OK ||
@@ -143,8 +141,7 @@ static void
 test_again(void)
 {
 	size_t size, size_floats, size_again, worst_at = 0;
-	uint8_t *file =
-		sample_encoder_file(&check_allocator, true, ENCODER_SIGMOID, MODEL_I8, &size);
+	uint8_t *file = sample_encoder_file(&check_allocator, true, ENCODER_SIGMOID, MODEL_I8, &size);
 	uint8_t *floats, *again;
 	double worst = 0;
 	model *read = read_model(file, size, false), *wide, *narrow;
@@ -162,7 +159,8 @@ test_again(void)
 	narrow = read_model(again, size_again, false);
 	for (size_t i = 0; i < wide->encoder->layout.total; i++)
 	{
-		double off = fabs((double) narrow->encoder->weights[i] - (double) wide->encoder->weights[i]);
+		double off =
+			fabs((double) narrow->encoder->weights[i] - (double) wide->encoder->weights[i]);
 
 		worst_at = off > worst ? i : worst_at;
 		worst = fmax(worst, off);
@@ -181,8 +179,7 @@ static void
 test_base(void)
 {
 	size_t size;
-	uint8_t *file =
-		sample_encoder_file(&check_allocator, false, ENCODER_SIGMOID, MODEL_I8, &size);
+	uint8_t *file = sample_encoder_file(&check_allocator, false, ENCODER_SIGMOID, MODEL_I8, &size);
 	em_status status;
 	scorer *scorer;
 	model *read = read_model(file, size, false);
@@ -207,8 +204,8 @@ stream_image(const uint8_t *file, size_t file_size, size_t given, size_t piece, 
 
 	for (int b = 7; b >= 0; b--)
 		header = header << 8 | file[b];
-	*code = model_stream_open(&check_allocator, file, header + 8, file_size, source, &stream,
-							  status);
+	*code =
+		model_stream_open(&check_allocator, file, header + 8, file_size, source, &stream, status);
 	if (*code != EM_OK || stream == NULL)
 		return NULL;
 	*size = model_stream_size(stream);
@@ -216,8 +213,8 @@ stream_image(const uint8_t *file, size_t file_size, size_t given, size_t piece, 
 	memset(image, 0xAB, *size);
 	*code = model_stream_begin(stream, image, status);
 	for (size_t at = header + 8; *code == EM_OK && at < given; at += piece)
-		*code = model_stream_put(stream, file + at, given - at < piece ? given - at : piece,
-								 status);
+		*code =
+			model_stream_put(stream, file + at, given - at < piece ? given - at : piece, status);
 	if (*code == EM_OK)
 		*code = model_stream_end(stream, status);
 	model_stream_close(stream);
@@ -252,8 +249,7 @@ test_images(void)
 		for (size_t i = 0; i < sizeof(pieces) / sizeof(pieces[0]); i++)
 		{
 			live = check_live;
-			streamed =
-				stream_image(file, size, size, pieces[i], &streamed_size, &code, &status);
+			streamed = stream_image(file, size, size, pieces[i], &streamed_size, &code, &status);
 			same &= streamed != NULL && streamed_size == image_size &&
 					memcmp(streamed, image, image_size) == 0 && check_live == live;
 			free(streamed);
@@ -293,8 +289,7 @@ static void
 test_forged(void)
 {
 	size_t size, image_size;
-	uint8_t *file =
-		sample_encoder_file(&check_allocator, true, ENCODER_SIGMOID, MODEL_I8, &size);
+	uint8_t *file = sample_encoder_file(&check_allocator, true, ENCODER_SIGMOID, MODEL_I8, &size);
 	model *read = read_model(file, size, true);
 	uint64_t state = 1;
 	int opened_count = 0, refused = 0;
@@ -320,8 +315,7 @@ test_forged(void)
 			copy[(state >> 33) % below] = (uint8_t) (state >> 20);
 		}
 		model_image_seal(copy, image_size);
-		if (model_image_open(&check_allocator, copy, image_size, source, &opened, &status) ==
-			EM_OK)
+		if (model_image_open(&check_allocator, copy, image_size, source, &opened, &status) == EM_OK)
 		{
 			opened_count++;
 			good = score(opened, scores, &explained);
@@ -371,8 +365,7 @@ static void
 refuse_number(const char *name, size_t at, const void *bytes, size_t count, const char *expected)
 {
 	size_t size;
-	uint8_t *file =
-		sample_encoder_file(&check_allocator, true, ENCODER_SIGMOID, MODEL_I8, &size);
+	uint8_t *file = sample_encoder_file(&check_allocator, true, ENCODER_SIGMOID, MODEL_I8, &size);
 	const tensor *found;
 	safetensors opened;
 	em_status status;
@@ -391,8 +384,7 @@ static void
 refuse_text(const char *old, const char *fresh, const char *expected)
 {
 	size_t size, length = strlen(old);
-	uint8_t *file =
-		sample_encoder_file(&check_allocator, true, ENCODER_SIGMOID, MODEL_I8, &size);
+	uint8_t *file = sample_encoder_file(&check_allocator, true, ENCODER_SIGMOID, MODEL_I8, &size);
 	bool found = false;
 
 	for (size_t i = 0; i + length < size && !found; i++)

@@ -573,10 +573,10 @@ test_refusals(void)
 		em_code code;
 		const char *says;
 	} cases[] = {
-		{ "multi", "config.json", NULL, NULL, EM_CORRUPT, "no file \"config.json\"" },
-		{ "multi", WEIGHTS, NULL, NULL, EM_CORRUPT, "no file \"model.safetensors\"" },
-		{ "multi", "tokenizer.json", NULL, NULL, EM_CORRUPT, "no file \"tokenizer.json\"" },
-		{ "single", "merges.txt", NULL, NULL, EM_CORRUPT, "no file \"merges.txt\"" },
+		{ "multi", "config.json", NULL, NULL, EM_MISSING, "no file \"config.json\"" },
+		{ "multi", WEIGHTS, NULL, NULL, EM_MISSING, "no file \"model.safetensors\"" },
+		{ "multi", "tokenizer.json", NULL, NULL, EM_MISSING, "no file \"tokenizer.json\"" },
+		{ "single", "merges.txt", NULL, NULL, EM_MISSING, "no file \"merges.txt\"" },
 		{ "single", FIRST, NULL, NULL, EM_CORRUPT, "which model.safetensors.index.json names" },
 		{ "multi", "config.json", "{", "[", EM_CORRUPT, "config.json is not" },
 		{ "multi", "config.json", "\"hidden_size\"", "\"hidden_tize\"", EM_CORRUPT,
@@ -631,7 +631,7 @@ test_refusals(void)
 		  "has the shape (8, 32), not (16, 16)" },
 		{ "multi", WEIGHTS, "\"dtype\":\"F32\",\"shape\":[351", "\"dtype\":\"I32\",\"shape\":[351",
 		  EM_UNSUPPORTED, "is of type I32" },
-		{ "single", INDEX, "00001-of", "00003-of", EM_CORRUPT, "no file \"model-00003-of-00002" },
+		{ "single", INDEX, "00001-of", "00003-of", EM_MISSING, "no file \"model-00003-of-00002" },
 		{ "single", INDEX, "\"model-00001", "\"../del-00001", EM_CORRUPT,
 		  "is not the name of a file" },
 		{ "single", INDEX, "00001-of", "00002-of", EM_CORRUPT,
