@@ -139,6 +139,7 @@ typedef struct ConvertOptions
 {
 	char *name;
 	char *description;
+	int version; /* 0: the next */
 } ConvertOptions;
 
 static const StringSpec convert_strings[] = {
@@ -147,7 +148,11 @@ static const StringSpec convert_strings[] = {
 	{ NULL, 0, NULL },
 };
 
-static const option_spec convert_specs[] = { { NULL, OPTION_INT, 0, 0, 0, NULL, NULL } };
+static const option_spec convert_specs[] = {
+	{ "version", OPTION_INT, offsetof(ConvertOptions, version), 1, MODEL_MAX_VERSION, NULL,
+	  "version to publish as" },
+	{ NULL, OPTION_INT, 0, 0, 0, NULL, NULL },
+};
 
 static model_precision
 ParseStorage(const char *storage)
@@ -173,7 +178,7 @@ emotion_convert(PG_FUNCTION_ARGS)
 	MemoryContext context =
 		AllocSetContextCreate(CurrentMemoryContext, "emotion convert", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext caller = MemoryContextSwitchTo(context);
-	ConvertOptions options = { NULL, NULL };
+	ConvertOptions options = { NULL, NULL, 0 };
 	ModelPublication publication = { 0 };
 	em_status status = { EM_OK, "", "" };
 	StoredChange change;
@@ -185,6 +190,7 @@ emotion_convert(PG_FUNCTION_ARGS)
 	SetNamedOptions(PG_GETARG_JSONB_P(2), convert_strings, convert_specs, &options);
 	publication.name = options.name ? options.name : reference.name;
 	publication.description = options.description;
+	publication.version = options.version;
 	CheckPublishable(publication.name);
 	row = GetModel(&reference);
 	bytes = ReadModelBytes(&row, RegistrySnapshot());
