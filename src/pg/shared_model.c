@@ -374,36 +374,39 @@ BeginImage(const ModelRow *row, size_t size, MemoryContext context)
 	return image;
 }
 
-/* The model of a whole image, whose file gets its name; `context` is what the image is in. */
+/*
+ * The model of an image that is whole, in `own`: its file gets its name, and what is mapped of it stays
+ * so until `context` goes.
+ */
 static model *
 EndImage(NewImage *image, MemoryContext own, MemoryContext context)
 {
 	em_status status = { EM_OK, "", "" };
 	char path[MAXPGPATH];
-	model *opened = NULL;
+	model *opened;
 
-	MakePath(path, image->row->sha256);
-	if (image->made[0] != '\0' && rename(image->made, path) != 0)
-		(void) CannotShare(image->row, "rename", image->made);
-	else if (image->made[0] != '\0')
-		opened = OpenSharedModel(image->row, context);
-	if (opened != NULL)
-	{
-		MemoryContextDelete(own);
-		return opened;
-	}
-	if (image->made[0] != '\0') /* the file may go at any time, what is mapped with it */
-	{
-		uint8 *copy = MemoryContextAllocHuge(own, image->size + MODEL_IMAGE_ALIGNMENT);
-
-		copy = (uint8 *) TYPEALIGN(MODEL_IMAGE_ALIGNMENT, copy);
-		memcpy(copy, image->bytes, image->size);
-		ForgetImage(image);
-		image->bytes = copy;
-	}
 	Check(model_image_open(ContextAllocator(context), image->bytes, image->size, image->row->sha256,
 						   &opened, &status),
 		  &status);
+	if (image->made[0] != '\0')
+	{
+		Mapping *mapping = MemoryContextAllocZero(context, sizeof(Mapping));
+
+		MakePath(path, image->row->sha256);
+		if (rename(image->made, path) != 0)
+		{
+			(void) CannotShare(image->row, "rename", image->made);
+			(void) unlink(image->made);
+		}
+		(void) mprotect(image->bytes, image->size, PROT_READ);
+		mapping->address = image->bytes;
+		mapping->size = image->size;
+		mapping->callback.func = Unmap;
+		mapping->callback.arg = mapping;
+		MemoryContextRegisterResetCallback(context, &mapping->callback);
+		image->made[0] = '\0';
+		MemoryContextDelete(own);
+	}
 	return opened;
 }
 
