@@ -71,8 +71,6 @@ is(ask($session, q{SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'}), 
 is(ask($session, 'SELECT count(*) FROM pg_cursors'), '0', 'nor a cursor');
 close_session($session);
 
-$node->stop;
-
 # --- what takes long says so at the start, and how far it is to whoever looks
 $node->safe_psql('postgres', q{
 	CREATE TABLE slow (id int PRIMARY KEY, text text);
@@ -100,4 +98,5 @@ $node->safe_psql('postgres', q{DROP TRIGGER wait ON slowly;
 	CALL emotion_pseudo_label('slow', 'text', 'slowly', 'tiny@1', 0.5, '{"batch_size": 2}')});
 is($node->safe_psql('postgres', q{SELECT state, done = rows FROM emotion_pseudo_label_progress WHERE source = 'slow'}), 'finished|t',
 	'the same call goes on to the end');
+$node->stop;
 done_testing();
