@@ -114,7 +114,10 @@ encoder_model_to_json(const encoder_model *model, char out[ENCODER_MODEL_JSON_MA
 encoder_weights
 encoder_model_weights(const encoder_model *model, em_should_stop should_stop, void *stop_context)
 {
-	return (encoder_weights){ model->weights, model->int8, should_stop, stop_context };
+	return (encoder_weights){ .block = model->weights,
+							  .int8 = model->int8,
+							  .should_stop = should_stop,
+							  .stop_context = stop_context };
 }
 
 void
