@@ -119,6 +119,49 @@ SELECT send('multi');
 CALL emotion_import_huggingface_upload('hf_options', 'my', '{"thresholds": 0.75, "storage": "bf16"}');
 SELECT emotion_thresholds('hf_options@2'), round((emotion_scores('I hate this!!', 'hf_options@2'))[2]::numeric, 1);
 
+-- In 8 bits: from a checkpoint, or from a model that is here.
+SELECT send('multi');
+SET client_min_messages = warning; -- figures of the rounding
+CALL emotion_import_huggingface_upload('hf_bytes', 'my', '{"storage": "i8"}');
+SELECT emotion_convert('hf@1', 'i8', '{"name": "hf_narrow", "description": "in bytes"}') AS narrow \gset
+SELECT n.size < 0.6 * h.size AS smaller, n.sha256 = b.sha256 AS same_bytes, n.lineage, n.description, n.labels = h.labels AS labels,
+	n.metrics ? 'largest_score_change' AS measured, n.metrics = b.metrics AS same_metrics
+FROM emotion.model AS n, emotion.model AS b, emotion.model AS h
+WHERE n.name = 'hf_narrow' AND b.name = 'hf_bytes' AND h.name = 'hf' AND h.version = 1;
+SELECT count(*), max(abs(a - b)) BETWEEN 1e-5 AND 0.05 AS near, avg(abs(a - b)) < 0.01 AS near_on_average
+FROM expected, LATERAL unnest(emotion_scores(body, 'hf@1'), emotion_scores(body, :'narrow')) AS s (a, b) WHERE checkpoint = 'multi';
+SELECT count(*) AS texts, bool_and(n.scores = emotion_scores(n.body, :'narrow')) AS alone_as_in_batches
+FROM (SELECT body, emotion_scores(body, :'narrow') AS scores FROM hf_note) AS n;
+SELECT cardinality(emotion_features('what a wonderful world', :'narrow')) AS features,
+	(SELECT round(sum(weight)::numeric, 4) FROM emotion_explain('what a wonderful world', :'narrow')) AS weights;
+SELECT metric, abs(difference) < 0.1 AS alike FROM emotion_compare('hf@1', :'narrow', 'SELECT body AS text, labels FROM hf_note') ORDER BY 1;
+INSERT INTO emotion.import_part (upload, part, data) SELECT 'hf narrow', part, data FROM emotion_export(:'narrow');
+SELECT emotion_import_upload('hf_again', 'hf narrow') AS again \gset
+SELECT emotion_model_hash(:'again') = emotion_model_hash(:'narrow') AS same;
+SELECT emotion_ensemble('hf_mixed', ARRAY['hf@1', :'narrow']) AS mixed \gset
+SELECT abs((emotion_scores('I hate this!!', :'mixed'))[2] -
+	((emotion_scores('I hate this!!', 'hf@1'))[2] + (emotion_scores('I hate this!!', :'narrow'))[2]) / 2) < 1e-5 AS mean;
+SELECT emotion_convert(:'narrow', 'f32', '{"name": "hf_wide"}') AS wide \gset
+SELECT max(abs(a - b)) < 0.05 AS near
+FROM expected, LATERAL unnest(emotion_scores(body, :'wide'), emotion_scores(body, :'narrow')) AS s (a, b) WHERE checkpoint = 'multi';
+RESET client_min_messages;
+SELECT emotion_convert(:'mixed', 'i8');
+SELECT emotion_convert('hf@1', 'i4');
+SELECT emotion_convert('hf@1', 'i8', '{"size": 1}');
+SELECT emotion_convert('hf@1', 'i8', '{"version": 1}');
+SELECT emotion_convert('hf_none@1', 'i8');
+
+-- Calibrated: a scale and a shift of each logit; decisions stay.
+SELECT emotion_calibrate(:'narrow', 'SELECT body AS text, labels FROM hf_note', '{"name": "hf_calibrated"}') AS calibrated \gset
+SELECT bool_and(abs(ln(c / (1 - c)) - (scale * ln(s / (1 - s)) + shift)) < 1e-3) AS as_fitted,
+	bool_and((s >= t) = (c >= u)) AS same_decisions, count(DISTINCT scale) AS scales
+FROM emotion.model AS m, expected,
+	LATERAL unnest(emotion_scores(body, :'narrow')::float8[], emotion_scores(body, :'calibrated')::float8[], emotion_thresholds(:'narrow')::float8[],
+		emotion_thresholds(:'calibrated')::float8[], ARRAY(SELECT jsonb_array_elements(lineage -> 'calibration' -> 'scales')::float8),
+		ARRAY(SELECT jsonb_array_elements(lineage -> 'calibration' -> 'shifts')::float8)) AS v (s, c, t, u, scale, shift)
+WHERE m.name = 'hf_calibrated' AND checkpoint = 'multi';
+SELECT emotion_calibrate('hf_single@3', 'SELECT body AS text, labels FROM hf_note');
+
 -- A base is there to train from.
 SELECT send('multi');
 CALL emotion_import_huggingface_upload('hf_base', 'my', '{"head": "none"}');
@@ -173,7 +216,7 @@ SELECT refused('config.json', '', '', '{"thresholds": [0.5, 0.5]}') AS threshold
 SELECT refused('config.json', '', '', '{"thresholds": 1.5}') AS threshold;
 SELECT refused('config.json', '', '', '{"thresholds": ["a"]}') AS no_threshold;
 SELECT refused('config.json', '', '', '{"max_tokens": 39}') AS max_tokens;
-SELECT refused('config.json', '', '', '{"storage": "i8"}') AS storage;
+SELECT refused('config.json', '', '', '{"storage": "i4"}') AS storage;
 SELECT refused('config.json', '', '', '{"head": "none", "labels": ["a"]}') AS base_with_labels;
 SELECT refused('config.json', '', '', '{"colour": "red"}') AS unknown_option;
 
@@ -196,7 +239,9 @@ CALL emotion_import_huggingface_upload('hf_guessed', 'my');
 CALL emotion_import_huggingface_upload('hf_none', 'nothing');
 CALL emotion_import_huggingface('hf_none', 'relative/path');
 CALL emotion_import_huggingface('hf_none', '/nonexistent/path');
-CALL emotion_import_huggingface('hf_none', :'here');
+\set VERBOSITY terse
+CALL emotion_import_huggingface('hf_none', :'here'); -- its detail is the path
+\set VERBOSITY default
 CALL emotion_import_huggingface('Hf', :'here');
 CALL emotion_import_huggingface('english', :'here');
 CALL emotion_import_huggingface(NULL, :'here');

@@ -20,6 +20,7 @@ typedef enum em_code
 	EM_OUT_OF_MEMORY,
 	EM_INVALID_OPTION, /* an option or argument of the user's is wrong */
 	EM_INVALID_DATA,   /* the user's rows are wrong (unknown label, ...) */
+	EM_MISSING,        /* a file that is wanted is not there */
 	EM_CORRUPT,        /* bytes that are not what they claim to be */
 	EM_LIMIT,          /* valid, but larger than we support */
 	EM_UNSUPPORTED,    /* valid, but of a kind we do not read */

@@ -11,6 +11,7 @@
 #include "../nn/layers.h"
 #include "../nn/int8.h"
 #include "../nn/random.h"
+#include "embedding.h"
 #include "encoder_int8.h"
 #include "encoder_internal.h"
 
@@ -187,11 +188,26 @@ encoder_heads(const encoder_layout *layout, const encoder_batch *batch,
 					   .ld_context = layout->hidden };
 }
 
+/* The word's vector: where it stands, or, of bytes, in out. */
+static const real *
+word_vector(const encoder_layout *layout, const encoder_weights *weights, size_t id, real *out)
+{
+	const encoder_int8 *int8 = weights->int8;
+	embedding_rows rows;
+
+	if (int8 == NULL || int8->words == NULL)
+		return weights->block + layout->words + id * layout->hidden;
+	rows = (embedding_rows){ TENSOR_I8, (const uint8_t *) int8->words, int8->word_scale };
+	(void) embedding_read_row(&rows, layout->hidden, id, out);
+	return out;
+}
+
 /* Word, position and type of each token, LayerNorm, dropout: into the first layer's x. */
 static void
-embed(const encoder_layout *layout, const real *block, const encoder_batch *batch,
+embed(const encoder_layout *layout, const encoder_weights *weights, const encoder_batch *batch,
 	  encoder_pass *pass)
 {
+	const real *block = weights->block;
 	const encoder_config *config = &layout->config;
 	const nn_norm norm = { .scale = block + layout->embedding_scale,
 						   .shift = block + layout->embedding_shift,
@@ -208,8 +224,8 @@ embed(const encoder_layout *layout, const real *block, const encoder_batch *batc
 		{
 			size_t id = batch->ids[batch->token[row]];
 
-			nn_sum_of_three(hidden, block + layout->words + id * hidden, block + layout->type,
-							position, x + row * hidden);
+			nn_sum_of_three(hidden, word_vector(layout, weights, id, x + row * hidden),
+							block + layout->type, position, x + row * hidden);
 		}
 	}
 	nn_layer_norm(batch->rows, hidden, &norm, x, pass->normal, pass->inverse, x);
@@ -237,7 +253,7 @@ run_linear(const encoder_layout *layout, const encoder_weights *weights, size_t 
 	const encoder_linear_place at = encoder_linear_at(layout, l, which);
 	const real *shift = bias ? weights->block + at.bias : NULL;
 
-	if (weights->int8 != NULL && pass->training == NULL)
+	if (weights->int8 != NULL)
 	{
 		/* the projections come before GELU's output, all else after them has served */
 		void *rounded = which <= ENCODER_LINEAR_KEY_VALUE ? pass->wide : pass->layer[l].qkv;
@@ -334,18 +350,32 @@ run_layer(const encoder_layout *layout, const encoder_weights *weights, const en
 #undef AT
 }
 
+/*
+ * A linear layer of the head. With 8 bits, where all else gives the same for a text whatever is in the
+ * batch, row by row: sums of products of matrices depend in their last bits on the number of rows.
+ */
+static void
+run_head(const encoder_weights *weights, size_t texts, size_t in, size_t out, const real *x,
+		 size_t weight, size_t bias, real *y)
+{
+	size_t rows = weights->int8 != NULL ? 1 : texts;
+
+	for (size_t b = 0; b < texts; b += rows)
+		nn_linear(rows, in, out, x + b * in, in, weights->block + weight, weights->block + bias,
+				  y + b * out, out);
+}
+
 bool
 encoder_forward(const encoder_layout *layout, const encoder_weights *weights,
 				const encoder_batch *batch, const encoder_training *training, nn_arena *arena,
 				encoder_pass *pass, real *logits)
 {
-	const real *block = weights->block;
 	size_t hidden = layout->hidden, texts = batch->texts, stage = layout->layers + 1;
 	double rate = layout->config.classifier_dropout;
 	const real *mask;
 
 	take_pass(layout, batch, training, arena, pass);
-	embed(layout, block, batch, pass);
+	embed(layout, weights, batch, pass);
 	for (size_t l = 0; l < layout->layers; l++)
 	{
 		if (weights->should_stop != NULL && weights->should_stop(weights->stop_context))
@@ -357,15 +387,15 @@ encoder_forward(const encoder_layout *layout, const encoder_weights *weights,
 	mask = encoder_masks(pass, batch, stage, ENCODER_DROP_POOLED, true, hidden, rate);
 	if (mask != NULL)
 		nn_multiply(texts * hidden, mask, pass->pooled);
-	nn_linear(texts, hidden, hidden, pass->pooled, hidden, block + layout->head_weight,
-			  block + layout->head_bias, pass->head, hidden);
+	run_head(weights, texts, hidden, hidden, pass->pooled, layout->head_weight, layout->head_bias,
+			 pass->head);
 	nn_tanh(texts * hidden, pass->head, pass->head);
 	if (pass->head_dropped != pass->head)
 		memcpy(pass->head_dropped, pass->head, texts * hidden * sizeof(real));
 	mask = encoder_masks(pass, batch, stage, ENCODER_DROP_HEAD, true, hidden, rate);
 	if (mask != NULL)
 		nn_multiply(texts * hidden, mask, pass->head_dropped);
-	nn_linear(texts, hidden, layout->labels, pass->head_dropped, hidden,
-			  block + layout->output_weight, block + layout->output_bias, logits, layout->labels);
+	run_head(weights, texts, hidden, layout->labels, pass->head_dropped, layout->output_weight,
+			 layout->output_bias, logits);
 	return true;
 }

@@ -59,6 +59,8 @@ typedef struct encoder_tensor
 	size_t elements;
 	bool decay; /* weight decay applies: matrices and embeddings yes, biases and LayerNorm no */
 	int stage;  /* 0: embeddings, 1 + l: layer l, layers + 1: the head */
+	encoder_layer_tensor which; /* of layer l */
+	bool rounded;               /* a model of 8 bits has it as bytes: encoder_int8.h */
 } encoder_tensor;
 
 /*
@@ -81,11 +83,18 @@ typedef struct encoder_layout
 	size_t words; /* = dense: where (V, D) begins */
 	size_t total; /* elements in all */
 	size_t tensor_count;
+	bool narrow; /* the block lacks the tensors that a model of 8 bits has as bytes */
 } encoder_layout;
 
 /* EM_LIMIT beyond 2^31 parameters; EM_INVALID_OPTION when encoder_config_check refuses config. */
 em_code encoder_layout_init(encoder_layout *layout, const encoder_config *config, size_t labels,
 							em_status *status);
+
+/*
+ * Make it that of weights without the tensors which a model of 8 bits has as bytes: all others move
+ * together; those keep their shapes, but their places are empty.
+ */
+void encoder_layout_narrow(encoder_layout *layout);
 
 /* The index-th tensor, in the order of their place; the word embedding is the last. */
 void encoder_tensor_at(const encoder_layout *layout, size_t index, encoder_tensor *tensor);
@@ -112,7 +121,7 @@ void encoder_init_head(const encoder_layout *layout, uint64_t seed, const double
 typedef struct encoder_weights
 {
 	const real *block;               /* (total) */
-	const struct encoder_int8 *int8; /* NULL, or: inference takes the layers' matrices from here */
+	const struct encoder_int8 *int8; /* NULL, or: the layers' matrices; then no backward pass */
 	em_should_stop should_stop; /* NULL, or: asked before each layer, by whoever computes */
 	void *stop_context;
 } encoder_weights;

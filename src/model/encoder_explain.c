@@ -6,12 +6,10 @@
 
 #include <string.h>
 
+#include "grown.h"
+
 /* Texts with one token masked to a batch: bounds what a call asks for at once. */
 #define MASKED_AT_ONCE 64
-
-#define GROW(scorer, array, wanted)                                                                \
-	em_grow((scorer)->allocator, (void **) &(scorer)->array, &(scorer)->array##_capacity,          \
-			(wanted), sizeof(*(scorer)->array))
 
 static em_code
 out_of_memory(em_status *status)
@@ -155,9 +153,7 @@ measure_influence(encoder_scorer *scorer, int label, real logit, em_should_stop 
 				  void *stop_context, em_status *status)
 {
 	const encoder_model *model = scorer->model;
-	const encoder_weights weights = { .block = model->weights,
-									  .should_stop = should_stop,
-									  .stop_context = stop_context };
+	const encoder_weights weights = encoder_model_weights(model, should_stop, stop_context);
 	const size_t length = scorer->encoding.count;
 	const size_t count = scorer->tokens.count;
 	const size_t asked = count < SCORER_MAX_INFLUENCE ? count : SCORER_MAX_INFLUENCE;
@@ -206,9 +202,7 @@ encoder_scorer_explain(encoder_scorer *scorer, em_slice text, int label, float *
 					   em_status *status)
 {
 	const encoder_model *model = scorer->model;
-	const encoder_weights weights = { .block = model->weights,
-									  .should_stop = should_stop,
-									  .stop_context = stop_context };
+	const encoder_weights weights = encoder_model_weights(model, should_stop, stop_context);
 	const uint32_t sample = 0;
 	const encoder_training training = { .sample = &sample };
 	encoder_layout layout = model->layout;

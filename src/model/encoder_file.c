@@ -9,9 +9,11 @@
 #include <string.h>
 
 #include "clip.h"
+#include "encoder_store.h"
 #include "halves.h"
 #include "json.h"
 #include "model_file.h"
+#include "quants.h"
 
 #define PROBLEM_KEY "problem_type"
 #define MAX_TOKENS_KEY "max_tokens"
@@ -147,100 +149,78 @@ read_description(encoder_model *encoder, const em_allocator *allocator, const sa
 	return read_tokenizer(encoder, allocator, file, status);
 }
 
-/* The tensor of a file, of the shape and a type that we read; NULL, with *status filled. */
-static const tensor *
-find_tensor(const safetensors *file, const encoder_tensor *wanted, em_status *status)
-{
-	const tensor *found = safetensors_find(file, wanted->name);
-	bool fits = found != NULL && found->rank == wanted->rank;
-
-	for (int i = 0; fits && i < wanted->rank; i++)
-		fits = found->shape[i] == wanted->shape[i];
-	if (found == NULL)
-		em_fail(status, EM_CORRUPT, "the model file has no tensor \"%s\"", wanted->name);
-	else if (!fits)
-		em_fail(status, EM_CORRUPT,
-				"tensor \"%s\" of the model file has not the shape that its configuration and "
-				"labels ask for",
-				wanted->name);
-	else if (found->type > TENSOR_BF16)
-		em_fail(status, EM_CORRUPT, "tensor \"%s\" of the model file is not F32, F16 or BF16",
-				wanted->name);
-	else
-		return found;
-	return NULL;
-}
-
-/* A tensor into reals; doubles are widened from floats at the end of their place. */
+/* What the bytes of a part stand for, into the weights. */
 static em_code
-read_tensor(const tensor *from, const encoder_tensor *tensor, real *out, em_status *status)
+widen(const encoder_part *part, const safetensors *file, const tensor *from,
+	  const em_allocator *allocator, real *out, em_status *status)
 {
-	float *floats = (float *) (void *) (out + tensor->elements) - tensor->elements;
-	em_code code = tensor_read(from, floats, status);
+	const size_t rows = (size_t) from->shape[0];
+	float *floats = (float *) (void *) (out + from->elements) - from->elements;
+	float *scales = em_allocate_array(allocator, rows, sizeof(float));
+	char name[sizeof(part->tensor.name)];
+	em_code code;
 
+	if (scales == NULL)
+		return em_fail(status, EM_OUT_OF_MEMORY, "out of memory");
+	encoder_store_scale_name(&part->tensor, name);
+	code = tensor_read(safetensors_find(file, name), scales, status);
 	if (code == EM_OK)
-		code = encoder_file_check(tensor->name, floats, tensor->elements, status);
-	for (size_t i = 0; code == EM_OK && sizeof(real) > sizeof(float) && i < tensor->elements; i++)
+		tensor_read_rows(from, scales, floats);
+	for (size_t i = 0; code == EM_OK && sizeof(real) > sizeof(float) && i < from->elements; i++)
 	{
 		float number;
 
 		memcpy(&number, floats + i, sizeof(number));
 		out[i] = number;
 	}
+	em_release(allocator, scales);
 	return code;
 }
 
 static em_code
 read_weights(encoder_model *encoder, const em_allocator *allocator, const safetensors *file,
-			 em_status *status)
+			 bool in_place, em_status *status)
 {
-	const encoder_layout *layout = &encoder->layout;
-	encoder_tensor tensor;
-	size_t count = 0, end = 0;
-	em_code code = EM_OK;
+	encoder_store store;
+	em_code code = encoder_store_open(&store, allocator, encoder, file, in_place, status);
 
-	/* all shapes before any memory: what is then allocated is at most twice what the file holds */
-	for (size_t i = 0; i < layout->tensor_count; i++)
+	/* all shapes before any memory: what is then allocated is at most five times what the file holds */
+	if (code == EM_OK)
+		code = encoder_store_place(&store, NULL, NULL, status);
+	for (size_t i = 0; code == EM_OK && i < store.count; i++)
 	{
-		encoder_tensor_at(layout, i, &tensor);
-		if (!encoder_model_has_tensor(encoder, &tensor))
-			continue;
-		if (find_tensor(file, &tensor, status) == NULL)
-			return EM_CORRUPT;
-		count++;
+		const encoder_part *part = &store.parts[i];
+		const tensor *from = &file->tensors[i];
+
+		code = encoder_store_put(&store, part, 0, from->data, (size_t) from->elements, status);
+		if (code == EM_OK && part->type == TENSOR_I8 && !in_place)
+			code = widen(part, file, from, allocator, encoder->weights + part->tensor.offset,
+						 status);
 	}
-	if (file->tensor_count != count)
-		return em_fail(status, EM_CORRUPT, "the model file has %zu tensors, not %zu",
-					   file->tensor_count, count);
-	encoder->weights = em_allocate_array(allocator, layout->total, sizeof(real));
-	if (encoder->weights == NULL)
-		return em_fail(status, EM_OUT_OF_MEMORY, "out of memory");
-	for (size_t i = 0; code == EM_OK && i < layout->tensor_count; i++)
-	{
-		encoder_tensor_at(layout, i, &tensor);
-		if (!encoder_model_has_tensor(encoder, &tensor))
-			continue;
-		memset(encoder->weights + end, 0, (tensor.offset - end) * sizeof(real));
-		code = read_tensor(find_tensor(file, &tensor, status), &tensor,
-						   encoder->weights + tensor.offset, status);
-		end = tensor.offset + tensor.elements;
-	}
-	memset(encoder->weights + end, 0, (layout->total - end) * sizeof(real));
+	encoder_store_close(&store);
 	return code;
 }
 
 em_code
-encoder_file_read(model *model, const safetensors *file, em_status *status)
+encoder_file_describe(model *model, const safetensors *file, em_status *status)
 {
 	encoder_model *encoder = em_allocate_zeroed(model->allocator, 1, sizeof(*encoder));
-	em_code code;
 
 	if (encoder == NULL)
 		return em_fail(status, EM_OUT_OF_MEMORY, "out of memory");
 	model->encoder = encoder; /* model_free releases it */
 	encoder->head = !encoder_file_is_base(file);
-	code = read_description(encoder, model->allocator, file, model->layout.labels, status);
-	return code == EM_OK ? read_weights(encoder, model->allocator, file, status) : code;
+	return read_description(encoder, model->allocator, file, model->layout.labels, status);
+}
+
+em_code
+encoder_file_read(model *model, const safetensors *file, em_status *status)
+{
+	em_code code = encoder_file_describe(model, file, status);
+
+	return code == EM_OK
+			   ? read_weights(model->encoder, model->allocator, file, model->in_place, status)
+			   : code;
 }
 
 /* ---- writing ----------------------------------------------------------------------------- */
@@ -255,6 +235,9 @@ literal(const char *text)
 #define METADATA_MAX 12
 #define TOKENS_ROOM 16
 
+/* What stands in the place of a tensor's index for the scales of its rows. */
+#define ENCODER_FILE_SCALES(layout, index) ((layout)->tensor_count + (index))
+
 typedef char tensor_name[sizeof(((encoder_tensor *) NULL)->name)];
 
 /* The order of the data: four-byte types first, so that all lie aligned; else as in memory. */
@@ -267,19 +250,28 @@ put_order(const encoder_model *encoder, const tensor_type *types, encoder_file *
 	for (int four = 1; four >= 0; four--)
 		for (size_t i = 0; i < encoder->layout.tensor_count; i++)
 		{
+			bool scales = four && types[i] == TENSOR_I8;
 			encoder_tensor tensor;
 
 			encoder_tensor_at(&encoder->layout, i, &tensor);
-			if (!encoder_model_has_tensor(encoder, &tensor) || (types[i] == TENSOR_F32) != four)
+			if (!encoder_model_has_tensor(encoder, &tensor) ||
+				(!scales && (types[i] == TENSOR_F32) != four))
 				continue;
-			memcpy(names[count], tensor.name, sizeof(tensor.name));
+			if (scales)
+				encoder_store_scale_name(&tensor, names[count]);
+			else
+				memcpy(names[count], tensor.name, sizeof(tensor.name));
 			tensors[count].name = names[count];
-			tensors[count].type = types[i];
-			tensors[count].rank = tensor.rank;
+			tensors[count].type = scales ? TENSOR_F32 : types[i];
+			tensors[count].rank = scales ? 1 : tensor.rank;
 			memcpy(tensors[count].shape, tensor.shape, sizeof(tensor.shape));
-			file->size += tensor.elements * (four ? 4 : 2);
-			file->order[count] = i;
-			file->types[count++] = types[i];
+			file->size += scales                    ? 4 * tensor.shape[0]
+						  : four                    ? 4 * tensor.elements
+						  : types[i] == TENSOR_I8 ? tensor.elements
+													: 2 * tensor.elements;
+			file->order[count] = scales ? ENCODER_FILE_SCALES(&encoder->layout, i) : i;
+			file->types[count] = tensors[count].type;
+			count++;
 		}
 	return count;
 }
@@ -347,7 +339,7 @@ encoder_file_plan(const em_allocator *allocator, const model *model, const tenso
 				  encoder_file *file, em_status *status)
 {
 	const encoder_model *encoder = model->encoder;
-	const size_t count = encoder->layout.tensor_count;
+	const size_t count = 2 * encoder->layout.tensor_count;
 	const size_t room = ENCODER_CONFIG_JSON_MAX + TOKENS_ROOM +
 						model_file_thresholds_room(model->layout.labels) +
 						model_file_labels_room(model->labels, model->layout.labels);
@@ -382,6 +374,22 @@ encoder_file_release(encoder_file *file)
 	file->head = NULL;
 	file->order = NULL;
 	file->types = NULL;
+}
+
+tensor_type
+encoder_file_type(const encoder_layout *layout, size_t index, model_precision precision)
+{
+	encoder_tensor tensor;
+
+	encoder_tensor_at(layout, index, &tensor);
+	if (precision == MODEL_I8)
+		return tensor.rounded ? TENSOR_I8 : TENSOR_F32;
+	/* calibration changes it in place */
+	if (tensor.offset == layout->output_weight || tensor.offset == layout->output_bias)
+		return TENSOR_F32;
+	return precision == MODEL_F16    ? TENSOR_F16
+		   : precision == MODEL_BF16 ? TENSOR_BF16
+									 : TENSOR_F32;
 }
 
 size_t
@@ -422,6 +430,32 @@ put_tensor(const encoder_tensor *tensor, const real *weights, tensor_type type, 
 	return code;
 }
 
+/* The rows of a tensor as bytes, or their scales; they are checked with the scales, which come first. */
+static em_code
+put_rounded(const encoder_tensor *tensor, const real *weights, bool scales, uint8_t *out,
+			size_t *used, em_status *status)
+{
+	const size_t columns = (size_t) tensor->shape[1];
+	float row[NN_INT8_MAX_DEPTH];
+
+	for (size_t r = 0; r < tensor->shape[0]; r++, weights += columns)
+	{
+		float scale;
+
+		for (size_t i = 0; i < columns; i++)
+			row[i] = (float) weights[i];
+		if (scales && encoder_file_check(tensor->name, row, columns, status) != EM_OK)
+			return status != NULL ? (status->code = EM_INVALID_DATA) : EM_INVALID_DATA;
+		scale = fminf(quants_scale(row, columns), ENCODER_MAX_SCALE);
+		if (scales)
+			halves_write_f32(&scale, 1, out + *used);
+		else
+			quants_write(row, columns, scale, out + *used);
+		*used += scales ? 4 : columns;
+	}
+	return EM_OK;
+}
+
 static em_code
 check_model(const em_allocator *allocator, const model *model, em_status *status)
 {
@@ -448,25 +482,19 @@ encoder_file_write(const em_allocator *allocator, const model *model, model_prec
 				   uint8_t **bytes, size_t *size, em_status *status)
 {
 	const encoder_model *encoder = model->encoder;
-	const tensor_type type = precision == MODEL_F16    ? TENSOR_F16
-							 : precision == MODEL_BF16 ? TENSOR_BF16
-													   : TENSOR_F32;
+	const size_t tensors = encoder->layout.tensor_count;
 	tensor_type *types;
 	encoder_file file;
 	size_t used;
-	em_code code = precision == MODEL_I8
-					   ? em_fail(status, EM_UNSUPPORTED,
-								 "a model of the architecture \"%s\" has no tables to keep as i8",
-								 ENCODER_ARCHITECTURE)
-					   : check_model(allocator, model, status);
+	em_code code = check_model(allocator, model, status);
 
 	if (code != EM_OK)
 		return code;
-	types = em_allocate_array(allocator, encoder->layout.tensor_count, sizeof(tensor_type));
+	types = em_allocate_array(allocator, tensors, sizeof(tensor_type));
 	if (types == NULL)
 		return em_fail(status, EM_OUT_OF_MEMORY, "out of memory");
-	for (size_t i = 0; i < encoder->layout.tensor_count; i++)
-		types[i] = type;
+	for (size_t i = 0; i < tensors; i++)
+		types[i] = encoder_file_type(&encoder->layout, i, precision);
 	code = encoder_file_plan(allocator, model, types, &file, status);
 	em_release(allocator, types);
 	*size = (size_t) file.size;
@@ -480,8 +508,12 @@ encoder_file_write(const em_allocator *allocator, const model *model, model_prec
 	{
 		encoder_tensor tensor;
 
-		encoder_tensor_at(&encoder->layout, file.order[i], &tensor);
-		code = put_tensor(&tensor, encoder->weights + tensor.offset, type, *bytes, &used, status);
+		encoder_tensor_at(&encoder->layout, file.order[i] % tensors, &tensor);
+		code = file.order[i] >= tensors || file.types[i] == TENSOR_I8
+				   ? put_rounded(&tensor, encoder->weights + tensor.offset,
+								 file.order[i] >= tensors, *bytes, &used, status)
+				   : put_tensor(&tensor, encoder->weights + tensor.offset, file.types[i], *bytes,
+								&used, status);
 	}
 	if (code != EM_OK)
 		em_release(allocator, *bytes);

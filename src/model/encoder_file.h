@@ -21,13 +21,17 @@ bool encoder_file_is_base(const safetensors *file);
  */
 em_code encoder_file_read(model *model, const safetensors *file, em_status *status);
 
+/* The same without the weights: for who reads them as they come (encoder_store.h). */
+em_code encoder_file_describe(model *model, const safetensors *file, em_status *status);
+
 /* A file to be written: what stands before the data, and the order of these. */
 typedef struct encoder_file
 {
 	const em_allocator *allocator;
 	uint8_t *head;
 	size_t head_size;
-	size_t *order;      /* (count): indices for encoder_tensor_at, in the order of the data */
+	size_t *order;      /* (count): indices for encoder_tensor_at, in the order of the data; those of
+						 * the scales of a tensor's rows are more by the tensors of the layout */
 	tensor_type *types; /* (count), by place in the file */
 	size_t count;
 	uint64_t size; /* of the whole file */
@@ -45,12 +49,16 @@ void encoder_file_release(encoder_file *file);
 /* EM_CORRUPT, naming the tensor, for a number that is not finite or over ENCODER_MAX_WEIGHT. */
 em_code encoder_file_check(const char *name, const float *numbers, size_t count, em_status *status);
 
+/* What precision makes of a tensor of the layout; the last layer is always F32. */
+tensor_type encoder_file_type(const encoder_layout *layout, size_t index,
+							  model_precision precision);
+
 /* Numbers as a tensor's type has them; returns bytes written. */
 size_t encoder_file_put(tensor_type type, const float *numbers, size_t count, uint8_t *out);
 
 /*
- * As model_write. MODEL_I8 is EM_UNSUPPORTED; EM_INVALID_DATA for numbers that could not be read
- * again.
+ * As model_write, of a model whose weights are all there. EM_INVALID_DATA for numbers that could not be
+ * read again.
  */
 em_code encoder_file_write(const em_allocator *allocator, const model *model,
 						   model_precision precision, uint8_t **bytes, size_t *size,

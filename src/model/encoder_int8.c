@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include "../nn/arena.h"
+
 /* The last layer has its queries by themselves, the others have queries, keys and values as one. */
 static bool
 has(const encoder_layout *layout, size_t l, encoder_linear which)
@@ -15,6 +17,12 @@ has(const encoder_layout *layout, size_t l, encoder_linear which)
 	if (which == ENCODER_LINEAR_QKV)
 		return !last;
 	return last || which > ENCODER_LINEAR_KEY_VALUE;
+}
+
+static size_t
+aligned(size_t bytes)
+{
+	return (bytes + NN_ALIGNMENT - 1) & ~(size_t) (NN_ALIGNMENT - 1);
 }
 
 /* Places in memory (NULL: only count); returns bytes. */
@@ -35,6 +43,13 @@ lay_out(encoder_int8 *int8, const encoder_layout *layout, char *memory)
 				(nn_int8_matrix){ at.out, at.in, memory ? memory + bytes : NULL };
 			bytes += nn_int8_bytes(at.out, at.in);
 		}
+	if (layout->narrow)
+	{
+		int8->words = memory ? (int8_t *) memory + bytes : NULL;
+		bytes += aligned(layout->vocabulary * layout->hidden);
+		int8->word_scale = memory ? (float *) (void *) (memory + bytes) : NULL;
+		bytes += aligned(layout->vocabulary * sizeof(float));
+	}
 	return bytes;
 }
 
@@ -56,4 +71,81 @@ encoder_int8_init(encoder_int8 *int8, const encoder_layout *layout, const real *
 			if (int8->matrix[l][which].data != NULL)
 				nn_int8_fill(&int8->matrix[l][which],
 							 weights + encoder_linear_at(layout, l, (encoder_linear) which).weight);
+}
+
+void
+encoder_int8_place(encoder_int8 *int8, const encoder_layout *layout, void *memory)
+{
+	lay_out(int8, layout, memory);
+}
+
+void
+encoder_int8_clear(const encoder_layout *layout, void *memory)
+{
+	memset(memory, 0, encoder_int8_bytes(layout));
+}
+
+/* The matrix that a layer's tensor is in, and its first row there. */
+static const nn_int8_matrix *
+find_matrix(const encoder_int8 *int8, const encoder_layout *layout, const encoder_tensor *tensor,
+			size_t *first)
+{
+	size_t l = (size_t) tensor->stage - 1;
+	bool last = encoder_is_last(layout, l);
+	encoder_linear which = ENCODER_LINEAR_QKV;
+
+	*first = 0;
+	if (tensor->which == ENCODER_CONTEXT_WEIGHT)
+		which = ENCODER_LINEAR_CONTEXT;
+	else if (tensor->which == ENCODER_INNER_WEIGHT)
+		which = ENCODER_LINEAR_INNER;
+	else if (tensor->which == ENCODER_OUTER_WEIGHT)
+		which = ENCODER_LINEAR_OUTER;
+	else if (last && tensor->which == ENCODER_QUERY_WEIGHT)
+		which = ENCODER_LINEAR_QUERY;
+	else
+	{
+		which = last ? ENCODER_LINEAR_KEY_VALUE : ENCODER_LINEAR_QKV;
+		*first = layout->hidden * (size_t) (tensor->which - (last ? ENCODER_KEY_WEIGHT
+																  : ENCODER_QUERY_WEIGHT));
+	}
+	return &int8->matrix[l][which];
+}
+
+void
+encoder_int8_put_rows(const encoder_int8 *int8, const encoder_layout *layout,
+					  const encoder_tensor *tensor, size_t first, size_t count, const int8_t *rows)
+{
+	const size_t columns = (size_t) tensor->shape[1];
+	const nn_int8_matrix *matrix;
+	size_t begin;
+
+	if (tensor->stage == 0)
+	{
+		if (int8->words != NULL)
+			memcpy(int8->words + first * columns, rows, count * columns);
+		return;
+	}
+	matrix = find_matrix(int8, layout, tensor, &begin);
+	for (size_t i = 0; i < count; i++)
+		nn_int8_put_row(matrix, begin + first + i, rows + i * columns);
+}
+
+void
+encoder_int8_put_scales(const encoder_int8 *int8, const encoder_layout *layout,
+						const encoder_tensor *tensor, size_t first, size_t count,
+						const float *scales)
+{
+	const nn_int8_matrix *matrix;
+	size_t begin;
+
+	if (tensor->stage == 0)
+	{
+		if (int8->words != NULL)
+			memcpy(int8->word_scale + first, scales, count * sizeof(float));
+		return;
+	}
+	matrix = find_matrix(int8, layout, tensor, &begin);
+	for (size_t i = 0; i < count; i++)
+		nn_int8_put_scale(matrix, begin + first + i, (real) scales[i]);
 }

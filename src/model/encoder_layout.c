@@ -110,14 +110,50 @@ elements_of(const encoder_layout *layout, const tensor_row *row)
 
 /* The place of a tensor behind `end`, which moves behind it. */
 static size_t
-place(const encoder_layout *layout, const tensor_row *row, size_t *end)
+place(const encoder_layout *layout, const tensor_row *row, bool rounded, size_t *end)
 {
 	size_t begin = *end;
 
 	if (!row->joined)
 		begin = (begin + TENSOR_ALIGNMENT - 1) / TENSOR_ALIGNMENT * TENSOR_ALIGNMENT;
-	*end = begin + elements_of(layout, row);
+	*end = begin + (rounded && layout->narrow ? 0 : elements_of(layout, row));
 	return begin;
+}
+
+/* Matrices of the layers; besides them the word embedding. */
+static bool
+is_rounded(const tensor_row *row)
+{
+	return row->columns != NONE;
+}
+
+/* All places, and what follows from them. */
+static void
+place_all(encoder_layout *layout)
+{
+	size_t end = 0;
+
+	layout->position = place(layout, &embedding_tensors[0], false, &end);
+	layout->type = place(layout, &embedding_tensors[1], false, &end);
+	layout->embedding_scale = place(layout, &embedding_tensors[2], false, &end);
+	layout->embedding_shift = place(layout, &embedding_tensors[3], false, &end);
+
+	/* a layer's own places begin at 0, and so does each layer at a multiple of the alignment */
+	layout->layer = (end + TENSOR_ALIGNMENT - 1) / TENSOR_ALIGNMENT * TENSOR_ALIGNMENT;
+	end = 0;
+	for (size_t i = 0; i < ENCODER_LAYER_TENSORS; i++)
+		layout->layer_place[i] =
+			place(layout, &layer_tensors[i], is_rounded(&layer_tensors[i]), &end);
+	layout->layer_stride = (end + TENSOR_ALIGNMENT - 1) / TENSOR_ALIGNMENT * TENSOR_ALIGNMENT;
+
+	end = layout->layer + layout->layers * layout->layer_stride;
+	layout->head_weight = place(layout, &head_tensors[0], false, &end);
+	layout->head_bias = place(layout, &head_tensors[1], false, &end);
+	layout->output_weight = place(layout, &head_tensors[2], false, &end);
+	layout->output_bias = place(layout, &head_tensors[3], false, &end);
+	layout->words = place(layout, &word_tensor, true, &end);
+	layout->dense = layout->words;
+	layout->total = end;
 }
 
 em_code
@@ -125,7 +161,6 @@ encoder_layout_init(encoder_layout *layout, const encoder_config *config, size_t
 					em_status *status)
 {
 	em_code code = encoder_config_check(config, status);
-	size_t end = 0;
 
 	if (code != EM_OK)
 		return code;
@@ -143,26 +178,7 @@ encoder_layout_init(encoder_layout *layout, const encoder_config *config, size_t
 	layout->first_position = (size_t) config->pad_token_id + 1;
 	layout->longest = (size_t) config->max_position_embeddings - layout->first_position;
 
-	layout->position = place(layout, &embedding_tensors[0], &end);
-	layout->type = place(layout, &embedding_tensors[1], &end);
-	layout->embedding_scale = place(layout, &embedding_tensors[2], &end);
-	layout->embedding_shift = place(layout, &embedding_tensors[3], &end);
-
-	/* a layer's own places begin at 0, and so does each layer at a multiple of the alignment */
-	layout->layer = (end + TENSOR_ALIGNMENT - 1) / TENSOR_ALIGNMENT * TENSOR_ALIGNMENT;
-	end = 0;
-	for (size_t i = 0; i < ENCODER_LAYER_TENSORS; i++)
-		layout->layer_place[i] = place(layout, &layer_tensors[i], &end);
-	layout->layer_stride = (end + TENSOR_ALIGNMENT - 1) / TENSOR_ALIGNMENT * TENSOR_ALIGNMENT;
-
-	end = layout->layer + layout->layers * layout->layer_stride;
-	layout->head_weight = place(layout, &head_tensors[0], &end);
-	layout->head_bias = place(layout, &head_tensors[1], &end);
-	layout->output_weight = place(layout, &head_tensors[2], &end);
-	layout->output_bias = place(layout, &head_tensors[3], &end);
-	layout->words = place(layout, &word_tensor, &end);
-	layout->dense = layout->words;
-	layout->total = end;
+	place_all(layout);
 	layout->tensor_count =
 		COUNT(embedding_tensors) + layout->layers * ENCODER_LAYER_TENSORS + COUNT(head_tensors) + 1;
 	if (layout->total > MAX_PARAMETERS)
@@ -173,6 +189,13 @@ encoder_layout_init(encoder_layout *layout, const encoder_config *config, size_t
 		return EM_LIMIT;
 	}
 	return EM_OK;
+}
+
+void
+encoder_layout_narrow(encoder_layout *layout)
+{
+	layout->narrow = true;
+	place_all(layout);
 }
 
 void
@@ -199,6 +222,8 @@ encoder_tensor_at(const encoder_layout *layout, size_t index, encoder_tensor *te
 		row = &layer_tensors[which];
 		tensor->offset = encoder_place(layout, l, which);
 		tensor->stage = (int) l + 1;
+		tensor->which = which;
+		tensor->rounded = is_rounded(row);
 		snprintf(tensor->name, sizeof(tensor->name), "roberta.encoder.layer.%zu.%s", l, row->name);
 	}
 	else if ((index -= layers) < COUNT(head_tensors))
@@ -211,6 +236,7 @@ encoder_tensor_at(const encoder_layout *layout, size_t index, encoder_tensor *te
 	{
 		row = &word_tensor;
 		tensor->offset = layout->words;
+		tensor->rounded = true;
 	}
 	if (tensor->name[0] == '\0')
 		snprintf(tensor->name, sizeof(tensor->name), "%s", row->name);

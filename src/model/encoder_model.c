@@ -111,6 +111,15 @@ encoder_model_to_json(const encoder_model *model, char out[ENCODER_MODEL_JSON_MA
 			 model->head ? "\"" : "");
 }
 
+encoder_weights
+encoder_model_weights(const encoder_model *model, em_should_stop should_stop, void *stop_context)
+{
+	return (encoder_weights){ .block = model->weights,
+							  .int8 = model->int8,
+							  .should_stop = should_stop,
+							  .stop_context = stop_context };
+}
+
 void
 encoder_model_free(const em_allocator *allocator, encoder_model *model)
 {
@@ -120,7 +129,9 @@ encoder_model_free(const em_allocator *allocator, encoder_model *model)
 	{
 		em_release(allocator, model->tokenizer);
 		em_release(allocator, model->weights);
+		em_release(allocator, model->rounded_memory);
 	}
+	em_release(allocator, model->int8);
 	em_release(allocator, (void *) model->files.json.bytes);
 	em_release(allocator, (void *) model->files.vocab.bytes);
 	em_release(allocator, (void *) model->files.merges.bytes);

@@ -47,7 +47,10 @@ typedef struct encoder_model
 	text_bpe *tokenizer;
 	encoder_tokenizer_files files; /* what the tokeniser was made of; its slices are the model's */
 	real *weights;                 /* (layout.total) */
-	bool borrowed; /* weights and tokeniser are an image's (model_image.h), which has no files */
+	struct encoder_int8 *int8;     /* NULL, or: a model of 8 bits; what it points into is in */
+	void *rounded;                 /* encoder_int8_bytes() */
+	void *rounded_memory;          /* what holds that, or NULL */
+	bool borrowed; /* all these and the tokeniser are an image's (model_image.h), without files */
 } encoder_model;
 
 /*
@@ -71,6 +74,10 @@ uint64_t encoder_model_parameters(const encoder_model *model);
 
 /* The configuration for people: the network's, problem_type and max_tokens; NUL-terminated. */
 void encoder_model_to_json(const encoder_model *model, char out[ENCODER_MODEL_JSON_MAX]);
+
+/* What encoder_forward reads; both others may be NULL. */
+encoder_weights encoder_model_weights(const encoder_model *model, em_should_stop should_stop,
+									  void *stop_context);
 
 /* NULL is allowed. */
 void encoder_model_free(const em_allocator *allocator, encoder_model *model);

@@ -11,16 +11,13 @@
 #include "../nn/matmul.h"
 #include "../nn/transformer.h"
 #include "encoder_explain.h"
+#include "grown.h"
 #include "lane.h"
 
 /* Additions and multiplications of a batch: some tenths of a second on one core. */
 #define BATCH_WORK 3e10
 #define BATCH_LEAST_ROWS 64
 #define BATCH_TEXTS 256
-
-#define GROW(scorer, array, wanted)                                                                \
-	em_grow((scorer)->allocator, (void **) &(scorer)->array, &(scorer)->array##_capacity,          \
-			(wanted), sizeof(*(scorer)->array))
 
 static em_code
 out_of_memory(em_status *status)
@@ -105,12 +102,6 @@ encoder_scorer_free(encoder_scorer *scorer)
 	em_release(scorer->allocator, scorer->unit);
 	em_release(scorer->allocator, scorer);
 }
-
-#define TAKEN(scorer, array) ((scorer)->array##_capacity * sizeof(*(scorer)->array))
-
-#define GIVE_BACK(scorer, array)                                                                   \
-	(em_release((scorer)->allocator, (scorer)->array), (scorer)->array = NULL,                     \
-	 (scorer)->array##_capacity = 0)
 
 void
 encoder_scorer_trim(encoder_scorer *scorer, size_t limit)
@@ -219,9 +210,7 @@ run_lane(void *context, size_t index)
 	run_context *run = context;
 	const encoder_model *model = run->scorer->model;
 	const encoder_layout *layout = &model->layout;
-	const encoder_weights weights = { .block = model->weights,
-									  .should_stop = run->should_stop,
-									  .stop_context = run->stop_context };
+	const encoder_weights weights = encoder_model_weights(model, run->should_stop, run->stop_context);
 	encoder_lane *lane = &run->scorer->lanes[index];
 	const encoder_batch *batch = &lane->batcher.batch;
 

@@ -202,7 +202,9 @@ static em_code
 plan_file(huggingface *checkpoint, em_status *status)
 {
 	const encoder_layout *layout = &checkpoint->model->encoder->layout;
-	static const tensor_type types[] = { TENSOR_F32, TENSOR_F32, TENSOR_F16, TENSOR_BF16 };
+	static const model_precision precisions[] = { MODEL_F32, MODEL_F32, MODEL_F16, MODEL_BF16,
+												  MODEL_I8 };
+	const huggingface_storage storage = checkpoint->options->storage;
 	tensor_type *chosen =
 		em_allocate_zeroed(checkpoint->allocator, layout->tensor_count, sizeof(tensor_type));
 	em_code code;
@@ -210,10 +212,13 @@ plan_file(huggingface *checkpoint, em_status *status)
 	if (chosen == NULL)
 		return out_of_memory(status);
 	for (size_t i = 0; i < layout->tensor_count; i++)
-		if (checkpoint->places[i].shard != NULL)
-			chosen[i] = checkpoint->options->storage == HUGGINGFACE_AS_IT_IS
-							? checkpoint->places[i].tensor->type
-							: types[checkpoint->options->storage];
+	{
+		chosen[i] = encoder_file_type(layout, i, precisions[storage]);
+		/* as it is, but for the last layer, which is never shortened nor kept short */
+		if (storage == HUGGINGFACE_AS_IT_IS && checkpoint->places[i].shard != NULL &&
+			encoder_file_type(layout, i, MODEL_F16) == TENSOR_F16)
+			chosen[i] = checkpoint->places[i].tensor->type;
+	}
 	code = encoder_file_plan(checkpoint->allocator, checkpoint->model, chosen, &checkpoint->file,
 							 status);
 	em_release(checkpoint->allocator, chosen);
@@ -361,34 +366,42 @@ to_floats(tensor_type type, const uint8_t *bytes, size_t count, float *out)
 								: halves_read_bf16(bytes, count, out);
 }
 
+/* The next numbers of a tensor, from its file, checked. */
+static em_code
+read_chunk(const huggingface *checkpoint, const huggingface_place *place, uint64_t first,
+		   size_t count, chunk *chunk, em_status *status)
+{
+	const huggingface_files *files = checkpoint->files;
+	const tensor *tensor = place->tensor;
+	const size_t width = bytes_of(tensor->type);
+	em_code code = files->read(files->context, place->shard->name,
+							   place->shard->data + tensor->offset + first * width, chunk->raw,
+							   count * width, status);
+
+	if (code != EM_OK)
+		return code;
+	(void) to_floats(tensor->type, chunk->raw, count, chunk->numbers);
+	return encoder_file_check(tensor->name.bytes, chunk->numbers, count, status);
+}
+
 /* A tensor's data from its file to the sink, checked on the way; bit by bit when the type stays. */
 static em_code
 copy_tensor(const huggingface *checkpoint, const huggingface_place *place, tensor_type type,
 			chunk *chunk, huggingface_sink sink, void *context, em_status *status)
 {
-	const huggingface_files *files = checkpoint->files;
 	const tensor *tensor = place->tensor;
-	const size_t width = bytes_of(tensor->type);
-	uint64_t at = place->shard->data + tensor->offset;
-	uint64_t left = tensor->elements;
 	em_code code = EM_OK;
 
-	while (code == EM_OK && left > 0)
+	for (uint64_t at = 0; code == EM_OK && at < tensor->elements; at += CHUNK_NUMBERS)
 	{
+		uint64_t left = tensor->elements - at;
 		size_t count = left < CHUNK_NUMBERS ? (size_t) left : CHUNK_NUMBERS;
 
-		code =
-			files->read(files->context, place->shard->name, at, chunk->raw, count * width, status);
-		if (code != EM_OK)
-			break;
-		(void) to_floats(tensor->type, chunk->raw, count, chunk->numbers);
-		code = encoder_file_check(tensor->name.bytes, chunk->numbers, count, status);
+		code = read_chunk(checkpoint, place, at, count, chunk, status);
 		if (code == EM_OK && type != tensor->type)
 			(void) encoder_file_put(type, chunk->numbers, count, chunk->raw);
 		if (code == EM_OK)
 			code = sink(context, chunk->raw, count * bytes_of(type), status);
-		at += count * width;
-		left -= count;
 	}
 	return code;
 }
@@ -410,6 +423,41 @@ huggingface_write(const huggingface *checkpoint, huggingface_sink sink, void *co
 	for (size_t i = 0; code == EM_OK && i < file->count; i++)
 		code = copy_tensor(checkpoint, &checkpoint->places[file->order[i]], file->types[i], &chunk,
 						   sink, context, status);
+	em_release(allocator, chunk.raw);
+	em_release(allocator, chunk.numbers);
+	return code;
+}
+
+em_code
+huggingface_load(huggingface *checkpoint, em_status *status)
+{
+	const em_allocator *allocator = checkpoint->allocator;
+	encoder_model *encoder = checkpoint->model->encoder;
+	const encoder_layout *layout = &encoder->layout;
+	chunk chunk = { em_allocate_array(allocator, CHUNK_NUMBERS, 4),
+					em_allocate_array(allocator, CHUNK_NUMBERS, sizeof(float)) };
+	em_code code = EM_OK;
+
+	encoder->weights = em_allocate_zeroed(allocator, layout->total, sizeof(real));
+	if (!chunk.raw || !chunk.numbers || !encoder->weights)
+		code = out_of_memory(status);
+	for (size_t i = 0; code == EM_OK && i < layout->tensor_count; i++)
+	{
+		const huggingface_place *place = &checkpoint->places[i];
+		encoder_tensor tensor;
+
+		encoder_tensor_at(layout, i, &tensor);
+		for (uint64_t at = 0; code == EM_OK && place->shard != NULL && at < tensor.elements;
+			 at += CHUNK_NUMBERS)
+		{
+			uint64_t left = tensor.elements - at;
+			size_t count = left < CHUNK_NUMBERS ? (size_t) left : CHUNK_NUMBERS;
+
+			code = read_chunk(checkpoint, place, at, count, &chunk, status);
+			for (size_t n = 0; code == EM_OK && n < count; n++)
+				encoder->weights[tensor.offset + at + n] = chunk.numbers[n];
+		}
+	}
 	em_release(allocator, chunk.raw);
 	em_release(allocator, chunk.numbers);
 	return code;

@@ -36,6 +36,7 @@ typedef enum huggingface_storage
 	HUGGINGFACE_F32,
 	HUGGINGFACE_F16,
 	HUGGINGFACE_BF16,
+	HUGGINGFACE_I8, /* the file is model_write's, MODEL_I8, of what huggingface_load loads */
 } huggingface_storage;
 
 /* All zero: everything as the checkpoint says. */
@@ -54,7 +55,7 @@ typedef struct huggingface_options
 typedef struct huggingface huggingface;
 
 /*
- * Read and check everything but the weights. EM_CORRUPT: files that are not what they must be, a
+ * Read and check everything but the weights. EM_MISSING: a file is not there; EM_CORRUPT: files that are not what they must be, a
  * missing or an extra tensor, a wrong shape; EM_UNSUPPORTED: a network or tokeniser of another
  * kind, with the key and its value; EM_INVALID_OPTION: options that do not fit the checkpoint.
  */
@@ -64,8 +65,14 @@ em_code huggingface_open(const em_allocator *allocator, const huggingface_files 
 /* NULL is allowed. */
 void huggingface_close(huggingface *checkpoint);
 
-/* The model that the file will hold, without its weights; it lives as long as the checkpoint. */
+/* The model that the file will hold, without its weights until they are loaded; it lives as long as the checkpoint. */
 const model *huggingface_model(const huggingface *checkpoint);
+
+/*
+ * Read all weights into that model, which model_write and a scorer then take; errors as those of
+ * huggingface_write.
+ */
+em_code huggingface_load(huggingface *checkpoint, em_status *status);
 
 /* Bytes of the model file. */
 uint64_t huggingface_size(const huggingface *checkpoint);

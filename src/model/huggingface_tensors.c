@@ -64,7 +64,7 @@ huggingface_read_file(const em_allocator *allocator, const huggingface_files *fi
 	if (code != EM_OK)
 		return code;
 	if (!found)
-		return em_fail(status, EM_CORRUPT, "the checkpoint has no file \"%s\"", name);
+		return em_fail(status, EM_MISSING, "the checkpoint has no file \"%s\"", name);
 	if (size > limit)
 		return em_fail(status, EM_LIMIT, "file \"%s\" has %" PRIu64 " bytes, more than %" PRIu64,
 					   name, size, limit);
@@ -174,7 +174,7 @@ use_shard(huggingface_tensors *tensors, em_slice name, size_t *number, em_status
 	if (code != EM_OK)
 		return code;
 	if (!found)
-		return em_fail(status, EM_CORRUPT,
+		return em_fail(status, EM_MISSING,
 					   "the checkpoint has no file \"%s\", which " INDEX_FILE " names",
 					   shard->name);
 	return in_file(shard->name, read_head(tensors, shard, size, status), status);
@@ -320,11 +320,11 @@ huggingface_tensors_open(const em_allocator *allocator, const huggingface_files 
 		return code;
 	if (!found)
 	{
-		em_fail(status, EM_CORRUPT,
+		em_fail(status, EM_MISSING,
 				"the checkpoint has no file \"" ONE_FILE "\" or \"" INDEX_FILE "\"");
 		em_hint(status, "Save it with save_pretrained(directory, safe_serialization=True): weights "
 						"in other formats, which can hold code, are not read.");
-		return EM_CORRUPT;
+		return EM_MISSING;
 	}
 	code = huggingface_read_file(allocator, files, INDEX_FILE, MAX_INDEX_BYTES, &index, status);
 	if (code != EM_OK)

@@ -212,7 +212,7 @@ huggingface_tokenizer_read(const em_allocator *allocator, const huggingface_file
 	if (code == EM_OK && !found[0])
 		code = files->find(files->context, VOCAB_FILE, &found[1], &size, status);
 	if (code == EM_OK && !found[0] && !found[1])
-		code = em_fail(status, EM_CORRUPT,
+		code = em_fail(status, EM_MISSING,
 					   "the checkpoint has no file \"" JSON_FILE "\" or \"" VOCAB_FILE "\"");
 	if (code == EM_OK)
 		code = read_config(allocator, files, &config, status);

@@ -149,13 +149,13 @@ em_code model_rewrite_thresholds(const em_allocator *allocator, const uint8_t *b
 								 em_status *status);
 
 /*
- * The same file with another last layer: row l of output.weight times calibration[l].scale, its bias
+ * The same file with another last layer: row l of its weight times calibration[l].scale, its bias
  * times that plus calibration[l].shift, so that a score p becomes sigmoid(scale logit(p) + shift).
  * Thresholds in the open interval 0..1 move with the scores, so that decisions stay; 0 and 1 stay.
  *
- * calibration: (labels). EM_UNSUPPORTED for a file without such a layer in F32; EM_INVALID_DATA
- * when `labels` is not the file's number of labels, a scale is not over 0 or a product is over
- * MODEL_MAX_WEIGHT.
+ * calibration: (labels). EM_UNSUPPORTED for a file without such a layer in F32, and for labels that
+ * exclude one another (ENCODER_SOFTMAX); EM_INVALID_DATA when `labels` is not the file's number of
+ * labels, a scale is not over 0 or a product is over the largest weight.
  */
 em_code model_calibrate(const em_allocator *allocator, const uint8_t *bytes, size_t size,
 						const data_calibration *calibration, size_t labels, uint8_t **out,

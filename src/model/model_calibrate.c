@@ -2,13 +2,22 @@
  * model_calibrate.c
  *	  Calibration worked into a model file's last layer.
  */
+#include "encoder_model.h"
 #include "model_file.h"
 #include "halves.h"
 
 #include <math.h>
 
-#define WEIGHT_NAME "output.weight"
-#define BIAS_NAME "output.bias"
+/* The last layer of a family. */
+typedef struct last_layer
+{
+	const char *weight, *bias;
+	float limit; /* of a number's magnitude */
+} last_layer;
+
+static const last_layer network_layer = { "output.weight", "output.bias", MODEL_MAX_WEIGHT };
+static const last_layer encoder_layer = { "classifier.out_proj.weight", "classifier.out_proj.bias",
+										  ENCODER_MAX_WEIGHT };
 
 /* A tensor of `rank` dimensions whose first is `labels`. */
 static em_code
@@ -21,7 +30,7 @@ find_tensor(const safetensors *file, const char *name, int rank, size_t labels, 
 	{
 		em_fail(status, EM_UNSUPPORTED, "the file has no tensor \"%s\" of float32 to calibrate",
 				name);
-		em_hint(status, "Only a last layer of float32 is changed.");
+		em_hint(status, "Only a last layer of float32 is changed; emotion_convert makes one.");
 		return EM_UNSUPPORTED;
 	}
 	if (tensor->rank != rank || tensor->shape[0] != labels)
@@ -33,14 +42,14 @@ find_tensor(const safetensors *file, const char *name, int rank, size_t labels, 
 
 /* Number `index` of a tensor of a file of ours, times scale plus shift. */
 static em_code
-change(const tensor *tensor, uint8_t *data, size_t index, double scale, double shift,
+change(const tensor *tensor, uint8_t *data, size_t index, double scale, double shift, float limit,
 	   em_status *status)
 {
 	float number;
 
 	(void) halves_read_f32(data + 4 * index, 1, &number);
 	number = (float) (scale * (double) number + shift);
-	if (!(fabsf(number) <= MODEL_MAX_WEIGHT))
+	if (!(fabsf(number) <= limit))
 		return em_fail(status, EM_INVALID_DATA, "number %zu of tensor \"%.*s\" would be too large",
 					   index + 1, (int) tensor->name.length, tensor->name.bytes);
 	halves_write_f32(&number, 1, data + 4 * index);
@@ -48,15 +57,15 @@ change(const tensor *tensor, uint8_t *data, size_t index, double scale, double s
 }
 
 static em_code
-change_layer(const safetensors *file, uint8_t *bytes, const data_calibration *calibration,
-			 size_t labels, em_status *status)
+change_layer(const safetensors *file, const last_layer *layer, uint8_t *bytes,
+			 const data_calibration *calibration, size_t labels, em_status *status)
 {
 	const tensor *weight = NULL, *bias = NULL;
 	uint8_t *weights, *biases;
-	em_code code = find_tensor(file, WEIGHT_NAME, 2, labels, &weight, status);
+	em_code code = find_tensor(file, layer->weight, 2, labels, &weight, status);
 
 	if (code == EM_OK)
-		code = find_tensor(file, BIAS_NAME, 1, labels, &bias, status);
+		code = find_tensor(file, layer->bias, 1, labels, &bias, status);
 	if (code != EM_OK)
 		return code;
 	/* the file was opened from these bytes, which are ours to change */
@@ -67,9 +76,10 @@ change_layer(const safetensors *file, uint8_t *bytes, const data_calibration *ca
 		const data_calibration *own = &calibration[l];
 
 		for (size_t i = 0; code == EM_OK && i < weight->shape[1]; i++)
-			code = change(weight, weights, l * weight->shape[1] + i, own->scale, 0.0, status);
+			code = change(weight, weights, l * weight->shape[1] + i, own->scale, 0.0,
+						  layer->limit, status);
 		if (code == EM_OK)
-			code = change(bias, biases, l, own->scale, own->shift, status);
+			code = change(bias, biases, l, own->scale, own->shift, layer->limit, status);
 	}
 	return code;
 }
@@ -91,6 +101,7 @@ model_calibrate(const em_allocator *allocator, const uint8_t *bytes, size_t size
 				const data_calibration *calibration, size_t labels, uint8_t **out, size_t *out_size,
 				em_status *status)
 {
+	const last_layer *layer = &network_layer;
 	model *model;
 	safetensors file;
 	float *thresholds;
@@ -101,7 +112,7 @@ model_calibrate(const em_allocator *allocator, const uint8_t *bytes, size_t size
 			  isfinite(calibration[l].shift)))
 			return em_fail(status, EM_INVALID_DATA,
 						   "the calibration of label %zu is not a scale over 0 and a shift", l + 1);
-	code = model_read(allocator, bytes, size, &model, status);
+	code = model_read_in_place(allocator, bytes, size, &model, status);
 	if (code != EM_OK)
 		return code;
 	if (model->member_count > 0)
@@ -109,6 +120,12 @@ model_calibrate(const em_allocator *allocator, const uint8_t *bytes, size_t size
 		code = em_fail(status, EM_UNSUPPORTED,
 					   "an ensemble has no last layer of its own to calibrate");
 		em_hint(status, "Calibrate the models that it is made of and make another of them.");
+	}
+	else if (model->encoder != NULL && model->encoder->outputs == ENCODER_SOFTMAX && labels > 1)
+	{
+		code = em_fail(status, EM_UNSUPPORTED,
+					   "the labels of the model exclude one another: none is calibrated alone");
+		em_hint(status, "Calibrate models whose \"problem_type\" is \"" ENCODER_MULTI_LABEL "\".");
 	}
 	else if (model->layout.labels != labels)
 		code = em_fail(status, EM_INVALID_DATA, "%zu calibrations for %zu labels", labels,
@@ -118,6 +135,8 @@ model_calibrate(const em_allocator *allocator, const uint8_t *bytes, size_t size
 		code = em_fail(status, EM_OUT_OF_MEMORY, "out of memory");
 	for (size_t l = 0; code == EM_OK && l < labels; l++)
 		thresholds[l] = moved_threshold(model->thresholds[l], &calibration[l]);
+	if (model->encoder != NULL)
+		layer = &encoder_layer;
 	model_free(model);
 	if (code == EM_OK)
 		code = model_rewrite_thresholds(allocator, bytes, size, thresholds, out, out_size, status);
@@ -127,7 +146,7 @@ model_calibrate(const em_allocator *allocator, const uint8_t *bytes, size_t size
 	code = safetensors_open(allocator, *out, *out_size, &file, status);
 	if (code == EM_OK)
 	{
-		code = change_layer(&file, *out, calibration, labels, status);
+		code = change_layer(&file, layer, *out, calibration, labels, status);
 		safetensors_close(&file);
 	}
 	if (code != EM_OK)

@@ -509,7 +509,7 @@ read_weights(model *model, const safetensors *file, em_status *status)
 
 /* Of the family roberta: what every model has here, the rest in encoder_file.c. */
 static em_code
-read_encoder(model *model, const safetensors *file, em_status *status)
+read_encoder(model *model, const safetensors *file, bool weights, em_status *status)
 {
 	em_code code = model_file_check_format(file, status);
 	size_t labels = 0;
@@ -525,7 +525,31 @@ read_encoder(model *model, const safetensors *file, em_status *status)
 		code = read_thresholds(file, labels, model->thresholds, status);
 	}
 	model->layout.labels = labels;
-	return code == EM_OK ? as_corrupt(encoder_file_read(model, file, status), status) : code;
+	if (code != EM_OK)
+		return code;
+	code = weights ? encoder_file_read(model, file, status)
+				   : encoder_file_describe(model, file, status);
+	return as_corrupt(code, status);
+}
+
+em_code
+model_file_describe_encoder(const em_allocator *allocator, const safetensors *file, model **out,
+							em_status *status)
+{
+	model *result = em_allocate_zeroed(allocator, 1, sizeof(*result));
+	em_code code;
+
+	*out = NULL;
+	if (result == NULL)
+		return em_fail(status, EM_OUT_OF_MEMORY, "out of memory");
+	result->allocator = allocator;
+	result->in_place = true;
+	code = read_encoder(result, file, false, status);
+	if (code == EM_OK)
+		*out = result;
+	else
+		model_free(result);
+	return code;
 }
 
 static em_code read_ensemble(model *model, const safetensors *file, em_status *status);
@@ -548,7 +572,7 @@ read_model(const em_allocator *allocator, const safetensors *file, bool whole, b
 	else if (model_file_is_ensemble(file))
 		code = em_fail(status, EM_CORRUPT, "a member of the ensemble is an ensemble");
 	else if (encoder_file_is(file))
-		code = read_encoder(result, file, status);
+		code = read_encoder(result, file, true, status);
 	else
 	{
 		code = read_description(result, file, status);

@@ -25,6 +25,10 @@ em_code model_file_check_format(const safetensors *file, em_status *status);
 em_code model_file_labels(const em_allocator *allocator, const safetensors *file, em_slice **labels,
 						  char **text, size_t *count, em_status *status);
 
+/* A model of the family roberta, to be scored with, but for its weights. */
+em_code model_file_describe_encoder(const em_allocator *allocator, const safetensors *file,
+									model **out, em_status *status);
+
 /* What a model computes with whose embedding is stored so. */
 nn_numbers model_file_numbers(tensor_type type);
 

@@ -3,13 +3,14 @@
  *	  Images of models: header, records, and what the records' spans name; a checksum at the end.
  */
 #include "model_image.h"
+#include "encoder_int8.h"
 #include "encoder_model.h"
 #include "model_file.h"
 
 #include <string.h>
 
 /* Count on when anything below changes, or what a section holds. */
-#define IMAGE_FORMAT 2
+#define IMAGE_FORMAT 3
 
 #define MAGIC "emotion\n"
 #define BYTE_ORDER_MARK UINT64_C(0x0102030405060708)
@@ -35,6 +36,7 @@ typedef struct image_encoder
 	uint64_t head;    /* 0: a base, without labels */
 	uint64_t outputs; /* an encoder_outputs */
 	uint64_t max_tokens;
+	uint64_t rounded; /* 1: of 8 bits, which are the panels */
 } image_encoder;
 
 /* A network or an ensemble; what it has not is empty. */
@@ -192,15 +194,25 @@ put_rows(image_writer *writer, const embedding_rows *rows, size_t count, size_t 
 static void
 put_encoder(image_writer *writer, const encoder_model *encoder, image_record *record)
 {
+	const encoder_layout *layout = &encoder->layout;
 	const image_encoder own = { encoder->head, (uint64_t) encoder->outputs,
-								(uint64_t) encoder->max_tokens };
+								(uint64_t) encoder->max_tokens, layout->narrow };
 	char configuration[ENCODER_CONFIG_JSON_MAX];
+	uint8_t *place;
 
 	record->configuration =
 		put(writer, configuration,
 			encoder_config_to_json(&encoder->layout.config, configuration, sizeof(configuration)));
 	record->vocabulary = put(writer, encoder->tokenizer, text_bpe_size(encoder->tokenizer));
-	record->dense = put(writer, encoder->weights, encoder->layout.total * sizeof(real));
+	record->dense = take(writer, layout->total * sizeof(real), &place);
+	if (place != NULL && encoder->weights != NULL)
+		memcpy(place, encoder->weights, layout->total * sizeof(real));
+	if (layout->narrow)
+	{
+		record->panels = take(writer, encoder_int8_bytes(layout), &place);
+		if (place != NULL && encoder->rounded != NULL)
+			memcpy(place, encoder->rounded, encoder_int8_bytes(layout));
+	}
 	record->encoder = put(writer, &own, sizeof(own));
 }
 
@@ -265,9 +277,25 @@ model_image_write(const model *model, const uint8_t source[MODEL_SOURCE_BYTES], 
 	if (out != NULL)
 	{
 		memcpy(head, &header, sizeof(header));
-		model_image_seal(out, (size_t) header.size);
+		if (model->encoder == NULL || model->encoder->weights != NULL)
+			model_image_seal(out, (size_t) header.size);
 	}
 	return (size_t) header.size;
+}
+
+/* Where the records stand. */
+#define RECORDS_OFFSET                                                                             \
+	((sizeof(image_header) + MODEL_IMAGE_ALIGNMENT - 1) / MODEL_IMAGE_ALIGNMENT *                  \
+	 MODEL_IMAGE_ALIGNMENT)
+
+void
+model_image_places(uint8_t *image, real **weights, void **rounded)
+{
+	image_record record;
+
+	memcpy(&record, image + RECORDS_OFFSET, sizeof(record));
+	*weights = (real *) (void *) (image + record.dense.offset);
+	*rounded = record.panels.size > 0 ? image + record.panels.offset : NULL;
 }
 
 void
@@ -443,6 +471,33 @@ open_network(const image_reader *reader, const image_record *record, model *mode
 	return EM_OK;
 }
 
+/* Weights, and of 8 bits the matrices, stay in the image. */
+static em_code
+open_weights(const image_reader *reader, const image_record *record, bool rounded, model *model)
+{
+	encoder_model *encoder = model->encoder;
+	const encoder_layout *layout = &encoder->layout;
+	const uint8_t *weights, *panels = NULL;
+
+	if (rounded)
+	{
+		encoder_layout_narrow(&encoder->layout);
+		panels = find_sized(reader, record->panels, encoder_int8_bytes(layout));
+	}
+	weights = find_sized(reader, record->dense, (uint64_t) layout->total * sizeof(real));
+	if (weights == NULL || (rounded && panels == NULL))
+		return damaged(reader, "the size of its weights");
+	encoder->weights = (real *) (uintptr_t) weights;
+	if (!rounded)
+		return EM_OK;
+	encoder->int8 = em_allocate_zeroed(model->allocator, 1, sizeof(encoder_int8));
+	if (encoder->int8 == NULL)
+		return em_fail(reader->status, EM_OUT_OF_MEMORY, "out of memory");
+	encoder->rounded = (void *) (uintptr_t) panels;
+	encoder_int8_place(encoder->int8, layout, encoder->rounded);
+	return EM_OK;
+}
+
 /* Tokeniser and weights stay in the image. */
 static em_code
 open_encoder(const image_reader *reader, const image_record *record, const image_encoder *own,
@@ -451,7 +506,6 @@ open_encoder(const image_reader *reader, const image_record *record, const image
 	encoder_model *encoder = em_allocate_zeroed(model->allocator, 1, sizeof(*encoder));
 	const uint8_t *json = find(reader, record->configuration);
 	const uint8_t *block = find(reader, record->vocabulary);
-	const uint8_t *weights;
 	const text_bpe *tokenizer;
 	encoder_config config;
 	em_code code;
@@ -476,11 +530,8 @@ open_encoder(const image_reader *reader, const image_record *record, const image
 	if (code != EM_OK)
 		return code;
 	encoder->tokenizer = (text_bpe *) (uintptr_t) tokenizer;
-	weights = find_sized(reader, record->dense, (uint64_t) encoder->layout.total * sizeof(real));
-	if (weights == NULL)
-		return damaged(reader, "the size of its weights");
-	encoder->weights = (real *) (uintptr_t) weights;
-	return encoder_model_check_tokenizer(encoder, reader->status);
+	code = open_weights(reader, record, own->rounded != 0, model);
+	return code == EM_OK ? encoder_model_check_tokenizer(encoder, reader->status) : code;
 }
 
 static em_code open_record(const image_reader *reader, const image_record *records, size_t members,
@@ -551,9 +602,7 @@ model_image_open(const em_allocator *allocator, const uint8_t *image, size_t siz
 	image_reader reader = { image, size - CHECKSUM_BYTES, status };
 	image_header header;
 	const uint8_t *records;
-	image_span span = { (sizeof(header) + MODEL_IMAGE_ALIGNMENT - 1) / MODEL_IMAGE_ALIGNMENT *
-							MODEL_IMAGE_ALIGNMENT,
-						0 };
+	image_span span = { RECORDS_OFFSET, 0 };
 	uint64_t sum;
 
 	*out = NULL;

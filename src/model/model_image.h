@@ -27,7 +27,13 @@ uint32_t model_image_kind(void);
 size_t model_image_write(const model *model, const uint8_t source[MODEL_SOURCE_BYTES],
 						 uint8_t *out);
 
-/* Make the checksum that of the other bytes, which somebody changed; only tests have a reason to. */
+/*
+ * An image of a model of the family roberta whose weights are not there yet (model_file.h) lacks
+ * them and the checksum: where they go, for encoder_store_place, until model_image_seal.
+ */
+void model_image_places(uint8_t *image, real **weights, void **rounded);
+
+/* Make the checksum that of the other bytes, which somebody changed. */
 void model_image_seal(uint8_t *image, size_t size);
 
 /*

@@ -10,6 +10,7 @@
 #include "../nn/layers.h"
 #include "bags.h"
 #include "encoder_scorer.h"
+#include "grown.h"
 #include "lane.h"
 #include "soft_targets.h"
 
@@ -72,10 +73,6 @@ typedef struct lane_task
 	real *pooled;          /* (B, 2H) */
 	real *attention;       /* (N) */
 } lane_task;
-
-#define GROW(scorer, array, wanted)                                                                \
-	em_grow((scorer)->allocator, (void **) &(scorer)->array, &(scorer)->array##_capacity,          \
-			(wanted), sizeof(*(scorer)->array))
 
 static em_code
 out_of_memory(em_status *status)
@@ -228,13 +225,6 @@ scorer_free(scorer *scorer)
 	encoder_scorer_free(scorer->encoder);
 	em_release(scorer->allocator, scorer);
 }
-
-/* Bytes of an array that em_grow() made. */
-#define TAKEN(scorer, array) ((scorer)->array##_capacity * sizeof(*(scorer)->array))
-
-#define GIVE_BACK(scorer, array)                                                                   \
-	(em_release((scorer)->allocator, (scorer)->array), (scorer)->array = NULL,                     \
-	 (scorer)->array##_capacity = 0)
 
 void
 scorer_trim(scorer *scorer, size_t limit)

@@ -55,36 +55,59 @@ nn_int8_bytes(size_t n, size_t k)
 		   aligned(outputs * ((k + 3) / 4 * 4));
 }
 
+/* Row n, padded to whole groups, into its panel. */
+static void
+put_row(const parts *at, size_t n, const int8_t *row)
+{
+	int8_t *panel = at->panel + n / NN_INT8_COLUMNS * at->groups * 4 * NN_INT8_COLUMNS;
+	int32_t sum = 0;
+
+	for (size_t p = 0; p < 4 * at->groups; p++)
+	{
+		panel[(p / 4 * NN_INT8_COLUMNS + n % NN_INT8_COLUMNS) * 4 + p % 4] = row[p];
+		sum += row[p];
+	}
+	at->sum[n] = sum;
+}
+
 void
 nn_int8_fill(const nn_int8_matrix *matrix, const real *weight)
 {
 	const nn_kernels *kernels = nn_kernels_chosen();
 	parts at = find_parts(matrix);
-	size_t outputs = at.panels * NN_INT8_COLUMNS;
 
-	for (size_t n = 0; n < outputs; n++)
+	nn_int8_clear(matrix);
+	for (size_t n = 0; n < matrix->n; n++)
 	{
-		int8_t *panel = at.panel + n / NN_INT8_COLUMNS * at.groups * 4 * NN_INT8_COLUMNS;
-		uint8_t row[NN_INT8_MAX_DEPTH];
-		int32_t sum = 0;
+		int8_t row[NN_INT8_MAX_DEPTH];
 
-		if (n < matrix->n)
-			at.scale[n] =
-				kernels->round_row(matrix->k, 4 * at.groups, weight + n * matrix->k, 0, row);
-		else
-		{
-			at.scale[n] = 0;
-			memset(row, 0, 4 * at.groups);
-		}
-		for (size_t p = 0; p < 4 * at.groups; p++)
-		{
-			int8_t q = (int8_t) row[p];
-
-			panel[(p / 4 * NN_INT8_COLUMNS + n % NN_INT8_COLUMNS) * 4 + p % 4] = q;
-			sum += q;
-		}
-		at.sum[n] = sum;
+		at.scale[n] = kernels->round_row(matrix->k, 4 * at.groups, weight + n * matrix->k, 0,
+										 (uint8_t *) row);
+		put_row(&at, n, row);
 	}
+}
+
+void
+nn_int8_clear(const nn_int8_matrix *matrix)
+{
+	memset(matrix->data, 0, nn_int8_bytes(matrix->n, matrix->k));
+}
+
+void
+nn_int8_put_row(const nn_int8_matrix *matrix, size_t row, const int8_t *q)
+{
+	const parts at = find_parts(matrix);
+	int8_t padded[NN_INT8_MAX_DEPTH];
+
+	memcpy(padded, q, matrix->k);
+	memset(padded + matrix->k, 0, 4 * at.groups - matrix->k);
+	put_row(&at, row, padded);
+}
+
+void
+nn_int8_put_scale(const nn_int8_matrix *matrix, size_t row, real scale)
+{
+	find_parts(matrix).scale[row] = scale;
 }
 
 size_t

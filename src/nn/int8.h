@@ -40,6 +40,14 @@ size_t nn_int8_bytes(size_t n, size_t k);
 /* Round weight (n, k), contiguous; matrix: n, k (1..NN_INT8_MAX_DEPTH) and data set. */
 void nn_int8_fill(const nn_int8_matrix *matrix, const real *weight);
 
+/*
+ * The same from rows that are whole numbers already, one by one and with their scales at another
+ * time: clear first, then put. q: (k) of -127..127.
+ */
+void nn_int8_clear(const nn_int8_matrix *matrix);
+void nn_int8_put_row(const nn_int8_matrix *matrix, size_t row, const int8_t *q);
+void nn_int8_put_scale(const nn_int8_matrix *matrix, size_t row, real scale);
+
 /* Inputs, rounded: memory for rows of so many numbers, aligned to NN_ALIGNMENT. */
 size_t nn_int8_input_bytes(size_t rows, size_t k);
 

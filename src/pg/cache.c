@@ -172,15 +172,7 @@ LoadEntry(const ModelRow *row, Snapshot snapshot)
 	entry->cached.row = *row;
 	entry->cached.model = OpenSharedModel(row, context);
 	if (entry->cached.model == NULL)
-	{
-		MemoryContext reading =
-			AllocSetContextCreate(caller, "emotion model file", ALLOCSET_DEFAULT_SIZES);
-
-		MemoryContextSwitchTo(reading);
-		entry->cached.model = MakeSharedModel(row, ReadModelBytes(row, snapshot), context);
-		MemoryContextSwitchTo(context);
-		MemoryContextDelete(reading);
-	}
+		entry->cached.model = MakeSharedModel(row, snapshot, context);
 	Check(scorer_create(ContextAllocator(context), entry->cached.model, &entry->cached.scorer,
 						&status),
 		  &status);

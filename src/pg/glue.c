@@ -135,6 +135,8 @@ SqlStateOf(em_code code)
 			return ERRCODE_INVALID_PARAMETER_VALUE;
 		case EM_INVALID_DATA:
 			return ERRCODE_DATA_EXCEPTION;
+		case EM_MISSING:
+			return ERRCODE_UNDEFINED_FILE;
 		case EM_CORRUPT:
 			return ERRCODE_DATA_CORRUPTED;
 		case EM_LIMIT:

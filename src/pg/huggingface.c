@@ -27,6 +27,7 @@
 #include "../model/huggingface.h"
 #include "glue.h"
 #include "options.h"
+#include "stored.h"
 
 #if PG_VERSION_NUM < 140000
 #define ROLE_PG_READ_SERVER_FILES DEFAULT_ROLE_READ_SERVER_FILES
@@ -55,7 +56,7 @@ typedef struct ImportOptions
 #define AT(field) offsetof(ImportOptions, field)
 
 /* The first choice of each is that of the checkpoint; the others in the order of their enums. */
-static const char *const storages[] = { "checkpoint", "f32", "f16", "bf16", NULL };
+static const char *const storages[] = { "checkpoint", "f32", "f16", "bf16", "i8", NULL };
 static const char *const heads[] = { "checkpoint", "none", NULL };
 static const char *const problems[] = { "checkpoint", ENCODER_MULTI_LABEL, ENCODER_SINGLE_LABEL,
 										NULL };
@@ -483,6 +484,14 @@ CheckCallbacks(const Checkpoint *checkpoint, em_code code, const em_status *stat
 {
 	if (checkpoint->error != NULL)
 		ReThrowError(checkpoint->error);
+	if (code == EM_MISSING)
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_FILE), errmsg("%s", status->message),
+						checkpoint->directory != NULL
+							? errdetail("Its directory on the server is \"%s\".",
+										checkpoint->directory)
+							: errdetail("Its files are those of the upload \"%s\".",
+										checkpoint->upload),
+						status->hint[0] != '\0' ? errhint("%s", status->hint) : 0));
 	Check(code, status);
 }
 
@@ -539,6 +548,7 @@ Import(Checkpoint *source, const char *name, const char *origin, const ImportOpt
 									 .description = options->description,
 									 .lineage = LineageOf(source, origin, json) };
 	huggingface *checkpoint;
+	StoredChange change;
 	em_code code;
 	int32 version;
 
@@ -547,14 +557,27 @@ Import(Checkpoint *source, const char *name, const char *origin, const ImportOpt
 	code = huggingface_open(ContextAllocator(context), &files, &options->checkpoint, &checkpoint,
 							&status);
 	CheckCallbacks(source, code, &status);
-	publication.size = (size_t) huggingface_size(checkpoint);
-	source->stream = BeginModel(&publication);
-	source->total = huggingface_size(checkpoint);
-	source->noticed = GetCurrentTimestamp();
-	code = huggingface_write(checkpoint, WriteCallback, source, &status);
-	CheckCallbacks(source, code, &status);
-	version = EndModel(source->stream, huggingface_model(checkpoint));
+	if (options->checkpoint.storage == HUGGINGFACE_I8)
+	{
+		/* rounded rows want a tensor's largest number first, and a comparison all floats */
+		code = huggingface_load(checkpoint, &status);
+		CheckCallbacks(source, code, &status);
+		change = StoreModel(huggingface_model(checkpoint), MODEL_I8, &publication);
+		version = PublishModel(&publication);
+	}
+	else
+	{
+		publication.size = (size_t) huggingface_size(checkpoint);
+		source->stream = BeginModel(&publication);
+		source->total = huggingface_size(checkpoint);
+		source->noticed = GetCurrentTimestamp();
+		code = huggingface_write(checkpoint, WriteCallback, source, &status);
+		CheckCallbacks(source, code, &status);
+		version = EndModel(source->stream, huggingface_model(checkpoint));
+		change = (StoredChange){ 0 };
+	}
 	SayWhatCame(&publication, version, checkpoint);
+	SayWhatChanged(&change, "those of floats");
 	CloseFile(source);
 	MemoryContextSwitchTo(caller);
 	MemoryContextDelete(context);

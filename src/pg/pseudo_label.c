@@ -40,9 +40,6 @@ PG_FUNCTION_INFO_V1(emotion_pseudo_label);
 /* Beside that of training; users' advisory locks have 1 or 2 here. */
 #define PSEUDO_LABEL_LOCK_CLASS 78
 
-/* Milliseconds between two notices of progress. */
-#define NOTICE_INTERVAL 5000
-
 #define COMMENT_MARK "emotion_pseudo_label: "
 
 /* ---- queries ---------------------------------------------------------------------------------- */
@@ -168,21 +165,6 @@ TargetLock(const PseudoLabelling *p)
 
 /* ---- batches ------------------------------------------------------------------------------- */
 
-static void
-Notice(PseudoLabelling *p)
-{
-	TimestampTz now = GetCurrentTimestamp();
-	double seconds = (double) (now - p->began) / 1e6;
-
-	if (!TimestampDifferenceExceeds(p->noticed, now, NOTICE_INTERVAL))
-		return;
-	p->noticed = now;
-	ereport(NOTICE, (errmsg("emotion_pseudo_label: " INT64_FORMAT " of " INT64_FORMAT
-							" rows done, " INT64_FORMAT " labelled, at this rate %.0f s to go",
-							p->done, p->todo, p->outcomes[OUTCOME_LABELLED],
-							seconds / (double) p->done * (double) Max(p->todo - p->done, 0))));
-}
-
 /* Fetch, decide, write and commit one batch; false at the end of the cursor. */
 static bool
 LabelBatch(PseudoLabelling *p, Portal cursor)
@@ -222,15 +204,17 @@ LabelBatch(PseudoLabelling *p, Portal cursor)
 		}
 		DecideBatch(p, &batch, polarity);
 		WriteBatch(p, &batch);
+		p->done += rows;
+		LogPseudoLabels(p);
 		PopActiveSnapshot();
 	}
 	MemoryContextSwitchTo(caller);
 	SPI_freetuptable(table);
 	CommitAndGoOn();
 	MemoryContextReset(p->batch_context);
-	p->done += rows;
+	EstimatePseudoLabels(p, p->done, true);
 	if (rows > 0)
-		Notice(p);
+		NoticePseudoLabels(p);
 	return rows > 0;
 }
 
@@ -279,7 +263,10 @@ LabelRows(PseudoLabelling *p)
 	p->todo = DatumGetInt64(DirectFunctionCall1(int8in, CStringGetDatum(count)));
 	if (p->request.duplicates)
 		ReadFingerprints(p);
+	LogPseudoLabelling(p);
+	CommitAndGoOn();
 	p->began = p->noticed = GetCurrentTimestamp();
+	INSTR_TIME_SET_CURRENT(p->measured_from);
 	cursor = SPI_cursor_open_with_args(NULL, query, 0, NULL, NULL, NULL, false, 0);
 	MemoryContextSwitchTo(caller);
 	/* Pinned, a cursor is held over commits, and closed after an error. */

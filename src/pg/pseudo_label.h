@@ -8,6 +8,7 @@
 
 #include "postgres.h"
 
+#include "portability/instr_time.h"
 #include "utils/jsonb.h"
 #include "utils/timestamp.h"
 
@@ -89,6 +90,9 @@ typedef struct PseudoLabelling
 	int64 outcomes[OUTCOMES];
 	TimestampTz began;
 	TimestampTz noticed;
+	bool estimated; /* what the whole will take has been told, or is not worth it */
+	instr_time measured_from;
+	double scored_seconds; /* until then: in scoring */
 } PseudoLabelling;
 
 /* Parallel arrays of a batch, as they go into the INSERT. */
@@ -118,6 +122,19 @@ extern Batch MakeBatch(int rows);
 
 /* Decide about every row, key and body of which are set, scoring those that no filter keeps out. */
 extern void DecideBatch(PseudoLabelling *p, Batch *batch, const int *polarity);
+
+/*
+ * Tell once how long the call will take, if that is long: as soon as scoring alone has taken long
+ * enough to tell, or when a batch is done (`whole`), `rows` of the call having been decided.
+ */
+extern void EstimatePseudoLabels(PseudoLabelling *p, int64 rows, bool whole);
+
+/* A notice of progress, now and then. */
+extern void NoticePseudoLabels(PseudoLabelling *p);
+
+/* This call's row in emotion.pseudo_labelling, made and brought up to date. */
+extern void LogPseudoLabelling(const PseudoLabelling *p);
+extern void LogPseudoLabels(const PseudoLabelling *p);
 
 /* Insert the rows into the target. */
 extern void WriteBatch(const PseudoLabelling *p, const Batch *batch);

@@ -16,10 +16,14 @@
 
 #include "glue.h"
 #include "label_source.h"
+#include "procedure.h"
 #include "score.h"
 
 /* Texts scored at once are at most about so many bytes: bounds memory, not speed. */
 #define SCORED_BYTES ((size_t) 8 * 1024 * 1024)
+
+/* Texts of the first measurement. */
+#define MEASURED_TEXTS 16
 
 static bool
 PutFingerprint(FingerprintSet *set, uint64 fingerprint)
@@ -140,8 +144,12 @@ ScoreRows(PseudoLabelling *p, Batch *batch, const int *which, const em_slice *te
 		  const int *polarity, Outcome *outcome)
 {
 	CachedModel *cached = UseModel(&p->model);
-	float4 *scores = ScoreTexts(cached, texts, (size_t) count);
+	instr_time began;
+	float4 *scores;
 
+	INSTR_TIME_SET_CURRENT(began);
+	scores = ScoreTexts(cached, texts, (size_t) count);
+	p->scored_seconds += SecondsSince(began);
 	for (int i = 0; i < count; i++)
 	{
 		int row = which[i];
@@ -170,6 +178,7 @@ DecideBatch(PseudoLabelling *p, Batch *batch, const int *polarity)
 	em_slice *texts = palloc(sizeof(em_slice) * (Size) batch->rows);
 	size_t bytes = 0;
 	int count = 0;
+	int first = MEASURED_TEXTS;
 
 	for (int row = 0; row < batch->rows; row++)
 	{
@@ -192,11 +201,14 @@ DecideBatch(PseudoLabelling *p, Batch *batch, const int *polarity)
 		which[count] = row;
 		texts[count++] = text;
 		bytes += text.length;
-		if (bytes >= SCORED_BYTES)
+		/* first few at once, then more and more, to know early how long it will take */
+		if (bytes >= SCORED_BYTES || (!p->estimated && count >= first))
 		{
 			ScoreRows(p, batch, which, texts, count, polarity, outcome);
+			EstimatePseudoLabels(p, row + 1, false);
 			bytes = 0;
 			count = 0;
+			first *= 2;
 		}
 	}
 	if (count > 0)

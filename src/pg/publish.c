@@ -311,8 +311,8 @@ PublishModel(const ModelPublication *publication)
 	CheckPublication(publication);
 	context = AllocSetContextCreate(caller, "emotion publish", ALLOCSET_DEFAULT_SIZES);
 	MemoryContextSwitchTo(context);
-	if (model_read(ContextAllocator(context), publication->bytes, publication->size, &model,
-				   &status) != EM_OK)
+	if (model_read_in_place(ContextAllocator(context), publication->bytes, publication->size,
+							&model, &status) != EM_OK)
 		ReportStatus(&status);
 	parts = (int32) ((publication->size + MODEL_PART_BYTES - 1) / MODEL_PART_BYTES);
 

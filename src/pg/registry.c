@@ -25,10 +25,6 @@
 #include "utils/relcache.h"
 #include "utils/rls.h"
 #include "utils/snapmgr.h"
-#if PG_VERSION_NUM >= 140000
-#include "common/cryptohash.h"
-#endif
-#include "common/sha2.h"
 
 #include <string.h>
 
@@ -427,80 +423,10 @@ FindDeployed(Snapshot snapshot, ModelReference *reference)
 	return found;
 }
 
-EM_NORETURN_BEFORE static void Damaged(const RegistryFile *file,
-									   const char *what) EM_NORETURN_AFTER;
-
-static void
-Damaged(const RegistryFile *file, const char *what)
+RegistryReader *
+BeginModelBytes(const ModelRow *row, Snapshot snapshot)
 {
-	ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED),
-					errmsg("%s is damaged: %s", file->subject, what), errhint("%s", file->hint)));
-}
-
-uint8 *
-ReadRegistryFile(const RegistryFile *file, Relation relation, SysScanDesc scan, int part_column,
-				 int data_column)
-{
-	HeapTuple tuple;
-	Datum *parts;
-	uint8 *bytes;
-	uint8 digest[SHA256_BYTES];
-	int64 filled = 0;
-
-	if (file->size <= 0 || file->size > MODEL_MAX_BYTES || file->parts <= 0 ||
-		file->parts > file->size)
-		Damaged(file, psprintf("its row says " INT64_FORMAT " bytes in %d parts", file->size,
-							   file->parts));
-	parts = MemoryContextAllocExtended(CurrentMemoryContext, sizeof(Datum) * (Size) file->parts,
-									   MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
-
-	/* First where the parts are (a toast pointer is a few bytes), then the parts in their order. */
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
-	{
-		int32 part = DatumGetInt32(RegistryColumn(tuple, relation, part_column));
-		struct varlena *data =
-			(struct varlena *) DatumGetPointer(RegistryColumn(tuple, relation, data_column));
-
-		/* A part beyond the published ones was put there later and is none of the file's. */
-		if (part < 1 || part > file->parts || parts[part - 1] != (Datum) 0)
-			continue;
-		parts[part - 1] =
-			PointerGetDatum(memcpy(palloc(VARSIZE_ANY(data)), data, VARSIZE_ANY(data)));
-	}
-
-	bytes = AllocateLarge((size_t) file->size);
-	for (int32 i = 0; i < file->parts; i++)
-	{
-		struct varlena *data;
-		int64 length;
-
-		CHECK_FOR_INTERRUPTS();
-		if (parts[i] == (Datum) 0)
-			Damaged(file, psprintf("part %d of %d is missing", i + 1, file->parts));
-		data = pg_detoast_datum_packed((struct varlena *) DatumGetPointer(parts[i]));
-		length = VARSIZE_ANY_EXHDR(data);
-		if (length > file->size - filled)
-			Damaged(file, psprintf("its parts hold more than " INT64_FORMAT " bytes", file->size));
-		memcpy(bytes + filled, VARDATA_ANY(data), length);
-		filled += length;
-		if ((Pointer) data != DatumGetPointer(parts[i]))
-			pfree(data);
-		pfree(DatumGetPointer(parts[i]));
-	}
-	pfree(parts);
-	if (filled != file->size)
-		Damaged(file, psprintf("its parts hold " INT64_FORMAT " of " INT64_FORMAT " bytes", filled,
-							   file->size));
-	Sha256(bytes, (size_t) file->size, digest);
-	if (memcmp(digest, file->sha256, SHA256_BYTES) != 0)
-		Damaged(file, "its bytes do not have its SHA-256");
-	return bytes;
-}
-
-uint8 *
-ReadModelBytes(const ModelRow *row, Snapshot snapshot)
-{
-	RegistryFile file = {
+	const RegistryFile file = {
 		.subject = psprintf("model \"%s@%d\"", row->reference.name, row->reference.version),
 		.hint = "Import it again under another version.",
 		.size = row->size,
@@ -509,72 +435,15 @@ ReadModelBytes(const ModelRow *row, Snapshot snapshot)
 	};
 	Relation relation = OpenRegistry("model_part", part_types);
 	SysScanDesc scan = ScanByName(relation, row->reference.name, row->reference.version, snapshot);
-	uint8 *bytes = ReadRegistryFile(&file, relation, scan, PART_PART, PART_DATA);
+	RegistryReader *reader = BeginRegistryFile(&file, relation, scan, PART_PART, PART_DATA);
 
 	systable_endscan(scan);
 	relation_close(relation, NoLock);
-	return bytes;
+	return reader;
 }
 
-struct Sha256Stream
+uint8 *
+ReadModelBytes(const ModelRow *row, Snapshot snapshot)
 {
-#if PG_VERSION_NUM >= 140000
-	pg_cryptohash_ctx *context;
-#else
-	pg_sha256_ctx context;
-#endif
-};
-
-#if PG_VERSION_NUM >= 140000
-static void
-CheckSha256(bool good)
-{
-	if (!good)
-		ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("could not compute a SHA-256")));
-}
-#endif
-
-Sha256Stream *
-BeginSha256(void)
-{
-	Sha256Stream *stream = palloc(sizeof(Sha256Stream));
-
-#if PG_VERSION_NUM >= 140000
-	stream->context = pg_cryptohash_create(PG_SHA256);
-	CheckSha256(stream->context != NULL && pg_cryptohash_init(stream->context) >= 0);
-#else
-	pg_sha256_init(&stream->context);
-#endif
-	return stream;
-}
-
-void
-AddSha256(Sha256Stream *stream, const uint8 *bytes, size_t size)
-{
-#if PG_VERSION_NUM >= 140000
-	CheckSha256(pg_cryptohash_update(stream->context, bytes, size) >= 0);
-#else
-	pg_sha256_update(&stream->context, bytes, size);
-#endif
-}
-
-void
-EndSha256(Sha256Stream *stream, uint8 digest[SHA256_BYTES])
-{
-#if PG_VERSION_NUM >= 140000
-	CheckSha256(pg_cryptohash_final(stream->context, digest, SHA256_BYTES) >= 0);
-	pg_cryptohash_free(stream->context);
-#else
-	pg_sha256_final(&stream->context, digest);
-#endif
-	pfree(stream);
-}
-
-void
-Sha256(const uint8 *bytes, size_t size, uint8 digest[SHA256_BYTES])
-{
-	Sha256Stream *stream = BeginSha256();
-
-	AddSha256(stream, bytes, size);
-	EndSha256(stream, digest);
+	return ReadRegistryFile(BeginModelBytes(row, snapshot));
 }

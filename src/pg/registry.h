@@ -109,6 +109,10 @@ extern void CheckDeletable(const ModelReference *reference);
  */
 extern uint8 *ReadModelBytes(const ModelRow *row, Snapshot snapshot);
 
+/* The same piece by piece: NextRegistryBytes(). */
+typedef struct RegistryReader RegistryReader;
+extern RegistryReader *BeginModelBytes(const ModelRow *row, Snapshot snapshot);
+
 /* Error unless the caller could call ReadModelBytes(): for what was made of the bytes before. */
 extern void CheckModelBytesReadable(void);
 
@@ -186,9 +190,17 @@ typedef struct RegistryFile
 	const uint8 *sha256;
 } RegistryFile;
 
-/* The bytes of a file whose parts the scan finds, as ReadModelBytes() has them. */
-extern uint8 *ReadRegistryFile(const RegistryFile *file, Relation relation, SysScanDesc scan,
-							   int part_column, int data_column);
+/*
+ * The file whose parts the scan finds, which may end then: piece by piece, in the current context,
+ * each valid until the next; false behind the last, when size and SHA-256 have been verified and the
+ * reader is no more. Until then the bytes may be anything.
+ */
+extern RegistryReader *BeginRegistryFile(const RegistryFile *file, Relation relation,
+										 SysScanDesc scan, int part_column, int data_column);
+extern bool NextRegistryBytes(RegistryReader *reader, const uint8 **bytes, size_t *size);
+
+/* All of it, as ReadModelBytes() has it. */
+extern uint8 *ReadRegistryFile(RegistryReader *reader);
 
 /* Error, with what to grant, unless the caller has all these privileges on a table of schema emotion. */
 extern void CheckPrivilege(const char *table, AclMode mode);

@@ -2,9 +2,9 @@
  * shared_model.c
  *	  Making, mapping and removing the files of shared models.
  *
- * A file is written under a name of its maker's and renamed when it is whole; makers may race, the
- * last one wins with the same bytes. It is written by write(), so that a full disk is an error
- * there and not a signal later.
+ * A file is made under a name of its maker's and renamed when it is whole; makers may race, the
+ * last one wins with the same bytes. Its blocks are allocated before it is mapped to be filled, so that
+ * a full disk is an error there and not a signal later.
  */
 #include "postgres.h"
 
@@ -30,6 +30,8 @@
 #include <unistd.h>
 
 #include "../model/model_image.h"
+#include "../model/model_stream.h"
+#include "../model/safetensors.h"
 
 PG_FUNCTION_INFO_V1(emotion_shared_models);
 
@@ -260,12 +262,25 @@ CannotShare(const ModelRow *row, const char *tried, const char *path)
 	return false;
 }
 
+/* Blocks for so many bytes; errno says why not. */
 static bool
-WriteAll(int file, const uint8 *bytes, size_t size)
+TakeBlocks(int file, size_t size)
 {
+#ifdef HAVE_POSIX_FALLOCATE
+	int error;
+
+	do
+	{
+		error = posix_fallocate(file, 0, (off_t) size);
+	} while (error == EINTR);
+	errno = error;
+	return error == 0;
+#else
+	static const char zeros[64 * 1024];
+
 	while (size > 0)
 	{
-		ssize_t written = write(file, bytes, Min(size, (size_t) 1024 * 1024 * 1024));
+		ssize_t written = write(file, zeros, Min(size, sizeof(zeros)));
 
 		if (written < 0 && errno == EINTR)
 			continue;
@@ -274,72 +289,219 @@ WriteAll(int file, const uint8 *bytes, size_t size)
 			errno = written < 0 ? errno : ENOSPC;
 			return false;
 		}
-		bytes += written;
 		size -= (size_t) written;
 	}
 	return true;
+#endif
 }
 
-/* Whether the image now stands in its file. */
+/* An image that is being made: a file mapped, or memory of our own. */
+typedef struct NewImage
+{
+	MemoryContextCallback callback;
+	const ModelRow *row;
+	char made[MAXPGPATH + 32]; /* the file's name until it is whole; empty: memory */
+	uint8 *bytes;
+	size_t size;
+} NewImage;
+
+/* What is left of it goes with the context. */
+static void
+ForgetImage(void *argument)
+{
+	NewImage *image = argument;
+
+	if (image->made[0] == '\0')
+		return;
+	(void) munmap(image->bytes, image->size);
+	(void) unlink(image->made);
+	image->made[0] = '\0';
+}
+
+/* Whether a file of that size is there, and mapped. */
 static bool
-WriteFile(const ModelRow *row, const uint8 *image, size_t size)
+MapNewFile(NewImage *image)
 {
 	char path[MAXPGPATH];
 	char made[MAXPGPATH + 32];
 	const char *tried = NULL;
-	int file;
+	void *address = MAP_FAILED;
+	int file, error;
 
 	RemoveUnused(); /* what an earlier process of our number left under our name, too */
-	MakePath(path, row->sha256);
+	MakePath(path, image->row->sha256);
 	snprintf(made, sizeof(made), "%s.%d" FILE_SUFFIX, path, MyProcPid);
-	file = OpenTransientFilePerm(made, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, S_IRUSR | S_IWUSR);
+	file = OpenTransientFilePerm(made, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, S_IRUSR | S_IWUSR);
 	if (file < 0)
-		return CannotShare(row, "create", made);
-	if (!WriteAll(file, image, size))
-	{
-		int error = errno;
-
+		return CannotShare(image->row, "create", made);
+	if (!TakeBlocks(file, image->size))
 		tried = "write";
-		(void) CloseTransientFile(file);
-		errno = error;
+	else
+	{
+		address = mmap(NULL, image->size, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+		tried = address == MAP_FAILED ? "map" : NULL;
 	}
-	else if (CloseTransientFile(file) != 0)
-		tried = "close";
-	else if (rename(made, path) != 0)
-		tried = "rename";
-	if (tried == NULL)
-		return true;
-	(void) CannotShare(row, tried, made);
-	(void) unlink(made);
-	return false;
+	error = errno;
+	(void) CloseTransientFile(file);
+	if (tried != NULL)
+	{
+		errno = error;
+		(void) CannotShare(image->row, tried, made);
+		(void) unlink(made);
+		return false;
+	}
+	image->bytes = address;
+	strlcpy(image->made, made, sizeof(image->made));
+	return true;
+}
+
+/* Room for an image, until `context` goes; zeroed. */
+static NewImage *
+BeginImage(const ModelRow *row, size_t size, MemoryContext context)
+{
+	NewImage *image = MemoryContextAllocZero(context, sizeof(NewImage));
+
+	image->row = row;
+	image->size = size;
+	image->callback.func = ForgetImage;
+	image->callback.arg = image;
+	MemoryContextRegisterResetCallback(context, &image->callback);
+	if (!MapNewFile(image))
+	{
+		image->bytes = MemoryContextAllocHuge(context, size + MODEL_IMAGE_ALIGNMENT);
+		image->bytes = (uint8 *) TYPEALIGN(MODEL_IMAGE_ALIGNMENT, image->bytes);
+	}
+	return image;
+}
+
+/*
+ * The model of an image that is whole, in `own`: its file gets its name, and what is mapped of it stays
+ * so until `context` goes.
+ */
+static model *
+EndImage(NewImage *image, MemoryContext own, MemoryContext context)
+{
+	em_status status = { EM_OK, "", "" };
+	char path[MAXPGPATH];
+	model *opened;
+
+	Check(model_image_open(ContextAllocator(context), image->bytes, image->size, image->row->sha256,
+						   &opened, &status),
+		  &status);
+	if (image->made[0] != '\0')
+	{
+		Mapping *mapping = MemoryContextAllocZero(context, sizeof(Mapping));
+
+		MakePath(path, image->row->sha256);
+		if (rename(image->made, path) != 0)
+		{
+			(void) CannotShare(image->row, "rename", image->made);
+			(void) unlink(image->made);
+		}
+		(void) mprotect(image->bytes, image->size, PROT_READ);
+		mapping->address = image->bytes;
+		mapping->size = image->size;
+		mapping->callback.func = Unmap;
+		mapping->callback.arg = mapping;
+		MemoryContextRegisterResetCallback(context, &mapping->callback);
+		image->made[0] = '\0';
+		MemoryContextDelete(own);
+	}
+	return opened;
+}
+
+/* Of a model that has to be read as a whole, of which `filled` bytes are there. */
+static NewImage *
+ImageOfWhole(const ModelRow *row, RegistryReader *reader, uint8 *bytes, size_t filled,
+			 MemoryContext own)
+{
+	em_status status = { EM_OK, "", "" };
+	const uint8 *piece;
+	NewImage *image;
+	size_t size;
+	model *source;
+
+	for (; NextRegistryBytes(reader, &piece, &size); filled += size)
+		memcpy(bytes + filled, piece, size);
+	Check(model_read_in_place(ContextAllocator(CurrentMemoryContext), bytes, (size_t) row->size,
+							  &source, &status),
+		  &status);
+	image = BeginImage(row, model_image_write(source, row->sha256, NULL), own);
+	(void) model_image_write(source, row->sha256, image->bytes);
+	model_free(source);
+	return image;
+}
+
+/* Of one that comes piece by piece, from behind its header on. */
+static NewImage *
+ImageOfStream(const ModelRow *row, RegistryReader *reader, model_stream *stream,
+			  const uint8 *bytes, size_t filled, MemoryContext own)
+{
+	em_status status = { EM_OK, "", "" };
+	NewImage *image = BeginImage(row, model_stream_size(stream), own);
+	uint64_t header;
+
+	Check(model_stream_begin(stream, image->bytes, &status), &status);
+	Check(safetensors_header_length(bytes, (uint64_t) row->size, &header, &status), &status);
+	header += SAFETENSORS_LENGTH_BYTES;
+	Check(model_stream_put(stream, bytes + header, filled - (size_t) header, &status), &status);
+	while (NextRegistryBytes(reader, &bytes, &filled))
+		Check(model_stream_put(stream, bytes, filled, &status), &status);
+	Check(model_stream_end(stream, &status), &status);
+	model_stream_close(stream);
+	return image;
+}
+
+/* Pieces of the file until its header is whole; returns their bytes. */
+static size_t
+ReadHeader(const ModelRow *row, RegistryReader *reader, uint8 *bytes)
+{
+	em_status status = { EM_OK, "", "" };
+	uint64_t wanted = Min((uint64_t) row->size, SAFETENSORS_LENGTH_BYTES);
+	size_t filled = 0, size;
+	const uint8 *piece;
+
+	while (filled < wanted && NextRegistryBytes(reader, &piece, &size))
+	{
+		bool known = filled >= SAFETENSORS_LENGTH_BYTES;
+
+		memcpy(bytes + filled, piece, size);
+		filled += size;
+		if (known || filled < SAFETENSORS_LENGTH_BYTES)
+			continue;
+		Check(safetensors_header_length(bytes, (uint64_t) row->size, &wanted, &status), &status);
+		wanted += SAFETENSORS_LENGTH_BYTES;
+	}
+	return filled;
 }
 
 model *
-MakeSharedModel(const ModelRow *row, const uint8 *bytes, MemoryContext context)
+MakeSharedModel(const ModelRow *row, Snapshot snapshot, MemoryContext context)
 {
 	em_status status = { EM_OK, "", "" };
+	MemoryContext caller = CurrentMemoryContext;
 	MemoryContext own = AllocSetContextCreate(context, "emotion model image", ALLOCSET_SMALL_SIZES);
-	const em_allocator *allocator = ContextAllocator(own);
-	model *source;
-	model *opened = NULL;
-	size_t size;
-	uint8 *image;
+	MemoryContext reading =
+		AllocSetContextCreate(caller, "emotion model file", ALLOCSET_DEFAULT_SIZES);
+	RegistryReader *reader;
+	model_stream *stream;
+	NewImage *image;
+	uint8 *bytes;
+	size_t filled;
 
-	Check(model_read_in_place(allocator, bytes, (size_t) row->size, &source, &status), &status);
-	size = model_image_write(source, row->sha256, NULL);
-	image = MemoryContextAllocHuge(own, size + MODEL_IMAGE_ALIGNMENT);
-	image = (uint8 *) TYPEALIGN(MODEL_IMAGE_ALIGNMENT, image);
-	(void) model_image_write(source, row->sha256, image);
-	model_free(source);
-	if (WriteFile(row, image, size))
-		opened = OpenSharedModel(row, context);
-	if (opened != NULL)
-		MemoryContextDelete(own);
-	else
-		Check(
-			model_image_open(ContextAllocator(context), image, size, row->sha256, &opened, &status),
-			&status);
-	return opened;
+	MemoryContextSwitchTo(reading);
+	reader = BeginModelBytes(row, snapshot);
+	/* of a stream no more than the header is touched, and so in memory */
+	bytes = MemoryContextAllocHuge(reading, (Size) row->size);
+	filled = ReadHeader(row, reader, bytes);
+	Check(model_stream_open(ContextAllocator(reading), bytes, filled, (uint64_t) row->size,
+							row->sha256, &stream, &status),
+		  &status);
+	image = stream != NULL ? ImageOfStream(row, reader, stream, bytes, filled, own)
+						   : ImageOfWhole(row, reader, bytes, filled, own);
+	MemoryContextSwitchTo(caller);
+	MemoryContextDelete(reading);
+	return EndImage(image, own, context);
 }
 
 /* ---- looking at them --------------------------------------------------------------------------------- */

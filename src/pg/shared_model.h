@@ -23,11 +23,12 @@
 extern model *OpenSharedModel(const ModelRow *row, MemoryContext context);
 
 /*
- * The same from the model's bytes (row->size, verified): makes the file anew, and what is not needed
- * any more, leftovers included, goes. Where no file can be made the model is this backend's
- * own, in `context`; that is logged once.
+ * The same from the registry: makes the file anew, and what is not needed any more, leftovers
+ * included, goes. Where no file can be made the model is this backend's own, in `context`; that is
+ * logged once. A model of the family roberta goes into the file piece by piece; others, which are
+ * smaller, are read as a whole first.
  */
-extern model *MakeSharedModel(const ModelRow *row, const uint8 *bytes, MemoryContext context);
+extern model *MakeSharedModel(const ModelRow *row, Snapshot snapshot, MemoryContext context);
 
 /* Delete the file of a model whose row is deleted, when the transaction commits. */
 extern void ForgetSharedModel(const uint8 sha256[SHA256_BYTES]);

@@ -71,5 +71,32 @@ is(ask($session, q{SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'}), 
 is(ask($session, 'SELECT count(*) FROM pg_cursors'), '0', 'nor a cursor');
 close_session($session);
 
+# --- what takes long says so at the start, and how far it is to whoever looks
+$node->safe_psql('postgres', q{
+	CREATE TABLE slow (id int PRIMARY KEY, text text);
+	CALL emotion_pseudo_label('slow', 'text', 'slowly', 'tiny@1', 0.5, '{"batch_size": 2}');
+	INSERT INTO slow SELECT i, 'happy ' || translate(i::text, '0123456789', 'abcdefghij') FROM generate_series(1, 2000) AS i;
+	CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.2); RETURN NULL; END';
+	CREATE TRIGGER wait BEFORE INSERT ON slowly FOR EACH STATEMENT EXECUTE FUNCTION wait();
+	CREATE ROLE somebody});
+$session = open_session($node, 'postgres');
+send_query($session, q{CALL emotion_pseudo_label('slow', 'text', 'slowly', 'tiny@1', 0.5, '{"batch_size": 2}')});
+my $progress = q{SELECT target, model, source, state, rows, done BETWEEN 2 AND 100, rows_per_second BETWEEN 1 AND 10,
+	time_left BETWEEN '2 minutes' AND '30 minutes', pid IS NOT NULL FROM emotion_pseudo_label_progress WHERE source = 'slow'};
+$node->poll_query_until('postgres', q{SELECT done > 0 FROM emotion_pseudo_label_progress WHERE source = 'slow'}) or die 'no progress';
+is($node->safe_psql('postgres', $progress), 'slowly|tiny@1|slow|labelling|2000|t|t|t|t', 'progress is seen by others');
+is($node->safe_psql('postgres', 'SET ROLE somebody; SELECT count(*) FROM emotion_pseudo_label_progress'), '0', 'but not by everybody');
+$node->safe_psql('postgres', q{SELECT pg_cancel_backend(pid) FROM emotion_pseudo_label_progress WHERE source = 'slow'});
+$node->poll_query_until('postgres', q{SELECT pid IS NULL FROM emotion_pseudo_label_progress WHERE source = 'slow'}) or die 'it goes on';
+is($node->safe_psql('postgres', $progress =~ s/time_left BETWEEN.*'30 minutes'/time_left IS NULL/sr =~ s/pid IS NOT NULL/pid IS NULL/r),
+	'slowly|tiny@1|slow|interrupted|2000|t|t|t|t', 'nor does it look as if it went on when it was cancelled');
+eval { close_session($session) };
+(undef, undef, $notice) = $node->psql('postgres', q{SET statement_timeout = '900ms';
+	CALL emotion_pseudo_label('slow', 'text', 'slowly', 'tiny@1', 0.5, '{"batch_size": 2}')});
+like($notice, qr/\d+ rows at \d+(\.\d)? rows\/s: about \d+ minutes/, 'an estimate comes first');
+$node->safe_psql('postgres', q{DROP TRIGGER wait ON slowly;
+	CALL emotion_pseudo_label('slow', 'text', 'slowly', 'tiny@1', 0.5, '{"batch_size": 2}')});
+is($node->safe_psql('postgres', q{SELECT state, done = rows FROM emotion_pseudo_label_progress WHERE source = 'slow'}), 'finished|t',
+	'the same call goes on to the end');
 $node->stop;
 done_testing();

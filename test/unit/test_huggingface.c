@@ -339,8 +339,6 @@ test_written_again(void)
 			  size == memory.written && memcmp(bytes, memory.out, size) == 0,
 		  "a model that was read is written as the same file");
 	check_release(NULL, bytes);
-	CHECK(model_write(&check_allocator, model, MODEL_I8, &bytes, &size, &status) == EM_UNSUPPORTED,
-		  "i8 is refused: %s", status.message);
 	model_free(model);
 	CHECK(memory.largest <= 262144, "no more than %zu bytes are read at once", memory.largest);
 	unload(&memory);
@@ -379,7 +377,8 @@ test_storage(void)
 		model_free(model);
 		unload(&memory);
 	}
-	CHECK(sizes[1] == sizes[2] && sizes[0] - sizes[1] > 20000, "halves take half the room");
+	CHECK(sizes[2] - sizes[1] <= 64 && sizes[0] - sizes[1] > 20000,
+		  "halves take half the room: %zu of %zu", sizes[1], sizes[0]);
 }
 
 static void
@@ -574,10 +573,10 @@ test_refusals(void)
 		em_code code;
 		const char *says;
 	} cases[] = {
-		{ "multi", "config.json", NULL, NULL, EM_CORRUPT, "no file \"config.json\"" },
-		{ "multi", WEIGHTS, NULL, NULL, EM_CORRUPT, "no file \"model.safetensors\"" },
-		{ "multi", "tokenizer.json", NULL, NULL, EM_CORRUPT, "no file \"tokenizer.json\"" },
-		{ "single", "merges.txt", NULL, NULL, EM_CORRUPT, "no file \"merges.txt\"" },
+		{ "multi", "config.json", NULL, NULL, EM_MISSING, "no file \"config.json\"" },
+		{ "multi", WEIGHTS, NULL, NULL, EM_MISSING, "no file \"model.safetensors\"" },
+		{ "multi", "tokenizer.json", NULL, NULL, EM_MISSING, "no file \"tokenizer.json\"" },
+		{ "single", "merges.txt", NULL, NULL, EM_MISSING, "no file \"merges.txt\"" },
 		{ "single", FIRST, NULL, NULL, EM_CORRUPT, "which model.safetensors.index.json names" },
 		{ "multi", "config.json", "{", "[", EM_CORRUPT, "config.json is not" },
 		{ "multi", "config.json", "\"hidden_size\"", "\"hidden_tize\"", EM_CORRUPT,
@@ -632,7 +631,7 @@ test_refusals(void)
 		  "has the shape (8, 32), not (16, 16)" },
 		{ "multi", WEIGHTS, "\"dtype\":\"F32\",\"shape\":[351", "\"dtype\":\"I32\",\"shape\":[351",
 		  EM_UNSUPPORTED, "is of type I32" },
-		{ "single", INDEX, "00001-of", "00003-of", EM_CORRUPT, "no file \"model-00003-of-00002" },
+		{ "single", INDEX, "00001-of", "00003-of", EM_MISSING, "no file \"model-00003-of-00002" },
 		{ "single", INDEX, "\"model-00001", "\"../del-00001", EM_CORRUPT,
 		  "is not the name of a file" },
 		{ "single", INDEX, "00001-of", "00002-of", EM_CORRUPT,
