@@ -191,9 +191,9 @@ LoadBase(Training *training)
 	if (request->is_encoder)
 	{
 		training->start.base = ReadEncoderSource(training->allocator, request);
-		training->encoder = MakeEncoder(request, training->start.base);
+		training->encoder = MakeEncoder(training->source, request, training->start.base);
 		training->start.encoder = training->encoder;
-		if (request->base == NULL) /* its tokeniser was all that was wanted */
+		if (request->base == NULL) /* a tokeniser was all that was wanted */
 		{
 			model_free(training->start.base);
 			training->start.base = NULL;

@@ -6,8 +6,11 @@
 
 #include "train_encoder.h"
 
+#include "../model/bpe_file.h"
+#include "../text/bpe_learn.h"
 #include "glue.h"
 #include "registry.h"
+#include "source.h"
 
 model *
 ReadEncoderSource(const em_allocator *allocator, const TrainRequest *request)
@@ -38,19 +41,71 @@ ReadEncoderSource(const em_allocator *allocator, const TrainRequest *request)
 	return source;
 }
 
+/* ---- a tokeniser of its own ------------------------------------------------------------ */
+
+typedef struct Learning
+{
+	const TrainRequest *request;
+	text_bpe_learner *learner;
+	bool all; /* rows of both splits, or of a source without */
+} Learning;
+
+static void
+LearnFromRow(const SourceRow *row, void *context)
+{
+	const Learning *learning = context;
+	em_status status;
+
+	if (!learning->all &&
+		(row->split == NULL || strcmp(row->split, learning->request->train_split) != 0))
+		return;
+	Check(text_bpe_learner_add(learning->learner, row->text.bytes, row->text.length, &status),
+		  &status);
+}
+
+static void
+LearnFromSource(Learning *learning, const char *name, const char *text_column,
+				const char *split_column)
+{
+	Source source = { 0 };
+
+	source.source = name;
+	source.text_column = text_column;
+	source.split_column = split_column;
+	source.text_option = "text_column";
+	OpenSource(&source);
+	learning->all = split_column == NULL;
+	ScanSource(&source, LearnFromRow, learning);
+}
+
 /*
- * The place where a tokeniser comes from that no model brings: it will be learned from the training
- * texts, request->encoder.vocabulary_size tokens.
+ * From the training texts, those without labels too. A random share to be held out is among them: which texts
+ * are in it is known only when they have been read, and what is learned here knows no labels.
  */
 static void
-LearnTokenizer(const TrainRequest *request, encoder_model *encoder)
+LearnTokenizer(const char *source, const TrainRequest *request, encoder_model *encoder)
 {
-	(void) request;
-	(void) encoder;
-	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					errmsg("architecture \"%s\" needs option \"base\" or \"tokenizer\"",
-						   ENCODER_ARCHITECTURE),
-					errhint("Both name a model: one to begin as, or whose tokeniser to use.")));
+	const em_allocator *allocator = ContextAllocator(CurrentMemoryContext);
+	Learning learning = { .request = request };
+	text_bpe_learn_options options;
+	em_status status;
+
+	text_bpe_learn_options_default(&options);
+	options.vocabulary_size = (uint32) request->encoder.vocabulary_size;
+	Check(text_bpe_learner_create(allocator, &learning.learner, &status), &status);
+	LearnFromSource(&learning, source, request->text_column, request->split_column);
+	if (request->transfer_source)
+		LearnFromSource(&learning, request->transfer_source,
+						request->transfer_text_column ? request->transfer_text_column
+													  : request->text_column,
+						NULL);
+	Check(text_bpe_learner_finish(learning.learner, &options, InterruptWanted, NULL,
+								  &encoder->tokenizer, &status),
+		  &status);
+	text_bpe_learner_free(learning.learner);
+	Check(bpe_file_make(allocator, encoder->tokenizer, &encoder->files.json, &status), &status);
+	ereport(NOTICE, (errmsg("a tokeniser of %s was learned from the texts",
+							Counted(text_bpe_ids(encoder->tokenizer), "token", "tokens"))));
 }
 
 /* Tokeniser and its files change hands. */
@@ -101,7 +156,7 @@ BaseConfig(const TrainEncoder *asked, const encoder_model *base)
 }
 
 encoder_model *
-MakeEncoder(const TrainRequest *request, model *source)
+MakeEncoder(const char *texts, const TrainRequest *request, model *source)
 {
 	const TrainEncoder *asked = &request->encoder;
 	encoder_model *encoder = palloc0(sizeof(encoder_model));
@@ -113,7 +168,7 @@ MakeEncoder(const TrainRequest *request, model *source)
 	if (source != NULL)
 		TakeTokenizer(source->encoder, encoder);
 	else
-		LearnTokenizer(request, encoder);
+		LearnTokenizer(texts, request, encoder);
 	encoder->max_tokens = asked->max_tokens > 0   ? asked->max_tokens
 						  : request->base != NULL ? source->encoder->max_tokens
 												  : TRAIN_ENCODER_TOKENS;

@@ -20,9 +20,9 @@ extern model *ReadEncoderSource(const em_allocator *allocator, const TrainReques
 
 /*
  * The model to be trained, without labels and weights; its tokeniser is taken from source (as
- * ReadEncoderSource() left it) or learned.
+ * ReadEncoderSource() left it) or, without one, learned from the rows of texts.
  */
-extern encoder_model *MakeEncoder(const TrainRequest *request, model *source);
+extern encoder_model *MakeEncoder(const char *texts, const TrainRequest *request, model *source);
 
 /* Give it its labels. */
 extern void SetEncoderLabels(encoder_model *encoder, size_t labels);
