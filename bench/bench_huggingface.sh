@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# A checkpoint of DistilRoBERTa's size (330 MB, random weights) imported: time, memory, disk; its first scores; dump and restore.
+# A checkpoint of DistilRoBERTa's size (330 MB, random weights) imported, in several ways of storing it: time, memory, disk; its first
+# scores; dump and restore.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . bench/lib.sh
-size_word=$([ -n "$quick" ] && echo small || echo "of DistilRoBERTa's size, random weights")
-title "A checkpoint $size_word, imported" "bench/run.sh huggingface"
+what=$([ -n "$quick" ] && echo small || echo "of DistilRoBERTa's size, random weights")
+title "A checkpoint $what, imported" "bench/run.sh huggingface"
 bpe=${EMOTION_DATA:-}/roberta-bpe
 if ! has_python torch || ! has_python psycopg2 || [ ! -r "$bpe/tokenizer.json" ]; then
 	without "there is no torch, no psycopg2 (test/deps.sh bench) or no \$EMOTION_DATA/roberta-bpe/tokenizer.json"
@@ -37,9 +38,7 @@ milliseconds() { # NAME COMMAND...
 	"${@:2}"
 	note "$1_ms" $((($(date +%s%N) - begin) / 1000000))
 }
-imported() { # NAME, of what watched noted; disk before
-	note "$1_disk" "$(($(disk) - $2))"
-}
+imported() { note "$1_disk" "$(($(disk) - $2))"; } # NAME, disk before
 send() { # as README says
 	local file
 	for file in "$work"/checkpoint/*; do
@@ -55,20 +54,29 @@ send() { # as README says
 
 # the checkpoint's files are read once before, so that no disk is measured
 cat "$work"/checkpoint/* >"$work/all" && rm "$work/all"
-for storage in checkpoint f16; do
+storages=()
+for storage in checkpoint f16 i8; do
 	held=$(disk)
-	watched import_$storage "CALL emotion_import_huggingface('of_$storage', '$work/checkpoint', '{\"storage\": \"$storage\"}')"
-	imported import_$storage "$held"
+	watched "import_$storage" "CALL emotion_import_huggingface('of_$storage', '$work/checkpoint', '{\"storage\": \"$storage\"}')" 2>"$work/log" || {
+		tail -n 1 "$work/log" >&2
+		continue
+	}
+	imported "import_$storage" "$held"
+	storages+=("$storage")
 done
 held=$(disk)
 milliseconds send send
 watched upload "CALL emotion_import_huggingface_upload('sent', 'sent', '{}')"
 imported upload "$held"
-for which in first second; do watched $which "SELECT emotion_scores('thank you so much', 'of_checkpoint@1')"; done
+for storage in "${storages[@]}"; do
+	for which in first second; do watched "${which}_$storage" "SELECT emotion_scores('thank you so much', 'of_$storage@1')"; done
+done
 
 psql_here -c "SELECT emotion_drop_model('sent@1')" -c "VACUUM FULL emotion.model_part" >/dev/null
+models=$(printf 'of_%s@1,' "${storages[@]}")
 answers() {
-	psql_here -At -d "$1" -c "SELECT m, md5(string_agg(emotion_scores(body, m)::text, ';' ORDER BY id, body)) FROM said, unnest('{of_checkpoint@1,of_f16@1}'::text[]) AS m GROUP BY m ORDER BY m"
+	psql_here -At -d "$1" -c "SELECT m, md5(string_agg(emotion_scores(body, m)::text, ';' ORDER BY id, body))
+		FROM said, unnest('{${models%,}}'::text[]) AS m GROUP BY m ORDER BY m"
 }
 held=$(answers bench_huggingface)
 milliseconds dump pg_dump -Fc -f "$work/dump"
@@ -82,12 +90,14 @@ line() { # WHAT NAME
 		"$(calculate 'sprintf("%.2f", a / 1e6 / b)' "$(figure "$2_disk")" "$files_mb")"
 }
 line '`CALL emotion_import_huggingface`, as it is' import_checkpoint
-line 'the same, `storage` => `f16`' import_f16
+for storage in "${storages[@]:1}"; do line "the same, \`storage\` => \`$storage\`" "import_$storage"; done
 line 'files sent by psql, 1 MB pieces' send
 line '`CALL emotion_import_huggingface_upload` of them' upload
-line 'first score by it, which makes the shared copy' first
-line 'first score of the next connection' second
+for storage in "${storages[@]}"; do
+	line "first score by \`of_$storage\`, which makes the shared copy" "first_$storage"
+	line "first score of the next connection" "second_$storage"
+done
 note dump_disk "$(stat -c %s "$work/dump")"
-line '`pg_dump -Fc` of both models' dump
-line '`pg_restore` of both' restore
-printf '\nThe files have %s MB. Scores of 20 texts by both models after dump and restore: %s.\n' "$files_mb" "$same"
+line '`pg_dump -Fc` of the models' dump
+line '`pg_restore` of them' restore
+printf '\nThe files have %s MB. Scores of 20 texts by each model after dump and restore: %s.\n' "$files_mb" "$same"

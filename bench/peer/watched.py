@@ -33,7 +33,7 @@ def watch():
         time.sleep(0.005)
 
 
-watcher = threading.Thread(target=watch)
+watcher = threading.Thread(target=watch, daemon=True)  # which ends with a statement that fails
 watcher.start()
 begin = time.perf_counter()
 cursor.execute(statement)
