@@ -58,7 +58,7 @@ storages=()
 for storage in checkpoint f16 i8; do
 	held=$(disk)
 	watched "import_$storage" "CALL emotion_import_huggingface('of_$storage', '$work/checkpoint', '{\"storage\": \"$storage\"}')" 2>"$work/log" || {
-		tail -n 1 "$work/log" >&2
+		sed '/^$/d' "$work/log" | tail -n 2 >&2
 		continue
 	}
 	imported "import_$storage" "$held"
