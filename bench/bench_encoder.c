@@ -5,8 +5,9 @@
  *	  machine in the same run.
  *
  *	  make -f test/plain.mk bench && build/bench/bench_encoder [FILE [SECONDS [BATCHES]]]
+ *	  build/bench/bench_encoder FILE serve float|int8|peak THREADS    on demand, as bench/peer/rounds.py says
  *
- * FILE: weights, texts and logits that bench/torch_encoder_peer.py wrote; without it (or "-")
+ * FILE: weights, texts and logits that bench/peer/transformer.py wrote; without it (or "-")
  * weights are random, and so are the texts. BATCHES: only so many of ENCODER_BATCH_ROWS tokens, for a
  * short look.
  */
@@ -25,6 +26,7 @@
 enum
 {
 	TEXTS = 228, /* four batches of ENCODER_BATCH_ROWS tokens */
+	MOST_TEXTS = 4096,
 	LABELS = 28,
 	MAX_THREADS = 2
 };
@@ -32,7 +34,7 @@ enum
 static encoder_layout layout;
 static real *weights;
 static encoder_int8 *int8; /* NULL: floats */
-static nn_sequence texts[TEXTS];
+static nn_sequence texts[MOST_TEXTS];
 static size_t text_count = TEXTS, token_count;
 static real *logits, *expected;
 
@@ -123,6 +125,34 @@ find(const safetensors *file, const char *prefix, const char *name)
 	return found;
 }
 
+/* The layout of the file's network, and memory for its weights. */
+static void
+set_sizes(const safetensors *file)
+{
+	encoder_config config;
+	em_status status;
+
+	encoder_config_default(&config);
+	if (file != NULL)
+	{
+		const tensor *sizes = find(file, "", "sizes");
+
+		config.vocab_size = (int) integer(sizes, 0);
+		config.hidden_size = (int) integer(sizes, 1);
+		config.num_hidden_layers = (int) integer(sizes, 2);
+		config.num_attention_heads = (int) integer(sizes, 3);
+		config.intermediate_size = (int) integer(sizes, 4);
+		config.max_position_embeddings = (int) integer(sizes, 5);
+	}
+	if (encoder_layout_init(&layout, &config, LABELS, &status) != EM_OK)
+		stop(status.message);
+	weights = allocate(NULL, layout.total * sizeof(real));
+	logits = allocate(NULL, (size_t) MOST_TEXTS * LABELS * sizeof(real));
+	if (weights == NULL || logits == NULL)
+		stop("no memory");
+	memset(weights, 0, layout.total * sizeof(real));
+}
+
 static void
 read_file(const char *path)
 {
@@ -142,6 +172,7 @@ read_file(const char *path)
 		safetensors_open(&allocator, bytes, size, &file, &status) != EM_OK)
 		stop("cannot read the file");
 	fclose(stream);
+	set_sizes(&file);
 	for (size_t i = 0; i < layout.tensor_count; i++)
 	{
 		encoder_tensor tensor;
@@ -154,7 +185,7 @@ read_file(const char *path)
 	}
 	lengths = find(&file, "", "lengths");
 	ids = find(&file, "", "ids");
-	text_count = lengths->elements < TEXTS ? (size_t) lengths->elements : TEXTS;
+	text_count = lengths->elements < MOST_TEXTS ? (size_t) lengths->elements : MOST_TEXTS;
 	for (size_t i = 0; i < text_count; i++)
 	{
 		uint32_t length = integer(lengths, i);
@@ -263,30 +294,37 @@ peak(double seconds)
 }
 
 /* From the file's logits or, without, from the floats'. */
-static void
-compare(void)
+static double
+largest_difference(void)
 {
-	static real kept[TEXTS * LABELS];
-	double largest = 0, spread = 0;
+	static real kept[MOST_TEXTS * LABELS];
+	double largest = 0;
 
 	if (expected == NULL)
 	{
 		memcpy(kept, logits, sizeof(kept));
 		expected = kept;
-		return;
 	}
 	for (size_t i = 0; i < text_count * layout.labels; i++)
-	{
 		largest = fmax(largest, fabs((double) logits[i] - expected[i]));
-		spread = fmax(spread, fabs((double) expected[i]));
+	return largest;
+}
+
+static void
+free_pieces(piece *pieces, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+	{
+		encoder_batcher_free(&pieces[i].batcher);
+		free(pieces[i].block);
 	}
-	printf("logits, up to %.2g, differ by at most %.2g\n", spread, largest);
+	memset(pieces, 0, count * sizeof(*pieces));
 }
 
 static void
 bench(size_t rows, int threads, double seconds)
 {
-	static piece pieces[TEXTS];
+	static piece pieces[MOST_TEXTS];
 	size_t count = cut(pieces, rows);
 	double best = INFINITY, best_peak = 0, sum = 0, flops = 0, spent = 0;
 	nn_pool *pool;
@@ -318,19 +356,14 @@ bench(size_t rows, int threads, double seconds)
 		   100 * flops / best * 1e-9 / best_peak / threads, threads, best_peak);
 	fflush(stdout);
 	nn_pool_destroy(pool);
-	for (size_t i = 0; i < count; i++)
-	{
-		encoder_batcher_free(&pieces[i].batcher);
-		free(pieces[i].block);
-	}
-	memset(pieces, 0, sizeof(pieces));
+	free_pieces(pieces, count);
 }
 
 /* Forward and backward of one batch with dropout, as a step of a training does for a shard. */
 static void
 bench_training(size_t rows, double seconds)
 {
-	static uint32_t sample[TEXTS];
+	static uint32_t sample[MOST_TEXTS];
 	const encoder_weights view = { .block = weights };
 	const encoder_training training = { .seed = 1, .sample = sample };
 	size_t count = encoder_batch_take(texts, text_count, rows);
@@ -384,26 +417,132 @@ bench_training(size_t rows, double seconds)
 	free(d_logits);
 }
 
+static void
+make_int8(void)
+{
+	static encoder_int8 made;
+	void *memory = allocate(NULL, encoder_int8_bytes(&layout));
+
+	if (memory == NULL)
+		stop("no memory");
+	encoder_int8_init(&made, &layout, weights, memory);
+	int8 = &made;
+}
+
+/* Products on every thread at the same time. */
+typedef struct peak_task
+{
+	real *a, *b, *c;
+	double rate; /* GFLOP/s */
+} peak_task;
+
+static void
+multiply_squares(void *context, size_t index)
+{
+	enum
+	{
+		SIDE = 1536,
+		TIMES = 20
+	};
+	peak_task *task = &((peak_task *) context)[index];
+	double start = now();
+
+	for (int i = 0; i < TIMES; i++)
+		nn_gemm(false, true, SIDE, SIDE, SIDE, 1, task->a, SIDE, task->b, SIDE, 0, task->c, SIDE);
+	task->rate = TIMES * 2e-9 * SIDE * SIDE * SIDE / (now() - start);
+}
+
+/* Of all threads together. */
+static double
+peak_of_all(nn_pool *pool, size_t threads)
+{
+	static peak_task tasks[MAX_THREADS];
+	const size_t count = (size_t) 1536 * 1536;
+	double sum = 0;
+
+	for (size_t t = 0; t < threads; t++)
+		if (tasks[t].a == NULL)
+		{
+			tasks[t].a = allocate(NULL, 3 * count * sizeof(real));
+			if (tasks[t].a == NULL)
+				stop("no memory");
+			tasks[t].b = tasks[t].a + count;
+			tasks[t].c = tasks[t].b + count;
+			for (size_t i = 0; i < 2 * count; i++)
+				tasks[t].a[i] = (real) (draw() - 0.5);
+		}
+	nn_pool_run(pool, threads, multiply_squares, tasks);
+	for (size_t t = 0; t < threads; t++)
+		sum += tasks[t].rate;
+	return sum;
+}
+
+/* Lines "BATCH TEXTS" from standard input, each a round: seconds (peak: GFLOP/s) and by how much logits differ. */
+static _Noreturn void
+serve(const char *kind, int threads)
+{
+	static piece pieces[MOST_TEXTS];
+	size_t all = text_count, wanted;
+	double work = 0;
+	nn_pool *pool;
+	em_status status;
+	char line[80];
+
+	if (threads < 1 || threads > MAX_THREADS)
+		stop("threads: 1 or 2");
+	if (nn_pool_create(&allocator, threads, &pool, &status) != EM_OK)
+		stop(status.message);
+	watch = CLOCK_MONOTONIC;
+	if (strcmp(kind, "int8") == 0)
+		make_int8();
+	for (size_t i = 0; i < all; i++)
+		work += operations(texts[i].length) / (double) all;
+	printf("ready %g\n", 1e-9 * work);
+	fflush(stdout);
+	while (fgets(line, sizeof(line), stdin) != NULL && sscanf(line, "%*u %zu", &wanted) == 1)
+	{
+		if (strcmp(kind, "peak") == 0)
+			printf("%g 0\n", peak_of_all(pool, (size_t) threads));
+		else
+		{
+			size_t rows = 0, count, parts;
+			double start;
+
+			/* batches of much the same size, as many for each thread */
+			text_count = wanted < all ? wanted : all;
+			for (size_t i = 0; i < text_count; i++)
+				rows += texts[i].length;
+			parts =
+				rows / ENCODER_BATCH_ROWS / (size_t) threads * (size_t) threads + (size_t) threads;
+			count = cut(pieces, rows / parts + 32);
+			start = now();
+			nn_pool_run(pool, count, score, pieces);
+			printf("%g ", now() - start);
+			printf("%g\n", largest_difference());
+			free_pieces(pieces, count);
+		}
+		fflush(stdout);
+	}
+	exit(0);
+}
+
 int
 main(int argc, char **argv)
 {
 	double seconds = argc > 2 ? atof(argv[2]) : 6;
-	encoder_config config;
 	em_status status;
 
-	encoder_config_default(&config);
-	if (nn_blas_load(&status) != EM_OK ||
-		encoder_layout_init(&layout, &config, LABELS, &status) != EM_OK)
+	if (nn_blas_load(&status) != EM_OK)
 		stop(status.message);
-	weights = allocate(NULL, layout.total * sizeof(real));
-	logits = allocate(NULL, (size_t) TEXTS * LABELS * sizeof(real));
-	if (weights == NULL || logits == NULL)
-		stop("no memory");
-	memset(weights, 0, layout.total * sizeof(real));
 	if (argc > 1 && strcmp(argv[1], "-") != 0)
 		read_file(argv[1]);
 	else
+	{
+		set_sizes(NULL);
 		make_texts();
+	}
+	if (argc == 5 && strcmp(argv[2], "serve") == 0)
+		serve(argv[3], atoi(argv[4]));
 	if (argc > 3 && atoi(argv[3]) > 0 && (size_t) atoi(argv[3]) * TEXTS / 4 < text_count)
 		text_count = (size_t) atoi(argv[3]) * TEXTS / 4;
 	for (size_t i = 0; i < text_count; i++)
@@ -419,16 +558,13 @@ main(int argc, char **argv)
 	{
 		if (kind == 1)
 		{
-			static encoder_int8 made;
-
-			encoder_int8_init(&made, &layout, weights, allocate(NULL, encoder_int8_bytes(&layout)));
-			int8 = &made;
+			make_int8();
 			printf("8 bits: %s, %zu MB in place of %zu\n", nn_int8_name(),
 				   encoder_int8_bytes(&layout) / 1000000,
 				   layout.layers * layout.layer_stride * sizeof(real) / 1000000);
 		}
 		bench(ENCODER_BATCH_ROWS, 1, seconds);
-		compare();
+		printf("logits differ by at most %.2g\n", largest_difference());
 		bench(1, 1, seconds);
 		if (argc > 3)
 			continue;

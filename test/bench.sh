@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The benches that are quick and need no peer, with small sizes, as TAP: do they run, and fill their tables?
+# The benches that are quick, with small sizes, as TAP: do they run, and fill their tables? Peers are measured where they are installed.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit
 if [ ! -r "${EMOTION_DATA:=../shared/data}/goemotions/train.tsv" ]; then
@@ -12,15 +12,16 @@ export PGDATABASE=bench_test
 said=$(mktemp)
 trap 'rm -f "$said"; PGDATABASE=postgres psql -Xq -c "DROP DATABASE bench_test"' EXIT
 
-# Tables are rectangular, and each line of them has a figure.
+# Tables are rectangular, and each line of them has a figure; or it is said what is missing.
 filled() {
+	if ! grep -q '^|' "$said" && grep -q '^Not measured: ' "$said"; then return 0; fi
 	awk -F'|' '!/^\|/ { n = 0; next } n && NF != n { print "line " NR ": " $0; bad = 1 } { n = NF; rows++ }
 		/^\|---/ { next } n && !/[0-9]/ && !/^\| (what|connections|statement|query) / { print "line " NR ": " $0; bad = 1 }
 		END { exit bad || rows < 3 }' "$said"
 }
 number=0
-echo "1..6"
-for bench in statistics latency memory; do
+echo "1..10"
+for bench in statistics latency memory transformer huggingface; do
 	for check in "bash bench/bench_$bench.sh" filled; do
 		number=$((number + 1))
 		case $check in
