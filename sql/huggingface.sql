@@ -160,7 +160,14 @@ FROM emotion.model AS m, expected,
 		emotion_thresholds(:'calibrated')::float8[], ARRAY(SELECT jsonb_array_elements(lineage -> 'calibration' -> 'scales')::float8),
 		ARRAY(SELECT jsonb_array_elements(lineage -> 'calibration' -> 'shifts')::float8)) AS v (s, c, t, u, scale, shift)
 WHERE m.name = 'hf_calibrated' AND checkpoint = 'multi';
-SELECT emotion_calibrate('hf_single@3', 'SELECT body AS text, labels FROM hf_note');
+SET client_min_messages = warning;
+SELECT emotion_calibrate('hf_single@3', 'SELECT body AS text, labels FROM hf_note') AS calibrated \gset
+RESET client_min_messages;
+SELECT m.lineage #>> '{calibration,method}' AS method, (m.lineage #>> '{calibration,scales,0}')::float8 BETWEEN 1.0 / 64 AND 64 AS scale, m.thresholds = h.thresholds AS thresholds
+FROM emotion.model AS m, emotion.model AS h WHERE m.name = 'hf_single' AND m.version = 4 AND h.name = 'hf_single' AND h.version = 3;
+SELECT bool_and(abs(s[1] + s[2] + s[3] + s[4] - 1) < 1e-5) AS sum_to_1, bool_and((s[1] > s[2]) = (b[1] > b[2])) AS in_order
+FROM expected, LATERAL emotion_scores(body, :'calibrated') AS s, LATERAL emotion_scores(body, 'hf_single@3') AS b WHERE checkpoint = 'single';
+SELECT count(*) AS reports FROM emotion_calibration_error('hf_single@3', 'SELECT body AS text, labels FROM hf_note', '{"folds": 2}');
 
 -- A base is there to train from.
 SELECT send('multi');

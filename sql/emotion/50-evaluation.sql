@@ -40,7 +40,7 @@ CREATE FUNCTION @extschema@.emotion_calibrate(model pg_catalog.text, source pg_c
 	RETURNS pg_catalog.text
 	LANGUAGE c AS 'MODULE_PATHNAME', 'emotion_calibrate' VOLATILE STRICT PARALLEL UNSAFE COST 1000000;
 COMMENT ON FUNCTION @extschema@.emotion_calibrate(pg_catalog.text, pg_catalog.text, pg_catalog.jsonb) IS
-	'publish a new version whose scores are calibrated on a table or query of texts and labels: sigmoid(scale logit(score) + shift) with scale and shift by label, shrunk toward common ones where positives are few; thresholds move along; options text_column, label_column, split_column, split, method, shift, calibration_shrinkage, name';
+	'publish a new version whose scores are calibrated on a table or query of texts and labels: sigmoid(scale logit(score) + shift) with scale and shift by label, shrunk toward common ones where positives are few; thresholds move along; labels that exclude one another get one scale, and keep their thresholds; options text_column, label_column, split_column, split, method, shift, calibration_shrinkage, name';
 
 CREATE FUNCTION @extschema@.emotion_calibration(model pg_catalog.text, source pg_catalog.text,
 		options pg_catalog.jsonb DEFAULT '{}', OUT label pg_catalog.text, OUT bin pg_catalog.int4,

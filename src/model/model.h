@@ -83,6 +83,9 @@ const char *model_architecture(const model *model);
 /* Numbers per text that scorer_features gives; 0 for an ensemble. */
 size_t model_feature_width(const model *model);
 
+/* Whether scores are a softmax: a text has one of the labels, and scores sum to 1. */
+bool model_labels_exclude(const model *model);
+
 /* Weights in all. */
 uint64_t model_parameters(const model *model);
 
@@ -152,10 +155,12 @@ em_code model_rewrite_thresholds(const em_allocator *allocator, const uint8_t *b
  * The same file with another last layer: row l of its weight times calibration[l].scale, its bias
  * times that plus calibration[l].shift, so that a score p becomes sigmoid(scale logit(p) + shift).
  * Thresholds in the open interval 0..1 move with the scores, so that decisions stay; 0 and 1 stay.
+ * Labels that exclude one another take one scale for all and no shift (temperature.h); their
+ * thresholds stay what they are.
  *
- * calibration: (labels). EM_UNSUPPORTED for a file without such a layer in F32, and for labels that
- * exclude one another (ENCODER_SOFTMAX); EM_INVALID_DATA when `labels` is not the file's number of
- * labels, a scale is not over 0 or a product is over the largest weight.
+ * calibration: (labels). EM_UNSUPPORTED for a file without such a layer in F32; EM_INVALID_DATA
+ * when `labels` is not the file's number of labels, a scale is not over 0 or a product is over the
+ * largest weight.
  */
 em_code model_calibrate(const em_allocator *allocator, const uint8_t *bytes, size_t size,
 						const data_calibration *calibration, size_t labels, uint8_t **out,

@@ -96,6 +96,23 @@ moved_threshold(float threshold, const data_calibration *calibration)
 					(1.0 + exp(-(calibration->scale * (log(p) - log1p(-p)) + calibration->shift))));
 }
 
+bool
+model_labels_exclude(const model *model)
+{
+	return model->encoder != NULL && model->encoder->outputs == ENCODER_SOFTMAX;
+}
+
+/* Whether it is the same scale for all labels, and no shift. */
+static bool
+is_temperature(const data_calibration *calibration, size_t labels)
+{
+	bool good = true;
+
+	for (size_t l = 0; l < labels; l++)
+		good &= calibration[l].scale == calibration[0].scale && calibration[l].shift == 0;
+	return good;
+}
+
 em_code
 model_calibrate(const em_allocator *allocator, const uint8_t *bytes, size_t size,
 				const data_calibration *calibration, size_t labels, uint8_t **out, size_t *out_size,
@@ -105,6 +122,7 @@ model_calibrate(const em_allocator *allocator, const uint8_t *bytes, size_t size
 	model *model;
 	safetensors file;
 	float *thresholds;
+	bool exclusive;
 	em_code code;
 
 	for (size_t l = 0; l < labels; l++)
@@ -115,18 +133,16 @@ model_calibrate(const em_allocator *allocator, const uint8_t *bytes, size_t size
 	code = model_read_in_place(allocator, bytes, size, &model, status);
 	if (code != EM_OK)
 		return code;
+	exclusive = model_labels_exclude(model);
 	if (model->member_count > 0)
 	{
 		code = em_fail(status, EM_UNSUPPORTED,
 					   "an ensemble has no last layer of its own to calibrate");
 		em_hint(status, "Calibrate the models that it is made of and make another of them.");
 	}
-	else if (model->encoder != NULL && model->encoder->outputs == ENCODER_SOFTMAX && labels > 1)
-	{
-		code = em_fail(status, EM_UNSUPPORTED,
-					   "the labels of the model exclude one another: none is calibrated alone");
-		em_hint(status, "Calibrate models whose \"problem_type\" is \"" ENCODER_MULTI_LABEL "\".");
-	}
+	else if (exclusive && !is_temperature(calibration, labels))
+		code = em_fail(status, EM_INVALID_DATA,
+					   "labels that exclude one another are calibrated by one scale for all");
 	else if (model->layout.labels != labels)
 		code = em_fail(status, EM_INVALID_DATA, "%zu calibrations for %zu labels", labels,
 					   model->layout.labels);
@@ -134,7 +150,8 @@ model_calibrate(const em_allocator *allocator, const uint8_t *bytes, size_t size
 	if (code == EM_OK && thresholds == NULL)
 		code = em_fail(status, EM_OUT_OF_MEMORY, "out of memory");
 	for (size_t l = 0; code == EM_OK && l < labels; l++)
-		thresholds[l] = moved_threshold(model->thresholds[l], &calibration[l]);
+		thresholds[l] = exclusive ? model->thresholds[l]
+								  : moved_threshold(model->thresholds[l], &calibration[l]);
 	if (model->encoder != NULL)
 		layer = &encoder_layer;
 	model_free(model);

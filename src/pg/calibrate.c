@@ -17,6 +17,7 @@
 #include "utils/tuplestore.h"
 
 #include "../data/calibration.h"
+#include "../data/temperature.h"
 #include "evaluate.h"
 #include "glue.h"
 #include "options.h"
@@ -128,6 +129,63 @@ FitOptions(const CalibrateOptions *options)
 									   options->shrinkage };
 }
 
+/* The scale that makes a calibration of labels which exclude one another. */
+static double
+FitTemperature(const ScoredRows *rows, const uint8 *folds, uint32 held_out)
+{
+	em_status status;
+	double scale;
+
+	Check(data_fit_temperature(rows->count, rows->labels, rows->scores, rows->truth, folds,
+							   held_out, InterruptWanted, NULL, &scale, &status),
+		  &status);
+	return scale;
+}
+
+/* What a model's last layer is changed by: (labels), and the scores of all rows then. */
+static data_calibration *
+Fit(const ScoredRows *rows, const CalibrateOptions *options, float *calibrated)
+{
+	data_calibration_options fit = FitOptions(options);
+	data_calibration *calibration = palloc(sizeof(data_calibration) * rows->labels);
+	em_status status;
+
+	if (model_labels_exclude(rows->model))
+	{
+		double scale = FitTemperature(rows, NULL, 0);
+
+		for (uint32 l = 0; l < rows->labels; l++)
+			calibration[l] = (data_calibration){ scale, 0 };
+		for (uint64 i = 0; i < rows->count; i++)
+			data_apply_temperature(scale, rows->labels, rows->scores + i * rows->labels,
+								   calibrated + i * rows->labels);
+		return calibration;
+	}
+	Check(data_fit_calibration(rows->allocator, rows->count, rows->labels, rows->scores,
+							   rows->truth, &fit, InterruptWanted, NULL, calibration, NULL,
+							   &status),
+		  &status);
+	for (uint64 i = 0; i < rows->count * rows->labels; i++)
+		calibrated[i] = data_calibrate(&calibration[i % rows->labels], rows->scores[i]);
+	return calibration;
+}
+
+static void
+CrossFitTemperature(const ScoredRows *rows, const CalibrateOptions *options, float *calibrated)
+{
+	const uint8 *folds = DrawFolds(rows->count, options->folds, options->seed);
+
+	for (uint32 fold = 0; fold < (uint32) options->folds; fold++)
+	{
+		double scale = FitTemperature(rows, folds, fold);
+
+		for (uint64 i = 0; i < rows->count; i++)
+			if (folds[i] == fold)
+				data_apply_temperature(scale, rows->labels, rows->scores + i * rows->labels,
+									   calibrated + i * rows->labels);
+	}
+}
+
 /* Scores of each fold as calibrated on the others. */
 static const float *
 CrossFit(const ScoredRows *rows, const CalibrateOptions *options)
@@ -137,6 +195,11 @@ CrossFit(const ScoredRows *rows, const CalibrateOptions *options)
 		MemoryContextAllocHuge(CurrentMemoryContext, sizeof(float) * rows->count * rows->labels);
 	em_status status;
 
+	if (model_labels_exclude(rows->model))
+	{
+		CrossFitTemperature(rows, options, calibrated);
+		return calibrated;
+	}
 	Check(data_cross_fit_calibration(
 			  rows->allocator, rows->count, rows->labels, rows->scores, rows->truth,
 			  DrawFolds(rows->count, options->folds, options->seed), (uint32) options->folds, &fit,
@@ -210,7 +273,9 @@ PublishCalibrated(const ScoredRows *rows, const char *source, const CalibrateOpt
 	escape_json(&lineage, source);
 	appendStringInfo(&lineage,
 					 ", \"calibration\": {\"method\": \"%s\", \"calibration_shrinkage\": %g",
-					 method_names[options->method], options->shrinkage);
+					 model_labels_exclude(rows->model) ? "temperature"
+													   : method_names[options->method],
+					 options->shrinkage);
 	AppendNumbers(&lineage, calibration, rows->labels, false);
 	AppendNumbers(&lineage, calibration, rows->labels, true);
 	appendStringInfoString(&lineage, "}}");
@@ -232,7 +297,6 @@ emotion_calibrate(PG_FUNCTION_ARGS)
 	CalibrateOptions options =
 		ParseCalibrateOptions(PG_GETARG_JSONB_P(2), calibrate_strings, calibrate_specs);
 	ModelReference published = ParseModelReference(model_name, true);
-	data_calibration_options fit = FitOptions(&options);
 	data_calibration *calibration;
 	data_reliability before, after;
 	float *calibrated;
@@ -244,14 +308,9 @@ emotion_calibrate(PG_FUNCTION_ARGS)
 	CheckPublishable(options.name ? options.name : published.name);
 	SPI_connect();
 	rows = ScoreRows(model_name, source, &options.rows);
-	calibration = palloc(sizeof(data_calibration) * rows.labels);
-	Check(data_fit_calibration(rows.allocator, rows.count, rows.labels, rows.scores, rows.truth,
-							   &fit, InterruptWanted, NULL, calibration, NULL, &status),
-		  &status);
 	calibrated =
 		MemoryContextAllocHuge(CurrentMemoryContext, sizeof(float) * rows.count * rows.labels);
-	for (uint64 i = 0; i < rows.count * rows.labels; i++)
-		calibrated[i] = data_calibrate(&calibration[i % rows.labels], rows.scores[i]);
+	calibration = Fit(&rows, &options, calibrated);
 	Check(data_measure_reliability(rows.allocator, rows.count, rows.labels, rows.scores, rows.truth,
 								   DATA_ALL_LABELS, 15, false, NULL, &before, &status),
 		  &status);

@@ -117,6 +117,29 @@ chmod 0666, $copy;
 is($node->safe_psql('postgres', $score), $expected, 'one that others may write to');
 is((stat $copy)[2] & 022, 0, 'is replaced');
 
+# --- made as the parts of the file come, of a model that can be large
+my $checkpoint = "$FindBin::RealBin/../reference/huggingface/multi";
+$node->safe_psql('postgres', "CALL emotion_import_huggingface('hf', '$checkpoint', '{\"storage\": \"i8\"}')");
+my $score_hf = "SELECT emotion_scores('what a wonderful world', 'hf\@1')";
+my $expected_hf = $node->safe_psql('postgres', $score_hf);
+my ($copy_hf) = $file->($node->safe_psql('postgres', "SELECT emotion_model_hash('hf\@1')") . '.*');
+ok(defined $copy_hf && -f $copy_hf, 'it has a copy');
+my $good_hf = slurp_file($copy_hf);
+my $spoil = q{ALTER TABLE emotion.model_part DISABLE TRIGGER USER;
+	UPDATE emotion.model_part SET data = set_byte(data, length(data) - 9, get_byte(data, length(data) - 9) # 1) WHERE name = 'hf'};
+unlink $copy_hf;
+$node->safe_psql('postgres', $spoil);
+(undef, undef, $error) = $node->psql('postgres', $score_hf);
+like($error, qr/model "hf\@1" is damaged: its bytes do not have its SHA-256/, 'no copy is made of parts that are damaged');
+is(join(' ', grep { $_ eq $copy_hf || /tmp$/ } $file->()), '', 'and nothing is left of it');
+$node->safe_psql('postgres', "$spoil;
+	ALTER TABLE emotion.model_part ENABLE TRIGGER USER;
+	ALTER TABLE emotion.model_part ENABLE ALWAYS TRIGGER model_part_write_once;
+	ALTER TABLE emotion.model_part ENABLE ALWAYS TRIGGER model_part_no_truncate;
+	ALTER TABLE emotion.model_part ENABLE ALWAYS TRIGGER model_part_delete");
+is($node->safe_psql('postgres', $score_hf), $expected_hf, 'of good ones it is made again');
+ok(slurp_file($copy_hf) eq $good_hf, 'as it was');
+
 # --- done without
 SKIP:
 {

@@ -421,9 +421,65 @@ test_refused(void)
 				"is not I8");
 }
 
+/* ---- calibration ---------------------------------------------------------------------------- */
+
+/* Of all kinds of numbers: the last layer is of floats. */
+static void
+test_calibrated(void)
+{
+	const data_calibration own[] = { { 0.5, 0.25 }, { 2, -1 }, { 1, 0 } };
+	const data_calibration same[] = { { 0.5, 0 }, { 0.5, 0 }, { 0.5, 0 } };
+
+	for (int kind = 0; kind < 8; kind++)
+	{
+		const bool exclusive = kind >= 4;
+		float before[TEXTS * LABELS], after[TEXTS * LABELS];
+		double explained, worst = 0;
+		em_status status;
+		size_t size, calibrated_size;
+		uint8_t *file = sample_encoder_file(&check_allocator, true,
+											exclusive ? ENCODER_SOFTMAX : ENCODER_SIGMOID,
+											(model_precision) (kind % 4), &size);
+		uint8_t *calibrated;
+		model *read = read_model(file, size, true);
+		bool good = score(read, before, &explained) &&
+					model_calibrate(&check_allocator, file, size, exclusive ? same : own, LABELS,
+									&calibrated, &calibrated_size, &status) == EM_OK;
+		model *changed = good ? read_model(calibrated, calibrated_size, true) : NULL;
+
+		good = good && score(changed, after, &explained);
+		for (size_t i = 0; good && i < TEXTS * LABELS; i++)
+		{
+			const float *row = before + i / LABELS * LABELS;
+			size_t label = i % LABELS, next = (i + 1) % LABELS;
+			/* the logit, or of a softmax the difference of two */
+			double logit = exclusive ? log((double) row[label] / (double) row[next])
+									 : log((double) row[label] / (1 - (double) row[label]));
+			double now = exclusive ? log((double) after[i] / (double) after[i - label + next])
+								   : log((double) after[i] / (1 - (double) after[i]));
+			double wanted = exclusive ? 0.5 * logit : own[label].scale * logit + own[label].shift;
+
+			worst = fmax(worst, fabs(now - wanted));
+		}
+		CHECK(good && worst < 1e-4, "%s, %s: logits are calibrated, within %.2g", names[kind % 4],
+			  exclusive ? "softmax" : "sigmoid", worst);
+		CHECK(good && (changed->thresholds[0] == read->thresholds[0]) == exclusive,
+			  "and thresholds %s", exclusive ? "stay" : "move along");
+		if (good)
+			check_release(NULL, calibrated);
+		CHECK(!exclusive || model_calibrate(&check_allocator, file, size, own, LABELS, &calibrated,
+											&calibrated_size, &status) == EM_INVALID_DATA,
+			  "labels that exclude one another have one scale");
+		model_free(changed);
+		model_free(read);
+		check_release(NULL, file);
+	}
+}
+
 int
 main(void)
 {
+	test_calibrated();
 	test_scores();
 	test_alone();
 	test_again();
