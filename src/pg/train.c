@@ -106,17 +106,32 @@ MemoryNeeded(const Training *training)
 										 samples_count(training->rows.dev) > 0);
 }
 
+/* The rows have been read: settle the network's sizes. */
+static void
+SettleNetwork(Training *training)
+{
+	size_t labels = (size_t) training->rows.label_count;
+	em_status status;
+
+	if (training->encoder != NULL)
+		SetEncoderLabels(training->encoder, labels);
+	else
+		Check(network_layout_init(&training->layout, &training->request.config,
+								  text_vocabulary_size(training->rows.vocabulary), labels, &status),
+			  &status);
+	CheckTrainingMemory(MemoryNeeded(training),
+						training->encoder == NULL
+							? "lower \"batch_size\", \"max_words\" or the sizes of layers"
+							: "lower \"shard_size\", \"max_tokens\" or \"threads\", or raise "
+							  "\"frozen\" (\"batch_size\" takes no memory)");
+}
+
 static void
 NoticeBeginning(const Training *training)
 {
 	uint64 bytes = MemoryNeeded(training);
 	bool cues = training->request.objective == TRAIN_CUES;
 
-	CheckTrainingMemory(bytes,
-						training->encoder == NULL
-							? "lower \"batch_size\", \"max_words\" or the sizes of layers"
-							: "lower \"shard_size\", \"max_tokens\" or \"threads\", or raise "
-							  "\"frozen\" (\"batch_size\" takes no memory)");
 	ereport(NOTICE,
 			(errmsg("training \"%s\" on %s (%zu held out), %s, %s, %s, " UINT64_FORMAT " MB of %s",
 					ModelReferenceString(&training->reference),
@@ -293,13 +308,6 @@ MakeTrainer(Training *training)
 				(errmsg("this processor has no bf16 arithmetic: mixed precision saves memory, but "
 						"no time"),
 				 errhint("Option \"precision\" as \"single\" is as fast and more exact.")));
-	if (training->encoder != NULL)
-		SetEncoderLabels(training->encoder, (size_t) training->rows.label_count);
-	else
-		Check(network_layout_init(&training->layout, &training->request.config,
-								  text_vocabulary_size(training->rows.vocabulary),
-								  (size_t) training->rows.label_count, &status),
-			  &status);
 	NoticeBeginning(training);
 	if (training->pool == NULL)
 		MakePool(training);
@@ -576,6 +584,7 @@ RunTraining(Training *training, const char *name, Jsonb *given)
 		CommitAndGoOn();
 		ReadTrainRows(training->source, &training->request, &training->start, training->pool,
 					  &training->rows);
+		SettleNetwork(training);
 		/* only now, when the rows have proved fit to train on */
 		if (!training->request.resume)
 			DropUnfinished(&training->reference);
