@@ -37,6 +37,10 @@
 /* How often other sessions are told how far an epoch is. */
 #define TELL_SECONDS 2.0
 
+/* When an epoch that is this long is announced, and how far it must be for that. */
+#define LONG_SECONDS 60.0
+#define ESTIMATE_SECONDS 10.0
+
 typedef struct Training
 {
 	MemoryContext context;
@@ -52,6 +56,7 @@ typedef struct Training
 	nn_pool *pool;
 	trainer *trainer;
 	instr_time began;
+	bool estimated; /* how long it will take has been said */
 } Training;
 
 static void
@@ -106,17 +111,32 @@ MemoryNeeded(const Training *training)
 										 samples_count(training->rows.dev) > 0);
 }
 
+/* The rows have been read: settle the network's sizes. */
+static void
+SettleNetwork(Training *training)
+{
+	size_t labels = (size_t) training->rows.label_count;
+	em_status status;
+
+	if (training->encoder != NULL)
+		SetEncoderLabels(training->encoder, labels);
+	else
+		Check(network_layout_init(&training->layout, &training->request.config,
+								  text_vocabulary_size(training->rows.vocabulary), labels, &status),
+			  &status);
+	CheckTrainingMemory(MemoryNeeded(training),
+						training->encoder == NULL
+							? "lower \"batch_size\", \"max_words\" or the sizes of layers"
+							: "lower \"shard_size\", \"max_tokens\" or \"threads\", or raise "
+							  "\"frozen\" (\"batch_size\" takes no memory)");
+}
+
 static void
 NoticeBeginning(const Training *training)
 {
 	uint64 bytes = MemoryNeeded(training);
 	bool cues = training->request.objective == TRAIN_CUES;
 
-	CheckTrainingMemory(bytes,
-						training->encoder == NULL
-							? "lower \"batch_size\", \"max_words\" or the sizes of layers"
-							: "lower \"shard_size\", \"max_tokens\" or \"threads\", or raise "
-							  "\"frozen\" (\"batch_size\" takes no memory)");
 	ereport(NOTICE,
 			(errmsg("training \"%s\" on %s (%zu held out), %s, %s, %s, " UINT64_FORMAT " MB of %s",
 					ModelReferenceString(&training->reference),
@@ -293,13 +313,6 @@ MakeTrainer(Training *training)
 				(errmsg("this processor has no bf16 arithmetic: mixed precision saves memory, but "
 						"no time"),
 				 errhint("Option \"precision\" as \"single\" is as fast and more exact.")));
-	if (training->encoder != NULL)
-		SetEncoderLabels(training->encoder, (size_t) training->rows.label_count);
-	else
-		Check(network_layout_init(&training->layout, &training->request.config,
-								  text_vocabulary_size(training->rows.vocabulary),
-								  (size_t) training->rows.label_count, &status),
-			  &status);
 	NoticeBeginning(training);
 	if (training->pool == NULL)
 		MakePool(training);
@@ -360,6 +373,36 @@ TextsOfEpoch(const Training *training)
 	return (uint64) (share * (double) samples_count(training->rows.train));
 }
 
+static char *
+Duration(double seconds)
+{
+	return seconds < 5400    ? psprintf("%.0f min", seconds / 60)
+		   : seconds < 36000 ? psprintf("%.1f h", seconds / 3600)
+							 : psprintf("%.0f h", seconds / 3600);
+}
+
+/* Once it has gone on for a while, how long a long training will take. */
+static void
+NoticeDuration(Training *training, double seconds)
+{
+	trainer *trainer = training->trainer;
+	double epoch =
+		seconds * (double) trainer_steps_in_epoch(trainer) / (double) trainer_steps_done(trainer);
+	int left = training->request.trainer.epochs - trainer_epochs_done(trainer);
+
+	if (training->estimated || seconds < ESTIMATE_SECONDS)
+		return;
+	training->estimated = true;
+	if (epoch < LONG_SECONDS)
+		return;
+	ereport(NOTICE,
+			(errmsg("%.0f texts/s: an epoch will take about %s, %s %s at most",
+					(double) trainer_texts_done(trainer) / seconds, Duration(epoch),
+					Counted((uint64) left, "epoch", "epochs"), Duration(epoch * left)),
+			 errhint("The view emotion_training_progress shows how far it is; a cancelled training "
+					 "goes on from its last finished epoch with {\"resume\": true}.")));
+}
+
 /* One epoch, its progress told meanwhile, its checkpoint committed in the end. */
 static void
 TrainEpoch(Training *training)
@@ -382,6 +425,7 @@ TrainEpoch(Training *training)
 		Check(trainer_step(trainer, InterruptWanted, NULL, &status), &status);
 		if (SecondsSince(told) >= TELL_SECONDS)
 		{
+			NoticeDuration(training, SecondsSince(began));
 			LogTexts(&training->reference, TextsOfEpoch(training));
 			CommitAndGoOn();
 			INSTR_TIME_SET_CURRENT(told);
@@ -576,6 +620,7 @@ RunTraining(Training *training, const char *name, Jsonb *given)
 		CommitAndGoOn();
 		ReadTrainRows(training->source, &training->request, &training->start, training->pool,
 					  &training->rows);
+		SettleNetwork(training);
 		/* only now, when the rows have proved fit to train on */
 		if (!training->request.resume)
 			DropUnfinished(&training->reference);
