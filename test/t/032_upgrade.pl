@@ -115,7 +115,7 @@ sub make_database
 		SELECT emotion_annotation_project('p', 1, '{joy,calm}');
 		SELECT * FROM emotion_import_jsonl('written', $$VALUES ('{"text": "happy", "labels": ["joy"]}'), ('?')$$);
 		CREATE TABLE post (id int PRIMARY KEY, body text);
-		INSERT INTO post VALUES (1, 'evening'), (2, 'happy'), (3, 'I hate this!!'), (4, NULL)});
+		INSERT INTO post VALUES (1, 'evening'), (2, 'happy'), (3, 'I hate this!!'), (4, NULL)}, extra_params => [ '-U', 'keeper' ]);
 	return;
 }
 my %ask = (
@@ -256,13 +256,15 @@ foreach my $left_out (@optional)
 my $dump = PostgreSQL::Test::Utils::tempdir() . '/dump';
 make_database('old', $current);
 my %before = answers($node, 'old');
-$node->command_ok([ 'pg_dump', '--format', $_, '--file', "$dump.$_", $node->connstr('old') ], "$_ dump of $current") foreach 'plain', 'directory';
+# The plain one is made and restored by the extension's owner, who is no superuser.
+$node->command_ok([ 'pg_dump', '-U', 'keeper', '--file', "$dump.plain", $node->connstr('old') ], "dump of $current by the owner");
+$node->command_ok([ 'pg_dump', '--format', 'directory', '--file', "$dump.directory", $node->connstr('old') ], "dump of $current into a directory");
 $node->command_ok([ 'pg_dump', '--data-only', '--file', "$dump.data", $node->connstr('old') ], "dump of the data alone of $current");
 write_file("$extensions/emotion.control", $control);
 foreach my $how ('plain', 'four at once', 'data alone')
 {
-	$node->safe_psql('postgres', 'CREATE DATABASE new');
-	$node->safe_psql('new', 'CREATE EXTENSION emotion') if $how eq 'four at once' or $how eq 'data alone';
+	$node->safe_psql('postgres', 'CREATE DATABASE new OWNER keeper; ALTER DATABASE new SET client_min_messages = warning');
+	$node->safe_psql('new', 'CREATE EXTENSION emotion', extra_params => [ '-U', 'keeper' ]) if $how eq 'four at once' or $how eq 'data alone';
 	if ($how eq 'data alone')
 	{
 		$node->safe_psql('new', $node->safe_psql('old', q{SELECT 'CREATE TABLE post (id int PRIMARY KEY, body text); CREATE TABLE written (' ||
@@ -272,7 +274,7 @@ foreach my $how ('plain', 'four at once', 'data alone')
 	my @commands =
 		$how eq 'four at once' ? ([ 'pg_restore', '--exit-on-error', '--jobs', 4, '--data-only', '-n', 'emotion', '--dbname', $node->connstr('new'), "$dump.directory" ],
 			[ 'pg_restore', '--exit-on-error', '--jobs', 4, '-N', 'emotion', '--dbname', $node->connstr('new'), "$dump.directory" ])
-		: [ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-f', $how eq 'plain' ? "$dump.plain" : "$dump.data", $node->connstr('new') ];
+		: [ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', $how eq 'plain' ? ('-U', 'keeper') : (), '-f', $how eq 'plain' ? "$dump.plain" : "$dump.data", $node->connstr('new') ];
 	$node->command_ok($_, "$how: restored where $next is installed") foreach @commands;
 	my %after = answers($node, 'new');
 	is($after{$_}, $before{$_}, "$how: $_ are the same") foreach @asked;
