@@ -137,6 +137,10 @@ CREATE FUNCTION emotion.keep_number() RETURNS pg_catalog.trigger
 	LANGUAGE c AS 'MODULE_PATHNAME', 'emotion_keep_number';
 COMMENT ON FUNCTION emotion.keep_number() IS 'trigger: writes down the number of a deleted model';
 
+CREATE FUNCTION emotion.skip_known_number() RETURNS pg_catalog.trigger
+	LANGUAGE c AS 'MODULE_PATHNAME', 'emotion_skip_known_number';
+COMMENT ON FUNCTION emotion.skip_known_number() IS 'trigger: a number that is written down already is left as it is';
+
 CREATE FUNCTION emotion.registry_changed() RETURNS pg_catalog.trigger
 	LANGUAGE c AS 'MODULE_PATHNAME', 'emotion_registry_changed';
 COMMENT ON FUNCTION emotion.registry_changed() IS 'trigger: tells every session to look again';
@@ -159,6 +163,8 @@ CREATE TRIGGER model_part_no_truncate BEFORE TRUNCATE ON emotion.model_part
 	FOR EACH STATEMENT EXECUTE FUNCTION emotion.refuse_change();
 CREATE TRIGGER model_part_delete BEFORE DELETE ON emotion.model_part
 	FOR EACH ROW EXECUTE FUNCTION emotion.check_delete();
+CREATE TRIGGER dropped_model_known BEFORE INSERT ON emotion.dropped_model
+	FOR EACH ROW EXECUTE FUNCTION emotion.skip_known_number();
 CREATE TRIGGER dropped_model_write_once BEFORE UPDATE OR DELETE ON emotion.dropped_model
 	FOR EACH ROW EXECUTE FUNCTION emotion.refuse_change();
 CREATE TRIGGER dropped_model_no_truncate BEFORE TRUNCATE ON emotion.dropped_model
@@ -174,6 +180,7 @@ ALTER TABLE emotion.model ENABLE ALWAYS TRIGGER model_changed;
 ALTER TABLE emotion.model_part ENABLE ALWAYS TRIGGER model_part_write_once;
 ALTER TABLE emotion.model_part ENABLE ALWAYS TRIGGER model_part_no_truncate;
 ALTER TABLE emotion.model_part ENABLE ALWAYS TRIGGER model_part_delete;
+ALTER TABLE emotion.dropped_model ENABLE ALWAYS TRIGGER dropped_model_known;
 ALTER TABLE emotion.dropped_model ENABLE ALWAYS TRIGGER dropped_model_write_once;
 ALTER TABLE emotion.dropped_model ENABLE ALWAYS TRIGGER dropped_model_no_truncate;
 ALTER TABLE emotion.deployment ENABLE ALWAYS TRIGGER deployment_changed;
@@ -186,6 +193,7 @@ COMMENT ON TRIGGER model_changed ON emotion.model IS 'tells every session to loo
 COMMENT ON TRIGGER model_part_write_once ON emotion.model_part IS 'published models do not change';
 COMMENT ON TRIGGER model_part_no_truncate ON emotion.model_part IS 'use emotion_drop_model';
 COMMENT ON TRIGGER model_part_delete ON emotion.model_part IS 'parts go with their model only';
+COMMENT ON TRIGGER dropped_model_known ON emotion.dropped_model IS 'what logical replication brings may be there already';
 COMMENT ON TRIGGER dropped_model_write_once ON emotion.dropped_model IS 'numbers stay used';
 COMMENT ON TRIGGER dropped_model_no_truncate ON emotion.dropped_model IS 'numbers stay used';
 COMMENT ON TRIGGER deployment_changed ON emotion.deployment IS 'tells every session to look again';

@@ -365,24 +365,32 @@ HasBundledModel(const char *name, Snapshot snapshot)
 	return found;
 }
 
-void
-CheckNotDropped(const ModelReference *reference, const uint8 sha256[SHA256_BYTES])
+bool
+FindDropped(const ModelReference *reference, const uint8 sha256[SHA256_BYTES], bool *same)
 {
 	Relation relation = OpenRegistry("dropped_model", dropped_types);
 	SysScanDesc scan = ScanByName(relation, reference->name, reference->version, SnapshotSelf);
 	HeapTuple tuple = systable_getnext(scan);
-	bool other = false;
+	bool found = HeapTupleIsValid(tuple);
 
-	if (HeapTupleIsValid(tuple))
+	if (found)
 	{
 		bytea *digest = DatumGetByteaPP(RegistryColumn(tuple, relation, DROPPED_SHA256));
 
-		other = VARSIZE_ANY_EXHDR(digest) != SHA256_BYTES ||
-				memcmp(VARDATA_ANY(digest), sha256, SHA256_BYTES) != 0;
+		*same = VARSIZE_ANY_EXHDR(digest) == SHA256_BYTES &&
+				memcmp(VARDATA_ANY(digest), sha256, SHA256_BYTES) == 0;
 	}
 	systable_endscan(scan);
 	relation_close(relation, NoLock);
-	if (other)
+	return found;
+}
+
+void
+CheckNotDropped(const ModelReference *reference, const uint8 sha256[SHA256_BYTES])
+{
+	bool same;
+
+	if (FindDropped(reference, sha256, &same) && !same)
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 						errmsg("\"%s@%d\" was another model, which was dropped", reference->name,
 							   reference->version),

@@ -89,6 +89,10 @@ extern int32 LastUsedModelVersion(const char *name);
 /* Whether a model of that name, whatever its version, came with the extension. */
 extern bool HasBundledModel(const char *name, Snapshot snapshot);
 
+/* Whether the version was dropped; same: and had this SHA-256. */
+extern bool FindDropped(const ModelReference *reference, const uint8 sha256[SHA256_BYTES],
+						bool *same);
+
 /* Error when the version was dropped and had another SHA-256 than this one. */
 extern void CheckNotDropped(const ModelReference *reference, const uint8 sha256[SHA256_BYTES]);
 

@@ -28,6 +28,7 @@ PG_FUNCTION_INFO_V1(emotion_refuse_change);
 PG_FUNCTION_INFO_V1(emotion_check_delete);
 PG_FUNCTION_INFO_V1(emotion_check_insert);
 PG_FUNCTION_INFO_V1(emotion_keep_number);
+PG_FUNCTION_INFO_V1(emotion_skip_known_number);
 PG_FUNCTION_INFO_V1(emotion_registry_changed);
 
 static TriggerData *
@@ -216,6 +217,29 @@ emotion_keep_number(PG_FUNCTION_ARGS)
 	SetUserIdAndSecContext(user, security);
 	SPI_finish();
 	return PointerGetDatum(NULL);
+}
+
+/*
+ * Before a number is written down: not twice. A subscriber's own trigger has done it for a model that
+ * the publisher dropped, when the publisher's row arrives.
+ */
+Datum
+emotion_skip_known_number(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigger = TriggerOf(fcinfo);
+	ModelReference reference;
+	bytea *digest;
+	bool same;
+
+	if (!TRIGGER_FIRED_BEFORE(trigger->tg_event) || !TRIGGER_FIRED_FOR_ROW(trigger->tg_event) ||
+		!TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
+		ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+						errmsg("this trigger fires before the insertion of a row")));
+	reference = ReferenceIn(trigger->tg_trigtuple, trigger->tg_relation);
+	digest = DigestIn(trigger->tg_trigtuple, trigger->tg_relation);
+	if (FindDropped(&reference, (const uint8 *) VARDATA_ANY(digest), &same) && same)
+		return PointerGetDatum(NULL);
+	return PointerGetDatum(trigger->tg_trigtuple);
 }
 
 /* After any statement that changes a table: its cached readings are void, in every session. */

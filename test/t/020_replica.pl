@@ -35,8 +35,25 @@ import_tiny($primary, 'postgres', 'tiny', model => $other);
 $primary->wait_for_catchup($replica);
 is(ask($session, $labels), '{calm,joy}', 'uses what was deployed on the primary');
 
-my (undef, $err) = ask($session, "SELECT emotion_deploy('tiny\@1')");
-like($err, qr/read-only transaction|during recovery/, 'nothing is deployed on a replica');
+# Whatever writes says so, before it reads a single row.
+my %refused = (
+	'emotion_deploy' => q{SELECT emotion_deploy('tiny@1')},
+	'emotion_rollback' => q{SELECT emotion_rollback('tiny')},
+	'emotion_drop_model' => q{SELECT emotion_drop_model('tiny@1')},
+	'emotion_import' => q{SELECT emotion_import('tiny', decode('00', 'hex'))},
+	'emotion_train' => q{CALL emotion_train('mine', 'post')},
+	'emotion_train_vectors' => q{CALL emotion_train_vectors('mine', 'post', 'body')},
+	'emotion_tune_thresholds' => q{SELECT * FROM emotion_tune_thresholds('tiny@1', 'post')},
+	'emotion_calibrate' => q{SELECT * FROM emotion_calibrate('tiny@1', 'post')},
+	'emotion_annotate' => q{CALL emotion_annotate('post', 'body', 'labels')},
+	'emotion_import_jsonl' => q{SELECT * FROM emotion_import_jsonl('post', 'VALUES (''{}'')')});
+$session->{in} .= "\\set VERBOSITY verbose\n";
+foreach my $what (sort keys %refused)
+{
+	my (undef, $err) = ask($session, $refused{$what});
+
+	like($err, qr/ERROR:  25006: cannot execute .* (in a read-only transaction|during recovery)/, "$what is refused on a replica");
+}
 close_session($session);
 
 $replica->promote;

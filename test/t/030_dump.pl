@@ -23,6 +23,7 @@ import_tiny($node, 'before', 'tiny');
 $node->safe_psql('before', "SELECT emotion_rollback('tiny')");
 import_tiny($node, 'before', 'tiny', model => $other, keep => 1);
 $node->safe_psql('before', "SELECT emotion_drop_model('tiny\@4')");
+$node->safe_psql('before', "CALL emotion_import_huggingface('hf', '" . File::Spec->rel2abs('test/reference/huggingface/multi') . "')");
 $node->safe_psql('before', q{
 	CREATE TABLE post (id int PRIMARY KEY, body text);
 	INSERT INTO post VALUES (1, 'evening'), (2, 'happy'), (3, NULL);
@@ -31,7 +32,7 @@ my %ask = (
 	'models' => 'SELECT name, version, sha256, deployed, bundled, CASE WHEN NOT bundled THEN created_at END FROM emotion_models ORDER BY 1, 2',
 	'dropped models' => 'SELECT * FROM emotion.dropped_model ORDER BY 1, 2',
 	'deployments' => 'SELECT * FROM emotion.deployment WHERE NOT bundled ORDER BY id',
-	'scores' => q{SELECT id, emotion_scores(body), emotion_labels(body, 'tiny@1') FROM post ORDER BY id});
+	'scores' => q{SELECT id, emotion_scores(body), emotion_labels(body, 'tiny@1'), emotion_scores(body, 'hf@1') FROM post ORDER BY id});
 
 foreach my $format ('plain', 'custom', 'directory')
 {

@@ -10,7 +10,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-our @EXPORT = qw(new_server tiny_model import_tiny open_session ask send_query wait_for_session close_session);
+our @EXPORT = qw(new_server new_installation extension_objects differences tiny_model import_tiny open_session ask send_query wait_for_session close_session);
 
 # A running server; %parameters as for init().
 sub new_server
@@ -22,6 +22,59 @@ sub new_server
 	$node->append_conf('postgresql.conf', "timezone = 'UTC'\nlog_min_messages = warning\n");
 	$node->start;
 	return $node;
+}
+
+# A server's programs and files beside the installed ones, where versions of the extension can be added:
+# PostgreSQL looks for its files from where its own program stands, which is why that is copied. Everything
+# else is the installed one's. Returns what is install_path of a server, and the directory of extensions.
+sub new_installation
+{
+	my $root = PostgreSQL::Test::Utils::tempdir();
+	my %of;
+
+	foreach my $kind ('bindir', 'sharedir', 'pkglibdir')
+	{
+		chomp(my $directory = `pg_config --$kind`);
+		$of{$kind} = [ split m{/}, $directory ];
+	}
+	my $common = 0;
+	$common++ while $of{bindir}[$common] eq $of{sharedir}[$common] && $of{bindir}[$common] eq $of{pkglibdir}[$common];
+	my %from = map { $_ => join('/', @{ $of{$_} }) } keys %of;
+	my %to = map { my @parts = @{ $of{$_} }; $_ => join('/', $root, @parts[ $common .. $#parts ]) } keys %of;
+
+	system('mkdir', '-p', values %to) == 0 or die 'mkdir';
+	system("cp -L $from{bindir}/* $to{bindir}/ && ln -s $from{pkglibdir}/* $to{pkglibdir}/") == 0 or die 'programs';
+	system("ln -s $from{sharedir}/* $to{sharedir}/ && rm $to{sharedir}/extension") == 0 or die 'files';
+	mkdir "$to{sharedir}/extension" or die;
+	foreach my $file (glob "$from{sharedir}/extension/emotion* $from{sharedir}/extension/plpgsql*")
+	{
+		my ($name) = $file =~ m{([^/]*)$};
+		symlink $file, "$to{sharedir}/extension/$name" or die $file;
+	}
+	(my $path = $to{bindir}) =~ s{/bin$}{} or die "programs in $to{bindir}";
+	return ($path, "$to{sharedir}/extension");
+}
+
+# What the extension is in a database, as a list of lines for each statement given: after it, in a
+# transaction that is rolled back.
+sub extension_objects
+{
+	my ($node, $database, @statements) = @_;
+	my $sql = slurp_file('test/t/objects.sql');
+
+	$sql =~ s/^WITH line/PREPARE objects AS\nWITH line/m or die 'objects.sql';
+	$sql .= "BEGIN;\nSET LOCAL search_path = public;\n$_;\nSET LOCAL search_path = pg_catalog;\nEXECUTE objects;\nROLLBACK;\n\\echo next\n" foreach @statements;
+	return map { [ split /\n/ ] } split /^next\n/m, $node->safe_psql($database, $sql) . "\n";
+}
+
+# Lines of one that the other lacks, as a diff.
+sub differences
+{
+	my ($wanted, $got) = @_;
+	my %wanted = map { $_ => 1 } @$wanted;
+	my %got = map { $_ => 1 } @$got;
+
+	return join("\n", (map { "-$_" } grep { !$got{$_} } @$wanted), (map { "+$_" } grep { !$wanted{$_} } @$got));
 }
 
 # The model file of test/reference/tiny_model.sql, in hexadecimal.
