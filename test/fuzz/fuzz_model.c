@@ -43,7 +43,9 @@ check_model(const model *model)
 static void
 score(const uint8_t *data, size_t size)
 {
-	static const em_slice texts[] = { { "I like the sun <s>", 18 }, { "", 0 }, { "\xC3\xA9\xFF :-)", 6 } };
+	static const em_slice texts[] = { { "I like the sun <s>", 18 },
+									  { "", 0 },
+									  { "\xC3\xA9\xFF :-)", 6 } };
 	static float scores[3 * MODEL_MAX_LABELS];
 	model *model;
 	model_attention attention;

@@ -15,10 +15,11 @@ use SqlValues;
 use Test::More;
 use Time::HiRes qw(time);
 
-my $seconds = $ENV{FUZZ_SECONDS} // 6;
-my $round_calls = 150;
+my $seconds = $ENV{FUZZ_SECONDS} // 4;
+my $round_calls = 300;
 my $timeout = 1000;    # ms
 my $late = 4000;       # ms more: the machine may have other work
+my $most_held = 100e6;    # bytes of a session between two calls: its caches of plans, models and words
 my $work = PostgreSQL::Test::Utils::tempdir();
 $ENV{FUZZ_FILES} = $work;
 
@@ -266,7 +267,8 @@ sub corruption
 
 my %seen;    # of calls: how often, how often they succeeded
 my @findings;
-my ($total, $succeeded, $slowest, $rounds) = (0, 0, 0, 0);
+my ($total, $succeeded, $slowest, $rounds, $held) = (0, 0, 0, 0, 0);
+my $version = $node->safe_psql('postgres', 'SHOW server_version_num');
 my %states;
 my $begin = time;
 my $turn = 0;
@@ -314,6 +316,8 @@ while (time - $begin < $seconds && @findings < 20)
 		push @lines, $line;
 		$print->("$sql;\n\\echo = :SQLSTATE\n" . ($wrapped ? "ROLLBACK;\n" : ''));
 	}
+	# after all of it a session holds little
+	$print->("RESET ROLE;\nSELECT sum(total_bytes) AS held, count(*) AS contexts FROM pg_backend_memory_contexts \\gset\n\\echo & :held :contexts\n") if $version >= 140000;
 	$print->("\\echo \@ end\n");
 	close $file;
 	system("cat $script >> $ENV{FUZZ_KEEP}") if $ENV{FUZZ_KEEP};
@@ -334,6 +338,11 @@ while (time - $begin < $seconds && @findings < 20)
 			next unless $call;
 			$seen{ $call->{name} }[0]++;
 			$seen{ $call->{name} }[1] += $1 eq '00000';
+		}
+		elsif ($answer =~ /^& (\d+) (\d+)$/)
+		{
+			$held = $1 if $1 > $held;
+			finding("a session holds $1 bytes in $2 contexts after round $rounds") if $1 > $most_held || $2 > 2000;
 		}
 		elsif ($answer =~ /^Time: ([0-9.]+) ms/)
 		{
@@ -364,7 +373,7 @@ while (time - $begin < $seconds && @findings < 20)
 	finding("$files temporary files are left after round $rounds") if $files;
 }
 
-diag(sprintf '%d calls in %d rounds, %d succeeded, %d different SQLSTATEs, slowest %.0f ms', $total, $rounds, $succeeded, scalar keys %states, $slowest);
+diag(sprintf '%d calls in %d rounds, %d succeeded, %d different SQLSTATEs, slowest %.0f ms, most held by a session %.1f MB', $total, $rounds, $succeeded, scalar keys %states, $slowest, $held / 1e6);
 if ($ENV{FUZZ_KEEP})
 {
 	diag("$_: $states{$_}") foreach sort keys %states;

@@ -44,7 +44,7 @@ check_vocabulary(const text_tokens *tokens)
 	require(text_word_counter_create(&allocator, &counter, NULL) == EM_OK);
 	for (size_t i = 0; i < tokens->count; i++)
 		require(text_word_counter_add(counter, tokens->buffer + tokens->tokens[i].normalized,
-									tokens->tokens[i].normalized_length, &id, NULL) == EM_OK);
+									  tokens->tokens[i].normalized_length, &id, NULL) == EM_OK);
 	require(text_word_counter_finish(counter, 1, 0, NULL, &vocabulary, NULL) == EM_OK);
 	require(text_vocabulary_size(vocabulary) == text_word_counter_size(counter) + 1);
 	words = text_vocabulary_words(vocabulary);

@@ -85,13 +85,19 @@ static inline uint8_t *
 sample_encoder_file(const em_allocator *allocator, size_t *size)
 {
 	static const char tokenizer[] =
-		"{\"added_tokens\":[{\"id\":0,\"content\":\"<s>\",\"special\":true},"
+		"{\"version\":\"1.0\",\"truncation\":null,\"padding\":null,\"added_tokens\":[{\"id\":0,"
+		"\"content\":\"<s>\",\"single_word\":false,\"lstrip\":false,"
+		"\"rstrip\":false,\"normalized\":true,\"special\":true},"
 		"{\"id\":11,\"content\":\"the\",\"single_word\":true,\"lstrip\":true,\"rstrip\":true,"
-		"\"normalized\":false}],\"normalizer\":null,\"pre_tokenizer\":{\"type\":\"ByteLevel\","
+		"\"normalized\":false,\"special\":false}],\"normalizer\":null,\"pre_tokenizer\":{\"type\":"
+		"\"ByteLevel\","
 		"\"add_prefix_space\":false,\"trim_offsets\":true,\"use_regex\":true},"
 		"\"post_processor\":{\"type\":\"RobertaProcessing\",\"sep\":[\"</s>\",2],"
 		"\"cls\":[\"<s>\",0],\"trim_offsets\":true,\"add_prefix_space\":false},"
-		"\"model\":{\"type\":\"BPE\",\"unk_token\":\"<unk>\",\"fuse_unk\":true,"
+		"\"decoder\":null,\"model\":{\"type\":\"BPE\",\"dropout\":null,\"unk_token\":\"<unk>\","
+		"\"continuing_subword_prefix\":null,"
+		"\"end_of_word_suffix\":null,\"fuse_unk\":true,\"byte_fallback\":false,"
+		"\"ignore_merges\":false,"
 		"\"vocab\":{\"<s>\":0,\"<pad>\":1,\"</s>\":2,\"<unk>\":3,\"h\":4,\"e\":5,\"he\":6,"
 		"\"\xC4\xA0\":7,\"\xC4\xA0he\":8,\"a\":9,\"aa\":10},"
 		"\"merges\":[\"h e\",\"\xC4\xA0 he\"]}}";
