@@ -258,6 +258,9 @@ restore_from(trainer *trainer, const safetensors *file, em_status *status)
 						  trainer->best_thresholds, status);
 	if (code != EM_OK)
 		return code;
+	for (size_t label = 0; label < trainer->layout->labels; label++)
+		if (trainer->best_thresholds[label] < 0 || trainer->best_thresholds[label] > 1)
+			return unfit(status, "thresholds.best");
 	for (size_t row = 0; trainer->averaged != NULL && row < trainer->layout->rows; row++)
 		trainer->averaged[row] = trainer->step;
 	trainer->epochs_done = (int) epochs;

@@ -9,6 +9,13 @@ our @EXPORT = qw(literal pick chance argument fitting harvest learn_option);
 
 # What users' SQL and the errors' hints name: option => [ values as JSON ].
 my %options;
+# function => { option => 1 }, as far as its errors' hints or its list name them.
+my %options_of;
+
+# Of calls that may take long: options that make them short.
+my %small = (
+	emotion_train => '"epochs": 1, "embedding_dim": 4, "filters": 4, "hidden": 4, "attention": 4, "min_count": 1',
+	emotion_train_vectors => '"epochs": 1, "dim": 4, "buckets": 100, "min_count": 1');
 
 my @models = ("tiny\@1", "tiny\@2", 'tiny', 'both@1', 'hf@1', 'hostile@1');
 my @sources = (
@@ -75,7 +82,9 @@ sub fitting
 {
 	my ($type, $name, $function) = @_;
 
+	return literal('new') if $name eq 'model' && $function =~ /^emotion_(?:train|import_huggingface)/;
 	return literal(pick(@models)) if $name =~ /^(?:model|other)$/;
+	return literal("SELECT id::text AS id, 'ann' AS annotator, labels FROM data") if $name eq 'source' && $function =~ /import_votes/;
 	return literal($function =~ /import|generated/ ? 'line' : pick(@sources[ 0 .. 2 ], 'view', 'materialized')) if $name =~ /source$/;
 	return literal('new') if $name eq 'target';
 	return literal($1) if $name =~ /^(text|id)_column$/;
@@ -89,6 +98,7 @@ sub fitting
 	return literal($ENV{FUZZ_FILES} . ($function =~ /vectors/ ? '/vec' : '/hf')) if $name eq 'path';
 	return literal(pick('quota', 'ml_ros', 'ml_rus')) if $name eq 'strategy';
 	return literal('new') if $name eq 'name';
+	return literal(options($function)) if $type eq 'jsonb' && $name eq 'options' && $small{$function};
 	return literal(pick('{}', '{}', options($function))) if $name eq 'options' && $type eq 'jsonb';
 	return literal('{"train": 0.5, "dev": 0.5}') if $name eq 'fractions' && $type eq 'jsonb';
 	return literal('{"joy": 3, "calm": 5}') if $type eq 'jsonb';
@@ -124,8 +134,9 @@ sub harvest
 
 sub learn_option
 {
-	my ($name, $value) = @_;
+	my ($name, $value, $function) = @_;
 
+	$options_of{$function}{$name} = 1 if defined $function;
 	$options{$name} //= [];
 	push @{ $options{$name} }, $value if defined $value;
 	return;
@@ -135,13 +146,10 @@ sub learn_option
 sub options
 {
 	my ($function) = @_;
-	my @names = sort keys %options;
+	my @names = sort keys %{ $options_of{$function} && chance(0.8) ? $options_of{$function} : \%options };
 	my @members;
-	my %small = (
-		emotion_train => '"epochs": 1, "embedding_dim": 4, "filters": 4, "hidden": 4, "attention": 4, "min_count": 1',
-		emotion_train_vectors => '"epochs": 1, "dim": 4, "buckets": 100, "min_count": 1');
 
-	return '{}' if chance(0.15);
+	return $small{$function} ? "{$small{$function}}" : '{}' if chance(0.3);
 	push @members, $small{$function} if $small{$function} && chance(0.95);
 	for (1 .. 1 + int rand 3)
 	{

@@ -16,8 +16,8 @@ use Test::More;
 use Time::HiRes qw(time);
 
 my $seconds = $ENV{FUZZ_SECONDS} // 4;
-my $round_calls = 300;
-my $timeout = 1000;    # ms
+my $round_calls = 200;
+my $timeout = 500;     # ms
 my $late = 4000;       # ms more: the machine may have other work
 my $most_held = 100e6;    # bytes of a session between two calls: its caches of plans, models and words
 my $work = PostgreSQL::Test::Utils::tempdir();
@@ -57,7 +57,8 @@ SELECT emotion_deploy('tiny\@1'), emotion_deploy('tiny\@2');
 SELECT emotion_ensemble('both', ARRAY['tiny\@1', 'tiny\@2'], '{1, 3}');
 CALL emotion_import_huggingface('hf', '$work/hf');
 CALL emotion_import_vectors('vec', '$work/vec');
-INSERT INTO emotion.import_part VALUES ('model', 1, $model), ('broken', 1, substr($model, 1, 2000)), ('vec', 1, convert_to(E'1 2\\nword 0.5 1\\n', 'UTF8')), ('hf/config.json', 1, '{}');
+INSERT INTO emotion.import_part VALUES ('model', 1, $model), ('broken', 1, substr($model, 1, 2000)), ('vec', 1, convert_to(E'1 2\\nword 0.5 1\\n', 'UTF8'));
+INSERT INTO emotion.import_part SELECT 'hf/' || name, 1, pg_read_binary_file('$work/hf/' || name) FROM unnest(ARRAY['config.json', 'tokenizer.json', 'model.safetensors']) AS name;
 CREATE TABLE data (id int PRIMARY KEY, text text, labels text[], scores real[], split text, json jsonb, body bytea, source text);
 INSERT INTO data SELECT i, (ARRAY['I am so happy', 'quiet evening', 'I hate this!!', 'sad ' || i, 'thank you ' || i, '😀', '', '<b>']) [1 + i % 8],
 	(ARRAY['{joy}', '{calm}', '{anger,sadness}', '{sadness}', '{joy,anger}', '{}', '{joy}', '{calm}']::text[][]) [1 + i % 8]::text[], ARRAY[i % 3 / 2.0, i % 7 / 7.0, 0.5, 1], (ARRAY['train', 'dev', 'test'])[1 + i % 3], '{}', '\\x00ff', NULL
@@ -197,14 +198,17 @@ EOF_SQL
 
 # Options: of what users are shown, of the lists, of the hints to who names a wrong one.
 harvest(slurp_file($_)) foreach grep { -r } glob("$FindBin::RealBin/../../README.md $FindBin::RealBin/../../sql/*.sql");
-learn_option($_) foreach split /\n/, $node->safe_psql('template_fuzz', 'SELECT name FROM emotion_train_options() UNION SELECT name FROM emotion_train_vectors_options() ORDER BY 1');
+foreach my $function (qw(emotion_train emotion_train_vectors))
+{
+	learn_option($_, undef, $function) foreach split /\n/, $node->safe_psql('template_fuzz', "SELECT name FROM ${function}_options()");
+}
 foreach my $call (grep { grep { $_->[0] eq 'options' && $_->[1] eq 'jsonb' } @{ $_->{arguments} } } @calls)
 {
 	my @values = map { $_->[0] eq 'options' ? q('{"?": 1}') : $_->[1] eq 'jsonb' ? q('{"train": 1}') : $_->[1] eq 'text' ? $_->[0] eq 'model' || $_->[0] eq 'other' ? q('tiny@1') : q('data') : "NULL::$_->[1]" } @{ $call->{arguments} };
 	my (undef, undef, $error) = $node->psql('template_fuzz', ($call->{kind} eq 'p' ? 'CALL ' : 'SELECT ') . "$call->{name}(" . join(', ', @values) . ')');
 
 	next unless $error =~ /HINT:\s+(.*)/;
-	learn_option($_) foreach $1 =~ /\b([a-z]+(?:_[a-z]+)*)\b/g;
+	learn_option($_, undef, $call->{name}) foreach $1 =~ /\b([a-z]+(?:_[a-z]+)*)\b/g;
 }
 
 # --- calls
@@ -221,7 +225,8 @@ sub one_call
 	};
 	my @values;
 
-	pop @arguments for 1 .. int rand($call->{defaults} + 1);
+	# without options a training is not a short one
+	pop @arguments for 1 .. int rand($call->{name} =~ /train/ && $call->{kind} eq 'p' ? 1 : $call->{defaults} + 1);
 	if ($call->{kind} eq 'a')
 	{
 		my @rows = map { '(' . join(', ', map { $value->($_) } @arguments) . ')' } 1 .. 1 + int rand 5;
