@@ -57,7 +57,7 @@ case $1 in
 		;;
 
 	# Servers of their own, by PostgreSQL::Test::Cluster.
-	test/t/*.pl)
+	test/t/*.pl | test/fuzz/*.pl)
 		. test/cluster.sh
 		pgxs=$(dirname "$("$pg_config" --pgxs)")/../..
 		cd "$EMOTION_STAGE" || exit

@@ -4,7 +4,7 @@
 #
 #   test/run.sh [SUITE...]    lint unit fuzz regress pgtap readme tap; all of them by default
 #
-# FUZZ_SECONDS: how long each fuzzer runs (6). EMOTION_DATA: where data too large for the
+# FUZZ_SECONDS: how long each fuzzer runs (4). EMOTION_DATA: where data too large for the
 # repository stands; tests that need it skip when it is absent. VERBOSE=1: what passing unit tests
 # say, too. PROVE_FLAGS: more for prove.
 set -uo pipefail
@@ -13,7 +13,7 @@ root=$PWD
 suites=${*:-lint unit fuzz regress pgtap readme tap}
 jobs=$(nproc 2>/dev/null || echo 2)
 build=$root/build
-export FUZZ_SECONDS=${FUZZ_SECONDS:-6}
+export FUZZ_SECONDS=${FUZZ_SECONDS:-4}
 export LC_ALL=C
 unset PERL5OPT GREP_OPTIONS CDPATH
 
@@ -27,7 +27,7 @@ for suite in $suites; do
 	esac
 done
 wants() { [[ " $suites " == *" $1 "* ]]; }
-wants_server() { wants regress || wants pgtap || wants readme || wants tap; }
+wants_server() { wants fuzz || wants regress || wants pgtap || wants readme || wants tap; }
 
 # Our own make below must not inherit the outer one's mode.
 submake() { MAKEFLAGS= "${MAKE:-make}" --no-print-directory -j"$jobs" "$@"; }
@@ -102,6 +102,9 @@ if wants_server; then
 	EMOTION_REGRESS=$(submake -s print-regress)
 	export EMOTION_REGRESS
 
+	if wants fuzz; then
+		tests+=(test/fuzz/fuzz_sql.pl)
+	fi
 	if wants regress; then
 		tests+=(test/regress.sh)
 	fi

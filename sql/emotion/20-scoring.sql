@@ -127,7 +127,7 @@ CREATE FUNCTION emotion_highlight(body pg_catalog.text, model pg_catalog.text, o
 	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 60000
 	AS 'MODULE_PATHNAME', 'emotion_highlight';
 COMMENT ON FUNCTION emotion_highlight(pg_catalog.text, pg_catalog.text, pg_catalog.text) IS
-	'as above; options as for ts_headline: StartSel, StopSel, MaxWords, and Label';
+	'as above; options as for ts_headline: StartSel, StopSel, MaxWords, and Label; Escape=true writes markup that the text holds as HTML entities';
 
 CREATE FUNCTION emotion_label_names()
 	RETURNS pg_catalog.text[]

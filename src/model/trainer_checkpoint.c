@@ -296,6 +296,9 @@ load_from(trainer *trainer, const safetensors *file, reading *reading, em_status
 						   trainer->best_thresholds, status);
 	if (code != EM_OK)
 		return code;
+	for (size_t label = 0; label < trainer->labels; label++)
+		if (trainer->best_thresholds[label] < 0 || trainer->best_thresholds[label] > 1)
+			return unfit(status, "thresholds.best");
 	trainer->epochs_done = (int) epochs;
 	trainer->best_epoch = (int) best;
 	snprintf(sum, sizeof(sum), "%016" PRIx64, state_sum(trainer));

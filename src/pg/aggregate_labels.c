@@ -14,6 +14,7 @@
 #include "access/htup_details.h"
 #include "catalog/pg_type.h"
 #include "funcapi.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
 #include "utils/memutils.h"
@@ -34,6 +35,9 @@ PG_FUNCTION_INFO_V1(emotion_label_state_final);
 PG_FUNCTION_INFO_V1(emotion_label_counts_final);
 PG_FUNCTION_INFO_V1(emotion_cooccurrence_final);
 PG_FUNCTION_INFO_V1(emotion_label_stats_final);
+
+/* The server prints a matrix of so many within a second, in which it cannot be interrupted. */
+#define MATRIX_LABELS 4096
 
 /* ---- transitions --------------------------------------------------------------------------- */
 
@@ -214,10 +218,10 @@ emotion_cooccurrence_final(PG_FUNCTION_ARGS)
 	summary = SummariseLabels(state);
 	count = summary.count;
 	cells = count * count;
-	/* count is below 2^24, so cells did not overflow */
-	if (cells > (MaxAllocSize - ARR_OVERHEAD_NONULLS(2)) / sizeof(int64))
+	if (count > MATRIX_LABELS)
 		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-						errmsg("a matrix of %u labels is too large", summary.count),
+						errmsg("a matrix of %u labels is too large; at most %d are supported",
+							   summary.count, MATRIX_LABELS),
 						errhint("Leave out rare labels before they are aggregated.")));
 	if (count == 0)
 		matrix = construct_empty_array(INT8OID);
@@ -233,9 +237,12 @@ emotion_cooccurrence_final(PG_FUNCTION_ARGS)
 		ARR_LBOUND(matrix)[0] = ARR_LBOUND(matrix)[1] = 1;
 		cell = (int64 *) ARR_DATA_PTR(matrix);
 		while (data_label_sets_next(summary.sets, &position, &set))
+		{
+			CHECK_FOR_INTERRUPTS();
 			for (uint32 i = 0; i < set.size; i++)
 				for (uint32 j = 0; j < set.size; j++)
 					cell[set.labels[i] * count + set.labels[j]] += (int64) set.rows;
+		}
 	}
 	values[0] = PointerGetDatum(TextArray(summary.labels, (int) summary.count));
 	values[1] = PointerGetDatum(matrix);

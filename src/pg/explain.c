@@ -71,6 +71,7 @@ typedef struct HighlightOptions
 	const char *start_mark; /* UTF-8 */
 	const char *stop_mark;
 	int max_words;
+	bool escape;       /* markup that the text holds */
 	const char *label; /* in the database's encoding; NULL: the strongest */
 } HighlightOptions;
 
@@ -89,7 +90,7 @@ Utf8FromCString(const char *string)
 static HighlightOptions
 ParseHighlightOptions(Datum options)
 {
-	HighlightOptions parsed = { "<b>", "</b>", 5, NULL };
+	HighlightOptions parsed = { "<b>", "</b>", 5, false, NULL };
 	ListCell *cell;
 
 	if (DatumGetPointer(options) == NULL)
@@ -105,6 +106,8 @@ ParseHighlightOptions(Datum options)
 			parsed.stop_mark = Utf8FromCString(value);
 		else if (pg_strcasecmp(option->defname, "Label") == 0)
 			parsed.label = value;
+		else if (pg_strcasecmp(option->defname, "Escape") == 0)
+			parsed.escape = defGetBoolean(option);
 		else if (pg_strcasecmp(option->defname, "MaxWords") == 0)
 		{
 			parsed.max_words = pg_strtoint32(value);
@@ -115,7 +118,7 @@ ParseHighlightOptions(Datum options)
 		else
 			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 							errmsg("unrecognized option \"%s\"", option->defname),
-							errhint("Options are StartSel, StopSel, MaxWords and Label.")));
+							errhint("Options are StartSel, StopSel, MaxWords, Escape and Label.")));
 	}
 	return parsed;
 }
@@ -159,6 +162,38 @@ ChooseTokens(const model_attention *attention, int max_words)
 	return chosen;
 }
 
+/* Text, as HTML and XML write it if that was asked for. */
+static void
+AppendBody(StringInfo marked, const char *bytes, size_t length, bool escape)
+{
+	if (!escape)
+	{
+		appendBinaryStringInfo(marked, bytes, (int) length);
+		return;
+	}
+	for (size_t i = 0; i < length; i++)
+		switch (bytes[i])
+		{
+			case '&':
+				appendStringInfoString(marked, "&amp;");
+				break;
+			case '<':
+				appendStringInfoString(marked, "&lt;");
+				break;
+			case '>':
+				appendStringInfoString(marked, "&gt;");
+				break;
+			case '"':
+				appendStringInfoString(marked, "&quot;");
+				break;
+			case '\'':
+				appendStringInfoString(marked, "&#39;");
+				break;
+			default:
+				appendStringInfoCharMacro(marked, bytes[i]);
+		}
+}
+
 static text *
 MarkTokens(em_slice body, const text_tokens *tokens, const bool *chosen,
 		   const HighlightOptions *options)
@@ -174,13 +209,13 @@ MarkTokens(em_slice body, const text_tokens *tokens, const bool *chosen,
 
 		if (!chosen[i] || token->start < done || token->length == 0)
 			continue;
-		appendBinaryStringInfo(&marked, body.bytes + done, (int) (token->start - done));
+		AppendBody(&marked, body.bytes + done, token->start - done, options->escape);
 		appendStringInfoString(&marked, options->start_mark);
-		appendBinaryStringInfo(&marked, body.bytes + token->start, (int) token->length);
+		AppendBody(&marked, body.bytes + token->start, token->length, options->escape);
 		appendStringInfoString(&marked, options->stop_mark);
 		done = token->start + token->length;
 	}
-	appendBinaryStringInfo(&marked, body.bytes + done, (int) (body.length - done));
+	AppendBody(&marked, body.bytes + done, body.length - done, options->escape);
 	result = TextFromUtf8(marked.data, (size_t) marked.len);
 	pfree(marked.data);
 	return result;

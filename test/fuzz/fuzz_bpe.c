@@ -3,36 +3,12 @@
  *	  Any bytes as a tokeniser's files, and as texts under one that was read: the
  *	  first byte says which.
  */
-#include <stdlib.h>
-#include <string.h>
+#include "fuzz.h"
 
 #include "../../src/model/bpe_file.h"
 #include "../unit/bpe_invariants.h"
 
-#define HOLDS(condition)                                                                           \
-	do                                                                                             \
-	{                                                                                              \
-		if (!(condition))                                                                          \
-			__builtin_trap();                                                                      \
-	} while (0)
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void *
-allocate(void *context, size_t size)
-{
-	(void) context;
-	return malloc(size);
-}
-
-static void
-release(void *context, void *pointer)
-{
-	(void) context;
-	free(pointer);
-}
-
-static const em_allocator allocator = { allocate, release, NULL };
+static const char sample[] = "Hello  the <s>\xC3\xA9\xF0\x9F\x98\x82 heaa!! 'll\n 12</s>";
 
 /* One id per byte and a few merges; flags choose the rules. Made once. */
 static const text_bpe *
@@ -99,7 +75,7 @@ made_tokenizer(unsigned flags)
 		.after_count = 1,
 		.after = { 2 },
 	};
-	HOLDS(text_bpe_build(&allocator, &source, &made[flags], NULL) == EM_OK);
+	require(text_bpe_build(&allocator, &source, &made[flags], NULL) == EM_OK);
 	return made[flags];
 }
 
@@ -118,21 +94,44 @@ encode(const text_bpe *bpe, const char *text, size_t length, unsigned flags, boo
 	options.match_special = flags & 1;
 	options.max_length = flags >> 1 & 1 ? 6 : 100000;
 	memcpy(copy, bpe, size);
-	HOLDS(text_bpe_open(copy, size, &opened, NULL) == EM_OK);
+	require(text_bpe_open(copy, size, &opened, NULL) == EM_OK);
 	text_bpe_encoding_init(&first, &allocator, bpe);
 	text_bpe_encoding_init(&second, &allocator, opened);
 	code = text_bpe_encode(&options, text, length, &first, NULL);
-	HOLDS(code == text_bpe_encode(&options, text, length, &second, NULL));
-	HOLDS(code == text_bpe_encode(&options, text, length, &second, NULL));
+	require(code == text_bpe_encode(&options, text, length, &second, NULL));
+	require(code == text_bpe_encode(&options, text, length, &second, NULL));
 	if (code == EM_OK)
 	{
-		HOLDS(bpe_broken_invariant(&options, text, length, &first, plain) == NULL);
-		HOLDS(first.count == second.count && first.truncated == second.truncated);
-		HOLDS(memcmp(first.ids, second.ids, first.count * sizeof(*first.ids)) == 0);
-		HOLDS(memcmp(first.spans, second.spans, first.count * sizeof(*first.spans)) == 0);
+		require(bpe_broken_invariant(&options, text, length, &first, plain) == NULL);
+		require(first.count == second.count && first.truncated == second.truncated);
+		require(memcmp(first.ids, second.ids, first.count * sizeof(*first.ids)) == 0);
+		require(memcmp(first.spans, second.spans, first.count * sizeof(*first.spans)) == 0);
 	}
 	text_bpe_encoding_free(&second);
 	text_bpe_encoding_free(&first);
+	free(copy);
+}
+
+/* Its block changed in any places is refused, or can be used. */
+static void
+open_changed(const text_bpe *bpe, const uint8_t *data, size_t size)
+{
+	size_t block = text_bpe_size(bpe);
+	uint8_t *copy = exact_copy((const uint8_t *) bpe, block);
+	text_bpe_encoding encoding;
+	text_bpe_options options;
+	const text_bpe *opened;
+
+	patch(copy, block, data, size);
+	if (text_bpe_open(copy, block, &opened, NULL) == EM_OK)
+	{
+		text_bpe_options_default(&options);
+		text_bpe_encoding_init(&encoding, &allocator, opened);
+		(void) text_bpe_encode(&options, sample, sizeof(sample) - 1, &encoding, NULL);
+		for (size_t i = 0; i < encoding.count; i++)
+			require(encoding.ids[i] < text_bpe_ids(opened));
+		text_bpe_encoding_free(&encoding);
+	}
 	free(copy);
 }
 
@@ -144,10 +143,10 @@ check_written(const text_bpe *bpe)
 	char *json = malloc(length);
 	text_bpe *again;
 
-	HOLDS(bpe_file_write(bpe, json) == length);
-	HOLDS(bpe_file_read(&allocator, (em_slice){ json, length }, &again, NULL) == EM_OK);
-	HOLDS(text_bpe_size(again) == text_bpe_size(bpe));
-	HOLDS(memcmp(again, bpe, text_bpe_size(bpe)) == 0);
+	require(bpe_file_write(bpe, json) == length);
+	require(bpe_file_read(&allocator, (em_slice){ json, length }, &again, NULL) == EM_OK);
+	require(text_bpe_size(again) == text_bpe_size(bpe));
+	require(memcmp(again, bpe, text_bpe_size(bpe)) == 0);
 	free(again);
 	free(json);
 }
@@ -155,7 +154,6 @@ check_written(const text_bpe *bpe)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const char sample[] = "Hello  the <s>\xC3\xA9\xF0\x9F\x98\x82 heaa!! 'll\n 12</s>";
 	const char *bytes = (const char *) data + 2;
 	text_bpe *bpe = NULL;
 	em_code code;
@@ -163,7 +161,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < 2)
 		return 0;
 	size -= 2;
-	switch (data[0] % 4)
+	switch (data[0] % 5)
 	{
 		case 0:
 			code = bpe_file_read(&allocator, (em_slice){ bytes, size }, &bpe, NULL);
@@ -181,6 +179,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 									  data[1] & 1, &bpe, NULL);
 			break;
 		}
+		case 4:
+			open_changed(made_tokenizer(data[1]), data + 2, size);
+			return 0;
 		default:
 			encode(made_tokenizer(data[1]), bytes, size, data[0] >> 2, (data[1] & 0x13) == 0);
 			return 0;
@@ -191,7 +192,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check_written(bpe);
 	}
 	else
-		HOLDS(bpe == NULL);
+		require(bpe == NULL);
 	free(bpe);
 	return 0;
 }

@@ -3,19 +3,9 @@
  *	  Any bytes as a config.json: refused with a reason, or a configuration that
  *	  comes back from our own JSON the same and has a layout without overlaps.
  */
-#include <stdlib.h>
-#include <string.h>
+#include "fuzz.h"
 
 #include "../../src/model/encoder.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void
-require(bool condition)
-{
-	if (!condition)
-		abort();
-}
 
 static void
 check_layout(const encoder_config *config)

@@ -5,35 +5,9 @@
  * The input is config.json, tokenizer.json, model.safetensors.index.json, each ended by a NUL, and
  * weights: model.safetensors, or, when there is an index, a.safetensors.
  */
-#include <stdlib.h>
-#include <string.h>
+#include "fuzz.h"
 
 #include "../../src/model/huggingface.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void *
-allocate(void *context, size_t size)
-{
-	(void) context;
-	return malloc(size);
-}
-
-static void
-release(void *context, void *pointer)
-{
-	(void) context;
-	free(pointer);
-}
-
-static const em_allocator allocator = { allocate, release, NULL };
-
-static void
-require(bool condition)
-{
-	if (!condition)
-		abort();
-}
 
 enum
 {

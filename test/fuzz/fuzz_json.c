@@ -3,19 +3,9 @@
  *	  Any bytes through the JSON parser: it ends, its slices lie inside, and
  *	  what it unescapes and converts comes back the same.
  */
-#include <stdlib.h>
-#include <string.h>
+#include "fuzz.h"
 
 #include "../../src/model/json.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void
-require(bool condition)
-{
-	if (!condition)
-		abort();
-}
 
 static void
 check_string(em_slice raw)

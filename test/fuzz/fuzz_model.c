@@ -1,38 +1,15 @@
 /*
  * fuzz_model.c
- *	  Any bytes as a model file: refused with a message, or a model that can be
- *	  written and read again.
+ *	  Any bytes as a model file: refused with a message, or a model that scores texts, can be
+ *	  written and read again, joined and calibrated.
  */
+#include "fuzz.h"
+
 #include <math.h>
-#include <stdlib.h>
-#include <string.h>
 
+#include "../../src/model/encoder_model.h"
 #include "../../src/model/model.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void *
-allocate(void *context, size_t size)
-{
-	(void) context;
-	return malloc(size);
-}
-
-static void
-release(void *context, void *pointer)
-{
-	(void) context;
-	free(pointer);
-}
-
-static const em_allocator allocator = { allocate, release, NULL };
-
-static void
-require(bool condition)
-{
-	if (!condition)
-		abort();
-}
+#include "../../src/model/scorer.h"
 
 static void
 check_model(const model *model)
@@ -48,49 +25,87 @@ check_model(const model *model)
 		for (size_t label = 0; label < layout->labels; label++)
 			require(model->member_place[i * layout->labels + label] < layout->labels);
 	}
-	for (size_t i = 0; i < embedding; i++)
-		require(fabsf(model->embedding[i]) <= MODEL_MAX_WEIGHT);
-	for (size_t i = 0; i < layout->dense; i++)
-		require(fabsf(model->dense[i]) <= MODEL_MAX_WEIGHT);
 	for (size_t i = 0; i < layout->labels; i++)
 	{
 		require(model->thresholds[i] >= 0 && model->thresholds[i] <= 1);
 		require(model_find_label(model, model->labels[i], strlen(model->labels[i])) == (int) i);
 	}
-	require(model->member_count > 0 ||
-			text_vocabulary_size(model->vocabulary) == layout->vocabulary);
+	if (model->member_count > 0 || model->encoder != NULL)
+		return;
+	for (size_t i = 0; i < embedding; i++)
+		require(fabsf(model->embedding[i]) <= MODEL_MAX_WEIGHT);
+	for (size_t i = 0; i < layout->dense; i++)
+		require(fabsf(model->dense[i]) <= MODEL_MAX_WEIGHT);
+	require(text_vocabulary_size(model->vocabulary) == layout->vocabulary);
 }
 
-/* A network can be written, and be a member of an ensemble; an ensemble neither. */
+/* Whether the file says so or not, it can be scored with, if not by a base: numbers in 0..1. */
+static void
+score(const uint8_t *data, size_t size)
+{
+	static const em_slice texts[] = { { "I like the sun <s>", 18 },
+									  { "", 0 },
+									  { "\xC3\xA9\xFF :-)", 6 } };
+	static float scores[3 * MODEL_MAX_LABELS];
+	model *model;
+	model_attention attention;
+	em_status status;
+	scorer *scorer;
+	em_code code;
+
+	require(model_read_in_place(&allocator, data, size, &model, &status) == EM_OK);
+	code = scorer_create(&allocator, model, &scorer, &status);
+	require_reason(code, &status);
+	if (code == EM_OK)
+	{
+		code = scorer_run(scorer, texts, 3, scores, NULL, NULL, &status);
+		require_reason(code, &status);
+		for (size_t i = 0; code == EM_OK && i < 3 * model->layout.labels; i++)
+			require(scores[i] >= 0 && scores[i] <= 1);
+		code = scorer_explain(scorer, texts[0], 0, NULL, &attention, NULL, NULL, &status);
+		require_reason(code, &status);
+		for (size_t i = 0; code == EM_OK && i < attention.tokens->count; i++)
+			require(isfinite(attention.weight[i]) && !isnan(attention.influence[i]));
+		scorer_free(scorer);
+	}
+	model_free(model);
+}
+
+/* A network or an encoder can be written, and be a member of an ensemble; an ensemble neither. */
 static void
 write_again(const model *model, const uint8_t *data, size_t size)
 {
+	const model_member members[2] = { { "a", data, size, 1 }, { "b", data, size, 3 } };
 	struct model *again;
 	em_status status;
 	uint8_t *bytes;
 	size_t length;
+	em_code code = model_write(&allocator, model, MODEL_F32, &bytes, &length, &status);
 
+	require_reason(code, &status);
 	if (model->member_count > 0)
 	{
-		require(model_write(&allocator, model, MODEL_F32, &bytes, &length, &status) ==
-				EM_UNSUPPORTED);
+		require(code == EM_UNSUPPORTED);
 		return;
 	}
-	require(model_write(&allocator, model, MODEL_F32, &bytes, &length, &status) == EM_OK);
-	require(model_read(&allocator, bytes, length, &again, &status) == EM_OK);
-	require(again->layout.labels == model->layout.labels);
-	require(memcmp(again->dense, model->dense, model->layout.dense * sizeof(real)) == 0);
-	model_free(again);
-	free(bytes);
+	require(code == EM_OK || (model->encoder != NULL && code == EM_LIMIT));
+	if (code == EM_OK)
 	{
-		const model_member members[2] = { { "a", data, size, 1 }, { "b", data, size, 3 } };
-
-		/* labels and vocabulary stand in a header twice: they may be too many for one */
-		if (model_join(&allocator, members, 2, &bytes, &length, &status) != EM_OK)
-		{
-			require(status.code == EM_LIMIT);
-			return;
-		}
+		require(model_read(&allocator, bytes, length, &again, &status) == EM_OK);
+		require(again->layout.labels == model->layout.labels);
+		require(model_parameters(again) == model_parameters(model));
+		require(model->encoder != NULL ||
+				memcmp(again->dense, model->dense, model->layout.dense * sizeof(real)) == 0);
+		model_free(again);
+		free(bytes);
+	}
+	/* labels and vocabulary stand in a header twice: they may be too many for one */
+	code = model_join(&allocator, members, 2, &bytes, &length, &status);
+	require_reason(code, &status);
+	if (code != EM_OK)
+	{
+		require(code == EM_LIMIT || (model->encoder != NULL && !model->encoder->head));
+		return;
 	}
 	require(model_read(&allocator, bytes, length, &again, &status) == EM_OK);
 	check_model(again);
@@ -125,27 +140,32 @@ calibrate(const uint8_t *data, size_t size, const model *original)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	uint8_t *file = exact_copy(data, size), *changed;
 	model *model, *again;
 	em_status status = { EM_OK, "", "" };
-	em_code code = model_read(&allocator, data, size, &model, &status);
-	uint8_t *changed;
+	em_code code = model_read(&allocator, file, size, &model, &status);
 	size_t changed_length;
 
-	if (code != EM_OK)
+	require_reason(code, &status);
+	require((code == EM_OK) == (model != NULL));
+	if (code == EM_OK)
 	{
-		require(model == NULL && status.code == code && status.message[0] != '\0');
-		return 0;
+		check_model(model);
+		score(file, size);
+		write_again(model, file, size);
+		if (model->layout.labels > 0)
+		{
+			require(model_rewrite_thresholds(&allocator, file, size, model->thresholds, &changed,
+											 &changed_length, &status) == EM_OK);
+			require(model_read(&allocator, changed, changed_length, &again, &status) == EM_OK);
+			require(memcmp(again->thresholds, model->thresholds,
+						   again->layout.labels * sizeof(float)) == 0);
+			model_free(again);
+			free(changed);
+			calibrate(file, size, model);
+		}
+		model_free(model);
 	}
-	check_model(model);
-	write_again(model, data, size);
-	require(model_rewrite_thresholds(&allocator, data, size, model->thresholds, &changed,
-									 &changed_length, &status) == EM_OK);
-	require(model_read(&allocator, changed, changed_length, &again, &status) == EM_OK);
-	require(memcmp(again->thresholds, model->thresholds, again->layout.labels * sizeof(float)) ==
-			0);
-	model_free(again);
-	free(changed);
-	calibrate(data, size, model);
-	model_free(model);
+	free(file);
 	return 0;
 }

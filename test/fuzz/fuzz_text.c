@@ -5,36 +5,10 @@
  *
  *	  clang -fsanitize=fuzzer,address,undefined src/base.c src/text/(all).c test/fuzz/fuzz_text.c
  */
-#include <stdlib.h>
-#include <string.h>
+#include "fuzz.h"
 
 #include "../../src/text/vocabulary.h"
 #include "../unit/text_invariants.h"
-
-#define HOLDS(condition)                                                                           \
-	do                                                                                             \
-	{                                                                                              \
-		if (!(condition))                                                                          \
-			__builtin_trap();                                                                      \
-	} while (0)
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void *
-allocate(void *context, size_t size)
-{
-	(void) context;
-	return malloc(size);
-}
-
-static void
-release(void *context, void *pointer)
-{
-	(void) context;
-	free(pointer);
-}
-
-static const em_allocator allocator = { allocate, release, NULL };
 
 static text_options
 options_from(const uint8_t *data)
@@ -67,14 +41,14 @@ check_vocabulary(const text_tokens *tokens)
 	em_slice words;
 	uint32_t id;
 
-	HOLDS(text_word_counter_create(&allocator, &counter, NULL) == EM_OK);
+	require(text_word_counter_create(&allocator, &counter, NULL) == EM_OK);
 	for (size_t i = 0; i < tokens->count; i++)
-		HOLDS(text_word_counter_add(counter, tokens->buffer + tokens->tokens[i].normalized,
-									tokens->tokens[i].normalized_length, &id, NULL) == EM_OK);
-	HOLDS(text_word_counter_finish(counter, 1, 0, NULL, &vocabulary, NULL) == EM_OK);
-	HOLDS(text_vocabulary_size(vocabulary) == text_word_counter_size(counter) + 1);
+		require(text_word_counter_add(counter, tokens->buffer + tokens->tokens[i].normalized,
+									  tokens->tokens[i].normalized_length, &id, NULL) == EM_OK);
+	require(text_word_counter_finish(counter, 1, 0, NULL, &vocabulary, NULL) == EM_OK);
+	require(text_vocabulary_size(vocabulary) == text_word_counter_size(counter) + 1);
 	words = text_vocabulary_words(vocabulary);
-	HOLDS(text_vocabulary_load(&allocator, words.bytes, words.length, &again, NULL) == EM_OK);
+	require(text_vocabulary_load(&allocator, words.bytes, words.length, &again, NULL) == EM_OK);
 	for (size_t i = 0; i < tokens->count; i++)
 	{
 		const char *word = tokens->buffer + tokens->tokens[i].normalized;
@@ -82,9 +56,9 @@ check_vocabulary(const text_tokens *tokens)
 		em_slice found;
 
 		id = text_vocabulary_find(again, word, length);
-		HOLDS(id != TEXT_UNKNOWN_ID && id == text_vocabulary_find(vocabulary, word, length));
+		require(id != TEXT_UNKNOWN_ID && id == text_vocabulary_find(vocabulary, word, length));
 		found = text_vocabulary_word(again, id);
-		HOLDS(found.length == length && memcmp(found.bytes, word, length) == 0);
+		require(found.length == length && memcmp(found.bytes, word, length) == 0);
 	}
 	text_vocabulary_free(again);
 	text_vocabulary_free(vocabulary);
@@ -99,14 +73,14 @@ check_loading(const char *bytes, size_t length)
 
 	if (text_vocabulary_load(&allocator, bytes, length, &vocabulary, NULL) != EM_OK)
 	{
-		HOLDS(vocabulary == NULL);
+		require(vocabulary == NULL);
 		return;
 	}
 	for (uint32_t id = 1; id < text_vocabulary_size(vocabulary); id++)
 	{
 		em_slice word = text_vocabulary_word(vocabulary, id);
 
-		HOLDS(text_vocabulary_find(vocabulary, word.bytes, word.length) == id);
+		require(text_vocabulary_find(vocabulary, word.bytes, word.length) == id);
 	}
 	text_vocabulary_free(vocabulary);
 }
@@ -124,8 +98,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	size -= 4;
 	options = options_from(data);
 	text_tokens_init(&tokens, &allocator);
-	HOLDS(text_tokenize(&options, text, size, &tokens, NULL) == EM_OK);
-	HOLDS(text_broken_invariant(&options, text, size, &tokens) == NULL);
+	require(text_tokenize(&options, text, size, &tokens, NULL) == EM_OK);
+	require(text_broken_invariant(&options, text, size, &tokens) == NULL);
 	check_vocabulary(&tokens);
 	check_loading(text, size);
 
@@ -133,15 +107,15 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	text_tokens_init(&few, &allocator);
 	if (options.max_tokens > 3)
 		options.max_tokens = 3;
-	HOLDS(text_tokenize(&options, text, size, &few, NULL) == EM_OK);
-	HOLDS(few.count == tokens.count || (few.count == 3 && few.truncated));
+	require(text_tokenize(&options, text, size, &few, NULL) == EM_OK);
+	require(few.count == tokens.count || (few.count == 3 && few.truncated));
 	for (size_t i = 0; i < few.count; i++)
 	{
-		HOLDS(few.tokens[i].start == tokens.tokens[i].start);
-		HOLDS(few.tokens[i].length == tokens.tokens[i].length);
-		HOLDS(few.tokens[i].normalized_length == tokens.tokens[i].normalized_length);
+		require(few.tokens[i].start == tokens.tokens[i].start);
+		require(few.tokens[i].length == tokens.tokens[i].length);
+		require(few.tokens[i].normalized_length == tokens.tokens[i].normalized_length);
 	}
-	HOLDS(few.count == 0 || memcmp(few.buffer, tokens.buffer, few.buffer_length) == 0);
+	require(few.count == 0 || memcmp(few.buffer, tokens.buffer, few.buffer_length) == 0);
 	text_tokens_free(&few);
 	text_tokens_free(&tokens);
 	return 0;

@@ -3,35 +3,9 @@
  *	  Any bytes as a file of fastText or of our own word vectors: refused with a message, or vectors
  *	  that can be kept, written and read again.
  */
-#include <stdlib.h>
-#include <string.h>
+#include "fuzz.h"
 
 #include "../../src/model/fasttext.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void *
-allocate(void *context, size_t size)
-{
-	(void) context;
-	return malloc(size);
-}
-
-static void
-release(void *context, void *pointer)
-{
-	(void) context;
-	free(pointer);
-}
-
-static const em_allocator allocator = { allocate, release, NULL };
-
-static void
-require(bool condition)
-{
-	if (!condition)
-		abort();
-}
 
 typedef struct bytes
 {
