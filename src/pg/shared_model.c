@@ -50,6 +50,8 @@ StaticAssertDecl(MODEL_SOURCE_BYTES == SHA256_BYTES, "an image is named by the S
 #define O_NOFOLLOW 0
 #endif
 
+static void RemoveUnused(void);
+
 /* Hashes of the models that this transaction deletes. */
 static List *forgotten = NIL;
 
@@ -149,10 +151,15 @@ model *
 OpenSharedModel(const ModelRow *row, MemoryContext context)
 {
 	Mapping *mapping = MemoryContextAllocZero(context, sizeof(Mapping));
+	static bool cleaned = false;
 	em_status status = { EM_OK, "", "" };
 	char path[MAXPGPATH];
 	model *opened;
 
+	/* after a crash nobody else may make a file for long */
+	if (!cleaned)
+		RemoveUnused();
+	cleaned = true;
 	MakePath(path, row->sha256);
 	if (!MapFile(path, mapping))
 		return NULL;
@@ -212,7 +219,9 @@ ForgetAtEnd(XactEvent event, void *argument)
 	(void) argument;
 	if (forgotten == NIL)
 		return;
-	if (event == XACT_EVENT_COMMIT)
+	/* at the commit: somebody may have made it again; before: nobody comes back from a crash to do it */
+	if (event == XACT_EVENT_PRE_COMMIT || event == XACT_EVENT_PRE_PREPARE ||
+		event == XACT_EVENT_COMMIT)
 	{
 		foreach (cell, forgotten)
 		{
@@ -331,7 +340,8 @@ MakeSharedModel(const ModelRow *row, const uint8 *bytes, MemoryContext context)
 	image = (uint8 *) TYPEALIGN(MODEL_IMAGE_ALIGNMENT, image);
 	(void) model_image_write(source, row->sha256, image);
 	model_free(source);
-	if (WriteFile(row, image, size))
+	/* if we commit, who comes next makes the file; if not, nobody would claim it */
+	if (!row->uncommitted && WriteFile(row, image, size))
 		opened = OpenSharedModel(row, context);
 	if (opened != NULL)
 		MemoryContextDelete(own);

@@ -22,6 +22,8 @@ my $logged = sub {
 };
 
 $node->safe_psql('postgres', 'CREATE EXTENSION emotion');
+is(scalar(() = $file->()), 0, 'a model has no copy before its transaction commits');
+$node->safe_psql('postgres', "SELECT emotion_labels('happy')") if $node->safe_psql('postgres', 'SELECT count(*) FROM emotion_models WHERE deployed');
 import_tiny($node, 'postgres', 'tiny');
 my $hash = $node->safe_psql('postgres', 'SELECT emotion_model_hash()');
 my ($copy) = $file->("$hash.*");
@@ -205,6 +207,16 @@ $node->safe_psql('postgres', "BEGIN; SELECT emotion_drop_model('drop\@1'); ROLLB
 ok(-e $dropped, 'which a drop that is rolled back leaves');
 $node->safe_psql('postgres', "SELECT emotion_drop_model('drop\@1')");
 ok(!-e $dropped, 'and a drop removes');
+
+my $before = join ' ', sort { $a cmp $b } $file->();
+my $undone = $changed;
+substr($undone, 2 * 3168, 8) = '0000803f';
+$node->safe_psql('postgres', qq{BEGIN;
+	SELECT emotion_import('undone', decode('$undone', 'hex'));
+	SELECT emotion_deploy('undone\@1');
+	SELECT emotion_labels('happy');
+	ROLLBACK});
+is(join(' ', sort { $a cmp $b } $file->()), $before, 'a publication that is rolled back leaves none, though it was scored with');
 
 # --- an ensemble
 import_tiny($node, 'postgres', 'twin', keep => 1);

@@ -63,15 +63,13 @@ sub broken_promises
 	return grep { $_ ne '' } split /\n/, $node->safe_psql($database // 'postgres', $promises);
 }
 
-# Files that nobody wants any more, when nothing runs: temporary ones, and copies of models that no database has.
-# Making a copy removes what others left, so one is made first.
+# Files that nobody wants any more, when nothing runs: temporary ones, and copies of models that the database does not
+# have. The first score of a session removes what others left half made.
 sub leftover_files
 {
 	my ($node, $database, $model) = @_;
 	my $data = $node->data_dir;
-	my $hash = $node->safe_psql($database, "SELECT emotion_model_hash('$model')");
 
-	unlink glob("$data/pg_stat_tmp/emotion_model.$hash.*");
 	$node->safe_psql($database, "SELECT emotion_scores('happy', '$model')");
 	my %known = map { $_ => 1 } split /\n/, $node->safe_psql($database, q{SELECT encode(sha256, 'hex') FROM emotion.model});
 	my @left = glob("$data/base/pgsql_tmp/* $data/pg_tblspc/*/*/pgsql_tmp/*");
