@@ -232,8 +232,9 @@ sub kill_one
 # Wait until the server is there again, started if need be.
 sub come_back
 {
-	my ($victim, $old_checkpointer, %children) = @_;
-	my $end = time + 60;
+	my ($victim, $backend, $old_checkpointer, %children) = @_;
+	my $from = time;
+	my $end = $from + 60;
 
 	if ($victim =~ /postmaster/)
 	{
@@ -245,6 +246,8 @@ sub come_back
 	{
 		my $now = checkpointer(postmaster());
 		return $node->poll_query_until('postgres', 'SELECT NOT pg_is_in_recovery()') if defined $now && $now != $old_checkpointer;
+		# a worker may have ended by itself at that very moment
+		kill 'KILL', $backend if $victim eq 'worker' && time > $from + 2;
 		usleep(10_000);
 	}
 	return 0;
@@ -281,7 +284,7 @@ foreach my $number (0 .. $kills - 1)
 		$killed{$hit}++;
 		$during{$kind}++;
 		my $from = time;
-		if (!come_back($victim, $old, %children))
+		if (!come_back($hit, $backend, $old, %children))
 		{
 			push @wrong, 'the server does not come back';
 			last;
