@@ -2,6 +2,7 @@
  * test_allocation.c
  *	  No memory, at every allocation in turn, of what other tests do not starve: an error that says
  *	  so, nothing kept, and what was there before still works and gives what it would have given.
+ *	  And figures that are told to stop, at every question in turn.
  */
 #include "check.h"
 
@@ -117,17 +118,17 @@ validated_thresholds(em_status *status)
 	double f1;
 
 	return data_cross_validate_thresholds(&check_allocator, ROWS, LABELS, scores, truth, folds, 3,
-										  10, predicted, &f1, status);
+										  10, NULL, NULL, predicted, &f1, status);
 }
 
 static em_code
 validated_calibration(em_status *status)
 {
-	const data_calibration_options options = { .shrinkage = 20 };
+	const data_calibration_options fit = { .per_label = true, .shift = true, .shrinkage = 20 };
 	float calibrated[ROWS * LABELS];
 
-	return data_cross_fit_calibration(&check_allocator, ROWS, LABELS, scores, truth, folds, 3,
-									  &options, NULL, NULL, calibrated, status);
+	return data_cross_fit_calibration(&check_allocator, ROWS, LABELS, scores, truth, folds, 3, &fit,
+									  NULL, NULL, calibrated, status);
 }
 
 static em_code
@@ -166,6 +167,96 @@ parts(em_status *status)
 	}
 	start[ROWS] = UINT64_C(2) * ROWS;
 	return data_stratify(&check_allocator, &rows, &options, part, status);
+}
+
+/* ---- figures that are stopped ------------------------------------------------------------------- */
+
+#define MANY 270000 /* rows of so many, with 4 labels: more than a million scores */
+
+static float many_scores[MANY * 4];
+static uint8_t many_truth[MANY * 4], many_folds[MANY], many_predicted[MANY * 4];
+static int asked, stop_at;
+
+static bool
+stop_soon(void *context)
+{
+	(void) context;
+	return ++asked == stop_at; /* once: who is told so must not ask again */
+}
+
+static em_code
+stopped_thresholds(em_status *status)
+{
+	float cut[4];
+
+	return data_tune_thresholds_until(&check_allocator, MANY, 4, many_scores, many_truth, 10,
+									  stop_soon, NULL, cut, NULL, status);
+}
+
+static em_code
+stopped_validation(em_status *status)
+{
+	double f1;
+
+	return data_cross_validate_thresholds(&check_allocator, MANY, 4, many_scores, many_truth,
+										  many_folds, 2, 10, stop_soon, NULL, many_predicted, &f1,
+										  status);
+}
+
+static em_code
+stopped_metrics(em_status *status)
+{
+	static const float cut[4] = { 0.5F, 0.5F, 0.5F, 0.5F };
+	data_label_metrics label[4];
+	data_metrics metrics = { .label = label };
+
+	return data_metrics_compute_until(&check_allocator, ROWS, 4, many_scores, many_truth, cut,
+									  stop_soon, NULL, &metrics, status);
+}
+
+static em_code
+stopped_calibration(em_status *status)
+{
+	const data_calibration_options fit = { .per_label = true, .shift = true, .shrinkage = 20 };
+	data_calibration calibration[4];
+
+	return data_fit_calibration(&check_allocator, ROWS, 4, many_scores, many_truth, &fit, stop_soon,
+								NULL, calibration, NULL, status);
+}
+
+/* Told to stop at each question in turn, it does, and keeps nothing. */
+static void
+stop_everywhere(const char *what, operation run, int least)
+{
+	long live = check_live;
+	em_code code = EM_CANCELLED;
+	bool good = true;
+
+	for (stop_at = 1; good && code != EM_OK; stop_at++)
+	{
+		em_status status = { 0 };
+
+		asked = 0;
+		code = run(&status);
+		good = check_live == live && code == (asked >= stop_at ? EM_CANCELLED : EM_OK);
+	}
+	CHECK(good && stop_at - 2 >= least, "%s stop at each of %d questions", what, stop_at - 2);
+}
+
+static void
+test_stopped(void)
+{
+	for (int i = 0; i < MANY * 4; i++)
+	{
+		many_truth[i] = i * 7 % 5 < 2;
+		many_scores[i] = (float) ((i * 37L + many_truth[i] * 40) % 1000) / 1000;
+	}
+	for (int i = 0; i < MANY; i++)
+		many_folds[i] = i >= 2; /* what is left of the second is more than a million */
+	stop_everywhere("thresholds", stopped_thresholds, 4);
+	stop_everywhere("thresholds, cross-validated,", stopped_validation, 6);
+	stop_everywhere("metrics", stopped_metrics, 4);
+	stop_everywhere("calibrations", stopped_calibration, 10);
 }
 
 /* ---- models ------------------------------------------------------------------------------------- */
@@ -464,6 +555,7 @@ main(void)
 	starve("reliability", reliability);
 	starve("confidence", confidence);
 	starve("a split", parts);
+	test_stopped();
 
 	file = sample_file(&check_allocator, "abc", 1, 9, MODEL_F32, &file_size);
 	joined = sample_ensemble_file(&check_allocator, &size);
