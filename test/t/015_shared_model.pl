@@ -119,7 +119,23 @@ chmod 0666, $copy;
 is($node->safe_psql('postgres', $score), $expected, 'one that others may write to');
 is((stat $copy)[2] & 022, 0, 'is replaced');
 
+# Several at once make one.
+foreach my $round (1 .. 5)
+{
+	my @racers = map { open_session($node, 'postgres') } 1 .. 4;
+	unlink $copy;
+	send_query($_, $score) foreach @racers;
+	my %said = map { scalar(wait_for_session($_)) => 1 } @racers;
+	close_session($_) foreach @racers;
+	is_deeply([ \%said, scalar(() = $file->('.tmp')), slurp_file($copy) eq $good ], [ { $expected => 1 }, 0, 1 ], 'sessions that make a copy at once make one good copy');
+}
+
 # --- done without
+unlink $copy;
+mkdir $copy or die;
+is($node->safe_psql('postgres', $score), $expected, 'where a directory stands in its place');
+is(scalar(() = $file->('.tmp')), 0, 'nothing is left of what could not be put there');
+rmdir $copy;
 SKIP:
 {
 	skip 'a superuser of the system may write anywhere', 3 if $> == 0;

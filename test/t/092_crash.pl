@@ -1,7 +1,7 @@
 # Processes killed with the signal that nothing can catch, at random moments of every long operation: what was
 # committed is whole, nothing half done is seen, nothing is left lying about, and work goes on.
 #
-# EMOTION_KILLS (12) kills with EMOTION_SEED (1) and the seeds that follow: EMOTION_KILLS=1 with the seed that the
+# EMOTION_KILLS (8) kills with EMOTION_SEED (1) and the seeds that follow: EMOTION_KILLS=1 with the seed that the
 # log names does one again, as far as the machine's timing allows.
 use strict;
 use warnings;
@@ -15,7 +15,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(time usleep);
 
-my $kills = $ENV{EMOTION_KILLS} || 12;
+my $kills = $ENV{EMOTION_KILLS} || 8;
 my $seed = $ENV{EMOTION_SEED} || 1;
 plan skip_all => 'this system has no /proc' unless -r "/proc/$$/stat";
 

@@ -1,7 +1,7 @@
 # Statements stopped at random moments of every long operation, as users and administrators stop them: they end soon, the
 # session or the server goes on, nothing half done is seen, and work goes on.
 #
-# EMOTION_STOPS (10) with EMOTION_SEED (1) and the seeds that follow; with more than 20 also of larger pieces of work. How long each took is told; that it is under a second
+# EMOTION_STOPS (8) with EMOTION_SEED (1) and the seeds that follow; with more than 20 also of larger pieces of work. How long each took is told; that it is under a second
 # is a promise for machines that are not busy with something else, so it is not asserted.
 use strict;
 use warnings;
@@ -15,7 +15,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(time usleep);
 
-my $stops = $ENV{EMOTION_STOPS} || 10;
+my $stops = $ENV{EMOTION_STOPS} || 8;
 my $seed = $ENV{EMOTION_SEED} || 1;
 my $node = new_server('cancel');
 $node->append_conf('postgresql.conf', q{
