@@ -6,6 +6,7 @@
 #   make installcheck             the regression tests on a running server
 #   make deps                     install what building, testing and benches need
 #   make bench | fuzz | lint      figures | long fuzzing (FUZZ_SECONDS) | formatting and analysis
+#   make crash | soak             what is killed, stopped and starved at random | a server at work for long
 #
 # Files join by being there: src/*/*.c are built, sql/emotion/*.sql are joined in the order of
 # their names into the install script, models/**.safetensors are installed.
@@ -14,7 +15,7 @@ PG_CONFIG ?= pg_config
 export PG_CONFIG
 
 # Targets that need no server headers yet: they see to them (test/deps.sh), then call make again.
-house = deps check demo bench fuzz lint dist
+house = deps check demo bench fuzz lint dist crash soak
 goals := $(or $(MAKECMDGOALS),all)
 
 ifeq ($(filter-out $(house),$(goals)),)
@@ -46,6 +47,15 @@ bench:
 fuzz:
 	test/deps.sh check
 	+FUZZ_SECONDS=$${FUZZ_SECONDS:-600} test/run.sh fuzz
+
+# Each kill and stop is told with the SEED that does it again.
+crash:
+	test/deps.sh check
+	+EMOTION_KILLS=$${KILLS:-200} EMOTION_STOPS=$${STOPS:-100} EMOTION_ROOMS=$${ROOMS:-3} EMOTION_SEED=$${SEED:-1} test/run.sh crash
+
+soak:
+	test/deps.sh check
+	+EMOTION_MINUTES=$${MINUTES:-60} EMOTION_CONNECTIONS=$${CONNECTIONS:-50} EMOTION_SEED=$${SEED:-1} test/run.sh soak
 
 # An archive for PGXN: META.json gets its version from the control file.
 dist:

@@ -2,7 +2,8 @@
 # Run the tests: build with warnings as errors, install, start a private server, and let prove
 # run everything, so that its summary is the last word.
 #
-#   test/run.sh [SUITE...]    lint unit fuzz regress pgtap readme tap; all of them by default
+#   test/run.sh [SUITE...]    lint unit fuzz regress pgtap readme tap; all of them by default;
+#                             crash and soak are parts of tap in their long forms (see the Makefile)
 #
 # FUZZ_SECONDS: how long each fuzzer runs (4). EMOTION_DATA: where data too large for the
 # repository stands; tests that need it skip when it is absent. VERBOSE=1: what passing unit tests
@@ -19,7 +20,7 @@ unset PERL5OPT GREP_OPTIONS CDPATH
 
 for suite in $suites; do
 	case $suite in
-		lint | unit | fuzz | regress | pgtap | readme | tap) ;;
+		lint | unit | fuzz | regress | pgtap | readme | tap | crash | soak) ;;
 		*)
 			echo "no suite \"$suite\"; there are: lint unit fuzz regress pgtap readme tap" >&2
 			exit 2
@@ -27,7 +28,7 @@ for suite in $suites; do
 	esac
 done
 wants() { [[ " $suites " == *" $1 "* ]]; }
-wants_server() { wants fuzz || wants regress || wants pgtap || wants readme || wants tap; }
+wants_server() { wants fuzz || wants regress || wants pgtap || wants readme || wants tap || wants crash || wants soak; }
 
 # Our own make below must not inherit the outer one's mode.
 submake() { MAKEFLAGS= "${MAKE:-make}" --no-print-directory -j"$jobs" "$@"; }
@@ -116,6 +117,14 @@ if wants_server; then
 	fi
 	if wants tap; then
 		tests+=($(ls test/t/*.pl 2>/dev/null) test/balance.sh test/bench.sh)
+	fi
+	if wants crash; then
+		tests+=(test/t/092_crash.pl test/t/093_no_room.pl test/t/094_cancel.pl)
+		PROVE_FLAGS=${PROVE_FLAGS:--v}
+	fi
+	if wants soak; then
+		tests+=(test/t/096_soak.pl)
+		PROVE_FLAGS=${PROVE_FLAGS:--v}
 	fi
 fi
 

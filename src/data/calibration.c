@@ -160,6 +160,8 @@ minimise(const points *points, bool shift, em_should_stop should_stop, void *con
 			next.scale = halving == 0 && !isnan(bound) ? bound : at->scale + share * step.scale;
 			next.shift = at->shift + share * step.shift;
 			/* Armijo's rule, with room for what a sum of so many terms rounds */
+			if (should_stop != NULL && should_stop(context))
+				return false;
 			lower = loss_at(points, &next) <= s.loss + 1e-4 * share * falls + 1e-13 * s.loss;
 			share /= 2;
 		}
@@ -235,14 +237,14 @@ fit(const fit_set *set, double *logit, double *target, data_calibration *calibra
 		calibration[l] = *common;
 		if (!options->per_label || isinf(options->shrinkage))
 			continue;
-		if (set->should_stop != NULL && set->should_stop(set->stop_context))
-			return em_fail(status, EM_CANCELLED, "cancelled");
 		points = gather(set, l, l + 1, logit, target, &positives);
 		fewer = positives < points.count - positives ? positives : points.count - positives;
 		if (fewer == 0)
 			continue;
 		soften(&points, target, common, options->shrinkage / (double) fewer);
-		(void) minimise(&points, options->shift, NULL, NULL, &calibration[l]);
+		if (!minimise(&points, options->shift, set->should_stop, set->stop_context,
+					  &calibration[l]))
+			return em_fail(status, EM_CANCELLED, "cancelled");
 	}
 	return EM_OK;
 }

@@ -50,8 +50,7 @@ float data_calibrate(const data_calibration *calibration, float score);
  * shrinkage) it is the best on the bound. Equal scores in all rows of a label leave
  * its scale as the common one. Without a positive or without a negative at all: scale 1, shift 0.
  *
- * Memory 16 bytes a score. should_stop (may be NULL) is asked before each step of the common fit
- * and before each label. Errors as in metrics.h; EM_INVALID_OPTION when shrinkage is negative or
+ * Memory 16 bytes a score. should_stop (may be NULL) is asked before each pass over the scores. Errors as in metrics.h; EM_INVALID_OPTION when shrinkage is negative or
  * not a number; EM_CANCELLED.
  */
 em_code data_fit_calibration(const em_allocator *allocator, uint64_t n, uint32_t labels,

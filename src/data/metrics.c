@@ -179,6 +179,16 @@ data_metrics_compute(const em_allocator *allocator, uint64_t n, uint32_t labels,
 					 const float *scores, const uint8_t *truth, const float *thresholds,
 					 data_metrics *metrics, em_status *status)
 {
+	return data_metrics_compute_until(allocator, n, labels, scores, truth, thresholds, NULL, NULL,
+									  metrics, status);
+}
+
+em_code
+data_metrics_compute_until(const em_allocator *allocator, uint64_t n, uint32_t labels,
+						   const float *scores, const uint8_t *truth, const float *thresholds,
+						   em_should_stop should_stop, void *stop_context, data_metrics *metrics,
+						   em_status *status)
+{
 	em_code code = data_check_matrix(n, labels, labels, scores, truth, status);
 	uint64_t *work;
 	data_ranked *ranked;
@@ -199,12 +209,20 @@ data_metrics_compute(const em_allocator *allocator, uint64_t n, uint32_t labels,
 			uint64_t cut;
 			data_curve curve;
 
+			if (should_stop != NULL && should_stop(stop_context))
+			{
+				code = em_fail(status, EM_CANCELLED, "cancelled");
+				break;
+			}
 			data_rank(n, scores + l, truth + l, labels, thresholds[l], work, ranked, &cut);
 			data_walk(n, ranked, cut, NULL, n, &curve);
 			measure_label(n, &curve, &metrics->label[l]);
 		}
-		average_labels(metrics);
-		measure_rows(n, labels, scores, truth, thresholds, metrics);
+		if (code == EM_OK)
+		{
+			average_labels(metrics);
+			measure_rows(n, labels, scores, truth, thresholds, metrics);
+		}
 	}
 	em_release(allocator, ranked);
 	em_release(allocator, work);

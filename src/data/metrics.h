@@ -76,6 +76,12 @@ em_code data_metrics_compute(const em_allocator *allocator, uint64_t n, uint32_t
 							 const float *scores, const uint8_t *truth, const float *thresholds,
 							 data_metrics *metrics, em_status *status);
 
+/* The same for many rows: should_stop (may be NULL) is asked before each label: EM_CANCELLED. */
+em_code data_metrics_compute_until(const em_allocator *allocator, uint64_t n, uint32_t labels,
+								   const float *scores, const uint8_t *truth,
+								   const float *thresholds, em_should_stop should_stop,
+								   void *stop_context, data_metrics *metrics, em_status *status);
+
 /*
  * Percentile bootstrap over rows: `resamples` times draw n rows with
  * replacement, compute the summary figures, and return the (1-confidence)/2 and

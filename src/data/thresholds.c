@@ -40,7 +40,18 @@ typedef struct tuning_set
 	const uint8_t *truth;
 	const uint8_t *folds;
 	uint32_t held_out;
+	em_should_stop should_stop;
+	void *stop_context;
 } tuning_set;
+
+/* Entries between two questions whether to stop. */
+#define STOP_ENTRIES ((size_t) 1 << 20)
+
+static bool
+stops(const tuning_set *set)
+{
+	return set->should_stop != NULL && set->should_stop(set->stop_context);
+}
 
 static double
 logit(double p)
@@ -71,9 +82,9 @@ fixed_f1(const sweep *s)
 	return llround(data_f1(s->true_positive, s->predicted, s->support) * F1_ONE);
 }
 
-/* Entries: key << 32 | label << 1 | positive, sorted from the highest score down. */
-static float
-global_cut(const uint64_t *sorted, size_t count, sweep *label)
+/* Entries: key << 32 | label << 1 | positive, sorted from the highest score down. False when stopped. */
+static bool
+global_cut(const tuning_set *set, const uint64_t *sorted, size_t count, sweep *label, float *global)
 {
 	int64_t sum = 0, best = 0;
 	float best_cut = 0.5f;
@@ -85,6 +96,8 @@ global_cut(const uint64_t *sorted, size_t count, sweep *label)
 		bool lowest = i + 1 == count;
 		float cut;
 
+		if (i % STOP_ENTRIES == STOP_ENTRIES - 1 && stops(set))
+			return false;
 		s->predicted++;
 		s->true_positive += sorted[i] & 1;
 		sum -= s->f1;
@@ -101,7 +114,8 @@ global_cut(const uint64_t *sorted, size_t count, sweep *label)
 			best_cut = cut;
 		}
 	}
-	return best_cut;
+	*global = best_cut;
+	return true;
 }
 
 /* The sweep of one label stands at a cut: keep it if it is the best. */
@@ -122,10 +136,11 @@ consider_cut(sweep *s, float cut, double global_logit)
 	s->best_cut = cut;
 }
 
-/* Leaves each label's best cut in best_cut. */
-static void
-own_cuts(const uint64_t *sorted, size_t count, uint32_t labels, float global, sweep *label)
+/* Leaves each label's best cut in best_cut. False when stopped. */
+static bool
+own_cuts(const tuning_set *set, const uint64_t *sorted, size_t count, float global, sweep *label)
 {
+	uint32_t labels = set->labels;
 	double global_logit = logit((double) global);
 
 	for (uint32_t l = 0; l < labels; l++)
@@ -139,6 +154,8 @@ own_cuts(const uint64_t *sorted, size_t count, uint32_t labels, float global, sw
 		sweep *s = &label[(uint32_t) sorted[i] >> 1];
 		uint32_t key = (uint32_t) (sorted[i] >> 32);
 
+		if (i % STOP_ENTRIES == STOP_ENTRIES - 1 && stops(set))
+			return false;
 		if (s->predicted > 0 && s->key != key)
 			consider_cut(s, cut_between(data_key_score(s->key), data_key_score(key)), global_logit);
 		s->key = key;
@@ -150,6 +167,7 @@ own_cuts(const uint64_t *sorted, size_t count, uint32_t labels, float global, sw
 		if (label[l].predicted > 0)
 			consider_cut(&label[l], cut_below(data_key_score(label[l].key)), global_logit);
 	}
+	return true;
 }
 
 static float
@@ -166,10 +184,10 @@ shrink(float own, float global, uint64_t positives, double shrinkage)
 	return (float) (1.0 / (1.0 + exp(-mixed)));
 }
 
-/* entries, spare: (n L) each; label: (L). False when every row is held out. */
-static bool
+/* entries, spare: (n L) each; label: (L). EM_INVALID_DATA when every row is held out. */
+static em_code
 tune(const tuning_set *set, double shrinkage, uint64_t *entries, uint64_t *spare, sweep *label,
-	 float *thresholds, float *global)
+	 float *thresholds, float *global, em_status *status)
 {
 	size_t count = 0;
 	const uint64_t *sorted;
@@ -191,15 +209,18 @@ tune(const tuning_set *set, double shrinkage, uint64_t *entries, uint64_t *spare
 		}
 	}
 	if (count == 0)
-		return false;
+		return em_fail(status, EM_INVALID_DATA, "fold %" PRIu32 " holds every row", set->held_out);
+	if (stops(set))
+		return em_fail(status, EM_CANCELLED, "cancelled");
 	sorted = data_sort_entries(entries, spare, count);
-	common = global_cut(sorted, count, label);
-	own_cuts(sorted, count, set->labels, common, label);
+	if (stops(set) || !global_cut(set, sorted, count, label, &common) ||
+		!own_cuts(set, sorted, count, common, label))
+		return em_fail(status, EM_CANCELLED, "cancelled");
 	for (uint32_t l = 0; l < set->labels; l++)
 		thresholds[l] = shrink(label[l].best_cut, common, label[l].support, shrinkage);
 	if (global != NULL)
 		*global = common;
-	return true;
+	return EM_OK;
 }
 
 static em_code
@@ -220,7 +241,22 @@ data_tune_thresholds(const em_allocator *allocator, uint64_t n, uint32_t labels,
 					 const float *scores, const uint8_t *truth, double shrinkage, float *thresholds,
 					 float *global, em_status *status)
 {
-	tuning_set set = { .n = n, .labels = labels, .scores = scores, .truth = truth };
+	return data_tune_thresholds_until(allocator, n, labels, scores, truth, shrinkage, NULL, NULL,
+									  thresholds, global, status);
+}
+
+em_code
+data_tune_thresholds_until(const em_allocator *allocator, uint64_t n, uint32_t labels,
+						   const float *scores, const uint8_t *truth, double shrinkage,
+						   em_should_stop should_stop, void *stop_context, float *thresholds,
+						   float *global, em_status *status)
+{
+	tuning_set set = { .n = n,
+					   .labels = labels,
+					   .scores = scores,
+					   .truth = truth,
+					   .should_stop = should_stop,
+					   .stop_context = stop_context };
 	em_code code = check_tuning(n, labels, scores, truth, shrinkage, status);
 	uint64_t *entries, *spare;
 	sweep *label;
@@ -233,7 +269,7 @@ data_tune_thresholds(const em_allocator *allocator, uint64_t n, uint32_t labels,
 	if (entries == NULL || spare == NULL || label == NULL)
 		code = em_fail(status, EM_OUT_OF_MEMORY, "out of memory");
 	else
-		(void) tune(&set, shrinkage, entries, spare, label, thresholds, global);
+		code = tune(&set, shrinkage, entries, spare, label, thresholds, global, status);
 	em_release(allocator, label);
 	em_release(allocator, spare);
 	em_release(allocator, entries);
@@ -266,10 +302,17 @@ macro_f1_of(uint64_t n, uint32_t labels, const uint8_t *predicted, const uint8_t
 em_code
 data_cross_validate_thresholds(const em_allocator *allocator, uint64_t n, uint32_t labels,
 							   const float *scores, const uint8_t *truth, const uint8_t *folds,
-							   uint32_t fold_count, double shrinkage, uint8_t *predicted,
-							   double *macro_f1, em_status *status)
+							   uint32_t fold_count, double shrinkage, em_should_stop should_stop,
+							   void *stop_context, uint8_t *predicted, double *macro_f1,
+							   em_status *status)
 {
-	tuning_set set = { .n = n, .labels = labels, .scores = scores, .truth = truth, .folds = folds };
+	tuning_set set = { .n = n,
+					   .labels = labels,
+					   .scores = scores,
+					   .truth = truth,
+					   .folds = folds,
+					   .should_stop = should_stop,
+					   .stop_context = stop_context };
 	em_code code = check_tuning(n, labels, scores, truth, shrinkage, status);
 	uint64_t *entries, *spare;
 	sweep *label;
@@ -290,12 +333,9 @@ data_cross_validate_thresholds(const em_allocator *allocator, uint64_t n, uint32
 		code = em_fail(status, EM_OUT_OF_MEMORY, "out of memory");
 	for (set.held_out = 0; code == EM_OK && set.held_out < fold_count; set.held_out++)
 	{
-		if (!tune(&set, shrinkage, entries, spare, label, cuts, NULL))
-		{
-			code =
-				em_fail(status, EM_INVALID_DATA, "fold %" PRIu32 " holds every row", set.held_out);
+		code = tune(&set, shrinkage, entries, spare, label, cuts, NULL, status);
+		if (code != EM_OK)
 			break;
-		}
 		for (uint64_t i = 0; i < n; i++)
 		{
 			if (folds[i] != set.held_out)

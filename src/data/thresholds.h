@@ -29,17 +29,24 @@ em_code data_tune_thresholds(const em_allocator *allocator, uint64_t n, uint32_t
 							 const float *scores, const uint8_t *truth, double shrinkage,
 							 float *thresholds, float *global, em_status *status);
 
+/* The same for many rows: should_stop (may be NULL) is asked on the way: EM_CANCELLED. */
+em_code data_tune_thresholds_until(const em_allocator *allocator, uint64_t n, uint32_t labels,
+								   const float *scores, const uint8_t *truth, double shrinkage,
+								   em_should_stop should_stop, void *stop_context,
+								   float *thresholds, float *global, em_status *status);
+
 /*
  * How good tuned cuts are on rows that did not choose them: k-fold cross-
  * validation within these rows (fold of row i = given by folds[i], 0..k-1):
  * predictions of each fold with the cuts tuned on the others; predicted: (n, L)
  * bytes out; macro_f1: of these predictions together, out. EM_INVALID_DATA when
  * a fold's number is k or more or one fold holds every row; EM_INVALID_OPTION
- * when k is not in 2..256.
+ * when k is not in 2..256; EM_CANCELLED as above.
  */
 em_code data_cross_validate_thresholds(const em_allocator *allocator, uint64_t n, uint32_t labels,
 									   const float *scores, const uint8_t *truth,
 									   const uint8_t *folds, uint32_t fold_count, double shrinkage,
+									   em_should_stop should_stop, void *stop_context,
 									   uint8_t *predicted, double *macro_f1, em_status *status);
 
 #endif /* EMOTION_DATA_THRESHOLDS_H */

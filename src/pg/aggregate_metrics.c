@@ -396,9 +396,10 @@ emotion_metrics_final(PG_FUNCTION_ARGS)
 		PG_RETURN_NULL();
 	labels = (int) state->dictionary.count;
 	metrics.label = palloc0(sizeof(data_label_metrics) * (Size) labels);
-	CheckCode(data_metrics_compute(ContextAllocator(CurrentMemoryContext), state->rows,
-								   (uint32) labels, state->scores, state->truth, state->thresholds,
-								   &metrics, &status),
+	CheckCode(data_metrics_compute_until(ContextAllocator(CurrentMemoryContext), state->rows,
+										 (uint32) labels, state->scores, state->truth,
+										 state->thresholds, InterruptWanted, NULL, &metrics,
+										 &status),
 			  &status);
 
 	const double overall[] = {

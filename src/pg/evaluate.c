@@ -366,7 +366,7 @@ CrossValidate(const Evaluation *evaluation, float *thresholds)
 	Check(data_cross_validate_thresholds(evaluation->allocator, evaluation->count,
 										 evaluation->labels, evaluation->scores, evaluation->truth,
 										 folds, (uint32) options->folds, options->shrinkage,
-										 predicted, &macro_f1, &status),
+										 InterruptWanted, NULL, predicted, &macro_f1, &status),
 		  &status);
 	for (uint64 i = 0; i < cells; i++)
 		scores[i] = predicted[i];
@@ -391,8 +391,9 @@ Measure(const Evaluation *evaluation, const float *scores, const float *threshol
 
 	memset(figures, 0, sizeof(*figures));
 	figures->metrics.label = palloc0(sizeof(data_label_metrics) * evaluation->labels);
-	Check(data_metrics_compute(evaluation->allocator, evaluation->count, evaluation->labels, scores,
-							   evaluation->truth, thresholds, &figures->metrics, &status),
+	Check(data_metrics_compute_until(evaluation->allocator, evaluation->count, evaluation->labels,
+									 scores, evaluation->truth, thresholds, InterruptWanted, NULL,
+									 &figures->metrics, &status),
 		  &status);
 	if (options->bootstrap == 0)
 		return;
@@ -728,9 +729,10 @@ emotion_tune_thresholds(PG_FUNCTION_ARGS)
 	}
 	Evaluate(&evaluation, model_name, NULL, source);
 	thresholds = palloc(sizeof(float) * evaluation.labels);
-	Check(data_tune_thresholds(evaluation.allocator, evaluation.count, evaluation.labels,
-							   evaluation.scores, evaluation.truth, evaluation.options.shrinkage,
-							   thresholds, &global, &status),
+	Check(data_tune_thresholds_until(evaluation.allocator, evaluation.count, evaluation.labels,
+									 evaluation.scores, evaluation.truth,
+									 evaluation.options.shrinkage, InterruptWanted, NULL,
+									 thresholds, &global, &status),
 		  &status);
 	evaluation.options.bootstrap = 0;
 	Measure(&evaluation, evaluation.scores, evaluation.model->thresholds, &before);

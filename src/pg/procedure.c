@@ -11,6 +11,7 @@
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
+#include "storage/pmsignal.h"
 
 void
 CheckMayCommit(FunctionCallInfo fcinfo, const char *procedure, const char *hint)
@@ -28,6 +29,10 @@ CommitAndGoOn(void)
 {
 	MemoryContext caller = CurrentMemoryContext;
 
+	/* who works for hours would keep the next server from starting */
+	if (IsUnderPostmaster && !PostmasterIsAlive())
+		ereport(FATAL, (errcode(ERRCODE_ADMIN_SHUTDOWN),
+						errmsg("terminating connection due to unexpected postmaster exit")));
 	SPI_commit();
 #if PG_VERSION_NUM < 150000
 	SPI_start_transaction();

@@ -12,6 +12,7 @@
 #include "access/relation.h"
 #include "access/stratnum.h"
 #include "access/table.h"
+#include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_collation.h"
@@ -294,6 +295,8 @@ FindModel(const ModelReference *reference, Snapshot snapshot, ModelRow *row)
 		row->size = DatumGetInt64(RegistryColumn(tuple, relation, MODEL_SIZE));
 		row->parts = DatumGetInt32(RegistryColumn(tuple, relation, MODEL_PARTS));
 		row->bundled = DatumGetBool(RegistryColumn(tuple, relation, MODEL_BUNDLED));
+		row->uncommitted =
+			TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(tuple->t_data));
 	}
 	systable_endscan(scan);
 	relation_close(relation, NoLock);

@@ -51,6 +51,7 @@ typedef struct ModelRow
 	int64 size;
 	int32 parts;
 	bool bundled;
+	bool uncommitted; /* this transaction wrote it */
 } ModelRow;
 
 /*

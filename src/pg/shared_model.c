@@ -52,6 +52,8 @@ StaticAssertDecl(MODEL_SOURCE_BYTES == SHA256_BYTES, "an image is named by the S
 #define O_NOFOLLOW 0
 #endif
 
+static void RemoveUnused(void);
+
 /* Hashes of the models that this transaction deletes. */
 static List *forgotten = NIL;
 
@@ -151,10 +153,15 @@ model *
 OpenSharedModel(const ModelRow *row, MemoryContext context)
 {
 	Mapping *mapping = MemoryContextAllocZero(context, sizeof(Mapping));
+	static bool cleaned = false;
 	em_status status = { EM_OK, "", "" };
 	char path[MAXPGPATH];
 	model *opened;
 
+	/* after a crash nobody else may make a file for long */
+	if (!cleaned)
+		RemoveUnused();
+	cleaned = true;
 	MakePath(path, row->sha256);
 	if (!MapFile(path, mapping))
 		return NULL;
@@ -214,7 +221,9 @@ ForgetAtEnd(XactEvent event, void *argument)
 	(void) argument;
 	if (forgotten == NIL)
 		return;
-	if (event == XACT_EVENT_COMMIT)
+	/* at the commit: somebody may have made it again; before: nobody comes back from a crash to do it */
+	if (event == XACT_EVENT_PRE_COMMIT || event == XACT_EVENT_PRE_PREPARE ||
+		event == XACT_EVENT_COMMIT)
 	{
 		foreach (cell, forgotten)
 		{
@@ -366,7 +375,8 @@ BeginImage(const ModelRow *row, size_t size, MemoryContext context)
 	image->callback.func = ForgetImage;
 	image->callback.arg = image;
 	MemoryContextRegisterResetCallback(context, &image->callback);
-	if (!MapNewFile(image))
+	/* if we commit, who comes next makes the file; if not, nobody would claim it */
+	if (row->uncommitted || !MapNewFile(image))
 	{
 		image->bytes = MemoryContextAllocHuge(context, size + MODEL_IMAGE_ALIGNMENT);
 		image->bytes = (uint8 *) TYPEALIGN(MODEL_IMAGE_ALIGNMENT, image->bytes);

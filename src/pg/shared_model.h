@@ -4,9 +4,10 @@
  *	  backend maps, whether or not the library is preloaded.
  *
  * The files are a cache and nothing more: each may be deleted at any time, by anybody, and is made
- * again by the next backend that wants it; who has it mapped keeps it. They stand in pg_stat_tmp,
- * whose contents neither base backups nor pg_rewind take, and bear the SHA-256 of the model's file,
- * so that databases share them.
+ * again by the next backend that wants it; who has it mapped keeps it. None must be cut short while it is
+ * mapped, no more than the server's own programs: reading behind the end is a signal (SIGBUS), and
+ * the server restarts. They stand in pg_stat_tmp, whose contents neither base backups nor pg_rewind
+ * take, and bear the SHA-256 of the model's file, so that databases share them.
  */
 #ifndef EMOTION_PG_SHARED_MODEL_H
 #define EMOTION_PG_SHARED_MODEL_H

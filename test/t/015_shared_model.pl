@@ -22,6 +22,8 @@ my $logged = sub {
 };
 
 $node->safe_psql('postgres', 'CREATE EXTENSION emotion');
+is(scalar(() = $file->()), 0, 'a model has no copy before its transaction commits');
+$node->safe_psql('postgres', "SELECT emotion_labels('happy')") if $node->safe_psql('postgres', 'SELECT count(*) FROM emotion_models WHERE deployed');
 import_tiny($node, 'postgres', 'tiny');
 my $hash = $node->safe_psql('postgres', 'SELECT emotion_model_hash()');
 my ($copy) = $file->("$hash.*");
@@ -140,7 +142,23 @@ $node->safe_psql('postgres', "$spoil;
 is($node->safe_psql('postgres', $score_hf), $expected_hf, 'of good ones it is made again');
 ok(slurp_file($copy_hf) eq $good_hf, 'as it was');
 
+# Several at once make one.
+foreach my $round (1 .. 5)
+{
+	my @racers = map { open_session($node, 'postgres') } 1 .. 4;
+	unlink $copy;
+	send_query($_, $score) foreach @racers;
+	my %said = map { scalar(wait_for_session($_)) => 1 } @racers;
+	close_session($_) foreach @racers;
+	is_deeply([ \%said, scalar(() = $file->('.tmp')), slurp_file($copy) eq $good ], [ { $expected => 1 }, 0, 1 ], 'sessions that make a copy at once make one good copy');
+}
+
 # --- done without
+unlink $copy;
+mkdir $copy or die;
+is($node->safe_psql('postgres', $score), $expected, 'where a directory stands in its place');
+is(scalar(() = $file->('.tmp')), 0, 'nothing is left of what could not be put there');
+rmdir $copy;
 SKIP:
 {
 	skip 'a superuser of the system may write anywhere', 3 if $> == 0;
@@ -228,6 +246,16 @@ $node->safe_psql('postgres', "BEGIN; SELECT emotion_drop_model('drop\@1'); ROLLB
 ok(-e $dropped, 'which a drop that is rolled back leaves');
 $node->safe_psql('postgres', "SELECT emotion_drop_model('drop\@1')");
 ok(!-e $dropped, 'and a drop removes');
+
+my $before = join ' ', sort { $a cmp $b } $file->();
+my $undone = $changed;
+substr($undone, 2 * 3168, 8) = '0000803f';
+$node->safe_psql('postgres', qq{BEGIN;
+	SELECT emotion_import('undone', decode('$undone', 'hex'));
+	SELECT emotion_deploy('undone\@1');
+	SELECT emotion_labels('happy');
+	ROLLBACK});
+is(join(' ', sort { $a cmp $b } $file->()), $before, 'a publication that is rolled back leaves none, though it was scored with');
 
 # --- an ensemble
 import_tiny($node, 'postgres', 'twin', keep => 1);

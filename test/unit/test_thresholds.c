@@ -306,8 +306,8 @@ test_cross_validation(void)
 	int wrong = 0;
 	bool good = true;
 
-	CHECK(data_cross_validate_thresholds(&check_allocator, 4, 1, one, one_truth, folds, 2, 0,
-										 predicted, &f1, NULL) == EM_OK &&
+	CHECK(data_cross_validate_thresholds(&check_allocator, 4, 1, one, one_truth, folds, 2, 0, NULL,
+										 NULL, predicted, &f1, NULL) == EM_OK &&
 			  predicted[0] == 1 && predicted[1] == 1 && predicted[2] == 0 && predicted[3] == 0,
 		  "two folds by hand: 0.5 and 0.9 against 0.4, 0.2 and 0.6 against 0.7");
 	CHECK(near(f1, 0.5), "F1 by hand: one hit of two predicted and two true, %.3f", f1);
@@ -317,7 +317,7 @@ test_cross_validation(void)
 	for (int i = 0; i < 48; i++)
 		random_folds[i] = (uint8_t) test_random(3);
 	good &= data_cross_validate_thresholds(&check_allocator, 48, 4, scores, truth, random_folds, 4,
-										   2.5, predicted, &f1, NULL) == EM_OK;
+										   2.5, NULL, NULL, predicted, &f1, NULL) == EM_OK;
 	for (int fold = 0; fold < 3; fold++)
 	{
 		uint32_t kept = 0;
@@ -350,7 +350,7 @@ test_cross_validation(void)
 			  "macro F1 is that of the predictions, %.4f", f1);
 	}
 	CHECK(data_cross_validate_thresholds(&check_allocator, 48, 4, scores, truth, random_folds, 4,
-										 2.5, again, &f1, NULL) == EM_OK &&
+										 2.5, NULL, NULL, again, &f1, NULL) == EM_OK &&
 			  memcmp(again, predicted, 48 * 4) == 0,
 		  "the same again");
 }
@@ -377,16 +377,16 @@ test_errors(void)
 	CHECK(data_tune_thresholds(&check_allocator, 0, 3, scores, truth, 1, cuts, &global, &status) ==
 			  EM_INVALID_DATA,
 		  "no rows are refused: %s", status.message);
-	CHECK(data_cross_validate_thresholds(&check_allocator, 20, 3, scores, truth, folds, 1, 1,
-										 predicted, &f1, &status) == EM_INVALID_OPTION,
+	CHECK(data_cross_validate_thresholds(&check_allocator, 20, 3, scores, truth, folds, 1, 1, NULL,
+										 NULL, predicted, &f1, &status) == EM_INVALID_OPTION,
 		  "one fold is refused: %s", status.message);
-	CHECK(data_cross_validate_thresholds(&check_allocator, 20, 3, scores, truth, folds, 2, 1,
-										 predicted, &f1, &status) == EM_INVALID_DATA &&
+	CHECK(data_cross_validate_thresholds(&check_allocator, 20, 3, scores, truth, folds, 2, 1, NULL,
+										 NULL, predicted, &f1, &status) == EM_INVALID_DATA &&
 			  strcmp(status.message, "fold 0 holds every row") == 0,
 		  "all rows in one fold are refused: %s", status.message);
 	folds[3] = 2;
-	CHECK(data_cross_validate_thresholds(&check_allocator, 20, 3, scores, truth, folds, 2, 1,
-										 predicted, &f1, &status) == EM_INVALID_DATA,
+	CHECK(data_cross_validate_thresholds(&check_allocator, 20, 3, scores, truth, folds, 2, 1, NULL,
+										 NULL, predicted, &f1, &status) == EM_INVALID_DATA,
 		  "a fold's number over their count is refused: %s", status.message);
 	folds[3] = 1;
 	scores[5] = INFINITY;
@@ -404,7 +404,7 @@ test_errors(void)
 			data_tune_thresholds(&check_allocator, 20, 3, scores, truth, 1, cuts, &global, &status);
 		if (code == EM_OK)
 			code = data_cross_validate_thresholds(&check_allocator, 20, 3, scores, truth, folds, 2,
-												  1, predicted, &f1, &status);
+												  1, NULL, NULL, predicted, &f1, &status);
 		if (check_fail_at > 0)
 		{
 			good &= code == EM_OK;
