@@ -59,6 +59,7 @@ COMMENT ON FUNCTION emotion.check_vectors_part_delete() IS 'trigger: parts of wo
 CREATE FUNCTION emotion.delete_vectors_parts() RETURNS pg_catalog.trigger
 	LANGUAGE c AS 'MODULE_PATHNAME', 'emotion_delete_vectors_parts';
 COMMENT ON FUNCTION emotion.delete_vectors_parts() IS 'trigger: deletes the parts of deleted word vectors';
+REVOKE ALL ON FUNCTION emotion.check_vectors_part_delete(), emotion.delete_vectors_parts() FROM PUBLIC;
 
 CREATE TRIGGER vectors_write_once BEFORE UPDATE ON emotion.vectors
 	FOR EACH ROW EXECUTE FUNCTION emotion.refuse_change();

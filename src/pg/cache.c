@@ -3,9 +3,9 @@
  *	  The models that this backend has parsed.
  *
  * A published version never changes, but it may be dropped and its name@version
- * published anew, so what is cached is checked against emotion.model: once for
- * each snapshot that has not been seen before, and after each change of the table. The deployed
- * model is looked up in the same way. Both cost one short index scan in a statement,
+ * published anew, and rights to it are granted and revoked, so what is cached is checked against
+ * emotion.model and emotion.model_grant: once for each user and snapshot that have not been seen
+ * before, and after each change of the tables or of roles. The deployed model is looked up in the same way. Both cost one short index scan in a statement,
  * write nothing, and so do in parallel workers and on standbys.
  */
 #include "postgres.h"
@@ -22,6 +22,7 @@
 #include "utils/builtins.h"
 #include "utils/inval.h"
 #include "utils/snapmgr.h"
+#include "utils/syscache.h"
 
 #include <string.h>
 
@@ -100,6 +101,15 @@ ForgetReadings(Datum argument, Oid relation)
 	}
 }
 
+/* A role changed, or who is a member of which: what may be used is asked again. */
+static void
+ForgetRights(Datum argument, int cache, uint32 hash)
+{
+	(void) cache;
+	(void) hash;
+	ForgetReadings(argument, InvalidOid);
+}
+
 /* Long texts and large batches take tens of megabytes, which an idle connection should not keep. */
 static void
 TrimScorers(XactEvent event, void *argument)
@@ -123,6 +133,8 @@ InitModelCache(void)
 {
 	RegisterXactCallback(TrimScorers, NULL);
 	CacheRegisterRelcacheCallback(ForgetReadings, (Datum) 0);
+	CacheRegisterSyscacheCallback(AUTHMEMROLEMEM, ForgetRights, (Datum) 0);
+	CacheRegisterSyscacheCallback(AUTHOID, ForgetRights, (Datum) 0);
 }
 
 /* ---- entries ------------------------------------------------------------------------ */
@@ -161,8 +173,6 @@ LoadEntry(const ModelRow *row, Snapshot snapshot)
 	MemoryContext caller = CurrentMemoryContext;
 	MemoryContext context;
 	CacheEntry *entry;
-
-	CheckModelBytesReadable();
 
 	/* It goes with the caller's context if anything below fails. */
 	context = AllocSetContextCreate(caller, "emotion model", ALLOCSET_DEFAULT_SIZES);

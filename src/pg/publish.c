@@ -8,6 +8,7 @@
  */
 #include "postgres.h"
 
+#include "access.h"
 #include "cache.h"
 #include "glue.h"
 #include "registry.h"
@@ -105,6 +106,8 @@ CheckPublishable(const char *name)
 					 errhint("Publishing takes GRANT INSERT ON emotion.model, emotion.model_part "
 							 "TO %s.",
 							 quote_identifier(GetUserNameFromId(GetUserId(), false)))));
+
+	CheckModelUsable(name);
 
 	/* A later release may bring the next version of its models. */
 	snapshot = RegisterSnapshot(GetLatestSnapshot());
