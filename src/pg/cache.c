@@ -86,6 +86,22 @@ SameReading(const Reading *a, const Reading *b)
 	return memcmp(a, b, sizeof(*a)) == 0;
 }
 
+/*
+ * At the first use in a statement: hear what others have changed. A statement that opens no table would
+ * not, and under REPEATABLE READ, where the snapshot stays, go on with a right that was taken.
+ */
+static void
+HearOthers(void)
+{
+	static TimestampTz heard = 0;
+	TimestampTz statement = GetCurrentStatementStartTimestamp();
+
+	if (heard == statement)
+		return;
+	heard = statement;
+	AcceptInvalidationMessages();
+}
+
 /* A table changed, here or in another session, or a change of ours was rolled back. */
 static void
 ForgetReadings(Datum argument, Oid relation)
@@ -240,6 +256,7 @@ UseModel(const ModelReference *reference)
 	CacheEntry *entry = NULL;
 	dlist_iter iter;
 
+	HearOthers();
 	dlist_foreach(iter, &entries)
 	{
 		CacheEntry *candidate = dlist_container(CacheEntry, node, iter.cur);

@@ -65,6 +65,9 @@ enum
 };
 static const Oid part_types[] = { TEXTOID, INT4OID, INT4OID, BYTEAOID, InvalidOid };
 
+/* Of a training, its name and the version that it will be published as. */
+static const Oid training_types[] = { TEXTOID, INT4OID, InvalidOid };
+
 enum
 {
 	DEPLOYMENT_ID = 1,
@@ -342,11 +345,10 @@ GetModel(const ModelReference *reference)
 										  reference->name, latest)));
 }
 
-/* The highest version of a name in a table whose columns 1 and 2 are name and version. */
+/* The highest version of a name in a table, closed here, whose columns 1 and 2 are name and version. */
 static int32
-HighestVersion(const char *table, const Oid *types, const char *name, Snapshot snapshot)
+HighestVersion(Relation relation, const char *name, Snapshot snapshot)
 {
-	Relation relation = OpenRegistry(table, types);
 	SysScanDesc scan = ScanByName(relation, name, 0, snapshot);
 	HeapTuple tuple;
 	int32 highest = 0;
@@ -361,18 +363,26 @@ HighestVersion(const char *table, const Oid *types, const char *name, Snapshot s
 int32
 LatestModelVersion(const char *name, Snapshot snapshot)
 {
-	return HighestVersion("model", model_types, name, snapshot);
+	return HighestVersion(OpenRegistry("model", model_types), name, snapshot);
 }
 
 int32
 LastUsedModelVersion(const char *name)
 {
 	Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
-	int32 model = HighestVersion("model", model_types, name, snapshot);
-	int32 dropped = HighestVersion("dropped_model", dropped_types, name, snapshot);
+	Relation relations[] = { OpenRegistry("model", model_types),
+							 OpenRegistry("dropped_model", dropped_types),
+							 OpenOwnTable("training_run", training_types) };
+	int32 last = 0;
 
+	for (size_t i = 0; i < lengthof(relations); i++) /* Max takes its arguments twice */
+	{
+		int32 version = HighestVersion(relations[i], name, snapshot);
+
+		last = Max(last, version);
+	}
 	UnregisterSnapshot(snapshot);
-	return Max(model, dropped);
+	return last;
 }
 
 bool
@@ -446,6 +456,22 @@ FindDeployed(Snapshot snapshot, ModelReference *reference)
 	systable_endscan(scan);
 	relation_close(relation, NoLock);
 	return found;
+}
+
+int64
+NewestDeployment(Snapshot snapshot)
+{
+	Relation relation = OpenRegistry("deployment", deployment_types);
+	SysScanDesc scan =
+		systable_beginscan(relation, PrimaryKeyOf(relation), false, snapshot, 0, NULL);
+	HeapTuple tuple;
+	int64 newest = PG_INT64_MIN;
+
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+		newest = Max(newest, DatumGetInt64(RegistryColumn(tuple, relation, DEPLOYMENT_ID)));
+	systable_endscan(scan);
+	relation_close(relation, NoLock);
+	return newest;
 }
 
 EM_NORETURN_BEFORE static void Damaged(const RegistryFile *file,

@@ -83,8 +83,8 @@ extern ModelRow GetModel(const ModelReference *reference);
 extern int32 LatestModelVersion(const char *name, Snapshot snapshot);
 
 /*
- * The highest version that the name ever had, of models dropped since too, as
- * committed by now; 0 when there was none. New versions count on from it: what was computed
+ * The highest version that the name ever had, of models dropped since and of trainings that may still
+ * publish theirs too, as committed by now; 0 when there was none. New versions count on from it: what was computed
  * with "name@version", an index for example, must never meet other bytes.
  */
 extern int32 LastUsedModelVersion(const char *name);
@@ -114,6 +114,9 @@ extern uint8 *ReadModelBytes(const ModelRow *row, Snapshot snapshot);
 
 /* The deployed model; false when none is. */
 extern bool FindDeployed(Snapshot snapshot, ModelReference *reference);
+
+/* The highest id of a deployment, withdrawn or not; PG_INT64_MIN when there is none. */
+extern int64 NewestDeployment(Snapshot snapshot);
 
 extern void Sha256(const uint8 *bytes, size_t size, uint8 digest[SHA256_BYTES]);
 

@@ -27,9 +27,15 @@ $node->safe_psql('before', q{
 	CREATE TABLE post (id int PRIMARY KEY, body text);
 	INSERT INTO post VALUES (1, 'evening'), (2, 'happy'), (3, NULL);
 	CREATE INDEX post_joy ON post (emotion_score(body, 'joy', 'tiny@1'))});
+
+# Rights to models, of roles with any name.
+$node->safe_psql('before', q{
+	CREATE ROLE reader; CREATE ROLE "Odd ""Role"", ''x\\{}"; CREATE ROLE gone;
+	SELECT emotion_revoke(m, 'public'), emotion_grant(m, 'reader'), emotion_grant(m, 'Odd "Role", \'\'x\\\\{}') FROM unnest('{tiny,later,english}'::text[]) AS m});
 my %ask = (
 	'models' => 'SELECT name, version, sha256, deployed, bundled, CASE WHEN NOT bundled THEN created_at END FROM emotion_models ORDER BY 1, 2',
 	'dropped models' => 'SELECT * FROM emotion.dropped_model ORDER BY 1, 2',
+	'rights' => 'SELECT name, roles, roles::text::emotion.grantee[]::text[]::text = roles::text FROM emotion.model_grant ORDER BY name',
 	'deployments' => 'SELECT * FROM emotion.deployment WHERE NOT bundled ORDER BY id',
 	'scores' => q{SELECT id, emotion_scores(body), emotion_labels(body, 'tiny@1') FROM post ORDER BY id});
 
