@@ -14,7 +14,7 @@ my $node = new_server('privileges');
 my $tiny = tiny_model();
 my @roles = qw(boss landlord trainer visitor);    # superuser, owner, granted, stranger
 $node->safe_psql('postgres', q{
-	CREATE ROLE boss LOGIN SUPERUSER; CREATE ROLE landlord LOGIN; CREATE ROLE trainer LOGIN; CREATE ROLE visitor LOGIN;
+	CREATE ROLE boss LOGIN SUPERUSER; CREATE ROLE victim LOGIN SUPERUSER; CREATE ROLE landlord LOGIN; CREATE ROLE trainer LOGIN; CREATE ROLE visitor LOGIN;
 	CREATE DATABASE house OWNER landlord});
 
 # As psql of a role says it: a SQLSTATE for each statement.
@@ -50,25 +50,31 @@ states('landlord', $grants . q{SELECT emotion_annotation_grant('trainer')});
 
 $node->safe_psql('house', q{
 	CREATE SCHEMA boss AUTHORIZATION boss; CREATE SCHEMA landlord AUTHORIZATION landlord;
-	CREATE SCHEMA trainer AUTHORIZATION trainer; CREATE SCHEMA visitor AUTHORIZATION visitor;
+	CREATE SCHEMA trainer AUTHORIZATION trainer; CREATE SCHEMA visitor AUTHORIZATION visitor; CREATE SCHEMA victim AUTHORIZATION victim;
 	CREATE TABLE post (id int PRIMARY KEY, text text, labels text[], split text);
 	INSERT INTO post SELECT i, CASE WHEN i % 2 = 0 THEN 'happy evening ' ELSE 'sad morning ' END || i,
 		CASE WHEN i % 2 = 0 THEN '{joy}' ELSE '{sadness}' END::text[], CASE WHEN i % 3 = 0 THEN 'dev' ELSE 'train' END
 		FROM generate_series(1, 60) AS i;
-	GRANT SELECT ON post TO PUBLIC;
+	CREATE VIEW joyful AS SELECT labels FROM post WHERE id % 2 = 0;
+	CREATE TABLE ballot AS SELECT labels || split AS votes FROM post;
+	CREATE FUNCTION held_by(who text) RETURNS bigint LANGUAGE sql SET search_path = pg_catalog, pg_temp
+		AS 'SELECT min(text_id) FROM emotion.annotation_text WHERE $1 = ANY (holders)';
+	GRANT SELECT ON post, joyful, ballot TO PUBLIC;
 	CREATE TABLE boss.mine AS SELECT id, text, labels FROM post; ALTER TABLE boss.mine OWNER TO boss; CREATE TABLE boss.other (); ALTER TABLE boss.other OWNER TO boss;
 	CREATE TABLE landlord.mine AS SELECT id, text, labels FROM post; ALTER TABLE landlord.mine OWNER TO landlord; CREATE TABLE landlord.other (); ALTER TABLE landlord.other OWNER TO landlord;
 	CREATE TABLE trainer.mine AS SELECT id, text, labels FROM post; ALTER TABLE trainer.mine OWNER TO trainer; CREATE TABLE trainer.other (); ALTER TABLE trainer.other OWNER TO trainer;
+	CREATE TABLE victim.mine AS SELECT id, text, labels FROM post; CREATE TABLE victim.other ();
 	CREATE TABLE visitor.mine AS SELECT id, text, labels FROM post; ALTER TABLE visitor.mine OWNER TO visitor; CREATE TABLE visitor.other (); ALTER TABLE visitor.other OWNER TO visitor;});
 $node->safe_psql('house', qq{
 	SELECT emotion_import('drop_' || r, decode('$tiny', 'hex')), emotion_import('own_' || r, decode('$tiny', 'hex'))
-		FROM unnest('{boss,landlord,trainer,visitor}'::text[]) AS r;
-	INSERT INTO emotion.import_part SELECT 'up_' || r, 1, decode('$tiny', 'hex') FROM unnest('{boss,landlord,trainer,visitor}'::text[]) AS r;
-	INSERT INTO emotion.import_part SELECT 'vec_' || r, 1, E'2 2\\na 1 2\\nb 3 4\\n'::bytea FROM unnest('{boss,landlord,trainer,visitor}'::text[]) AS r;
-	INSERT INTO emotion.import_part SELECT 'words_' || r, 1, E'2 2\\na 1 2\\nb 3 4\\n'::bytea FROM unnest('{boss,landlord,trainer,visitor}'::text[]) AS r;
+		FROM unnest('{boss,landlord,trainer,visitor,victim}'::text[]) AS r;
+	INSERT INTO emotion.import_part SELECT 'up_' || r, 1, decode('$tiny', 'hex') FROM unnest('{boss,landlord,trainer,visitor,victim}'::text[]) AS r;
+	INSERT INTO emotion.import_part SELECT 'vec_' || r, 1, E'2 2\\na 1 2\\nb 3 4\\n'::bytea FROM unnest('{boss,landlord,trainer,visitor,victim}'::text[]) AS r;
+	INSERT INTO emotion.import_part SELECT 'words_' || r, 1, E'2 2\\na 1 2\\nb 3 4\\n'::bytea FROM unnest('{boss,landlord,trainer,visitor,victim}'::text[]) AS r;
 	CALL emotion_import_vectors_upload('words_boss', 'words_boss'); CALL emotion_import_vectors_upload('words_landlord', 'words_landlord');
 	CALL emotion_import_vectors_upload('words_trainer', 'words_trainer'); CALL emotion_import_vectors_upload('words_visitor', 'words_visitor');
-	SELECT emotion_annotation_project('p', votes => 4), emotion_annotation_add('p', 'post');
+	CALL emotion_import_vectors_upload('words_victim', 'words_victim');
+	SELECT emotion_annotation_project('p', votes => 5), emotion_annotation_add('p', 'post');
 	INSERT INTO emotion.annotation_vote SELECT 1, 'p', 'x', '{joy}' FROM (SELECT emotion.annotation_join('p', 'x')) AS j;
 	SELECT emotion_deploy('own_boss\@1'), emotion_deploy('own_trainer\@1'), emotion_deploy('own_landlord\@1')});
 
@@ -173,7 +179,7 @@ my $calls = <<'END';
 	emotion_model_hash()                          y y y  SELECT emotion_model_hash()
 	emotion_model_hash(text)                      y y y  SELECT emotion_model_hash('own_boss@1')
 	emotion_export(text)                          y y y  SELECT * FROM emotion_export('own_boss@1')
-	emotion_import(text,bytea,integer,text)       y y n  SELECT emotion_import('new_$r', decode('$tiny', 'hex'))
+	emotion_import(text,bytea,integer,text)       y y n  SELECT emotion_import('new_$r', '\x$tiny')
 	emotion_import_upload(text,text,integer,text) y y n  SELECT emotion_import_upload('new_$r', 'up_$r')
 	emotion_import_huggingface(text,text,jsonb)   n n n  CALL emotion_import_huggingface('h_$r', '/etc')
 	emotion_import_huggingface_upload(text,text,jsonb) 42704 42704 n CALL emotion_import_huggingface_upload('h_$r', 'none')
@@ -212,7 +218,7 @@ my $calls = <<'END';
 	emotion_calibration_svg(text,text,jsonb)      y y y  SELECT emotion_calibration_svg('own_boss@1', 'post')
 	emotion_confidence_thresholds(text,text,double precision,jsonb) y y y SELECT * FROM emotion_confidence_thresholds('own_boss@1', 'post')
 	emotion_pseudo_label(text,text,text,text,double precision,jsonb) y y y CALL emotion_pseudo_label('post', 'text', '$r.pseudo', options => '{"key_column": "id"}')
-	emotion_avg(real[])                           y y y  SELECT emotion_avg('{1}'::real[])
+	emotion_avg(real[])                           y y y  SELECT emotion_avg('{1}'::pg_catalog.float4[])
 	emotion.emotion_avg_accum(double precision[],real[]) y y y SELECT emotion.emotion_avg_accum('{0,0}', '{1}')
 	emotion.emotion_avg_remove(double precision[],real[]) y y y SELECT emotion.emotion_avg_remove('{1,1}', NULL)
 	emotion.emotion_avg_combine(double precision[],double precision[]) y y y SELECT emotion.emotion_avg_combine('{1,1}', '{1,1}')
@@ -228,11 +234,11 @@ my $calls = <<'END';
 	emotion_scumble(text[],emotion_label_statistics) y y y SELECT emotion_scumble('{joy}', (SELECT emotion_label_stats(labels) FROM post))
 	emotion_drift(jsonb,jsonb)                    y y y  SELECT emotion_drift('{"joy": 1}', '{"joy": 2}')
 	emotion_metrics(text[],real[])                y y y  SELECT emotion_metrics(labels, emotion_scores(text)) FROM post
-	emotion_metrics(text[],real[],text[])         y y y  SELECT emotion_metrics(labels, '{1}', '{joy}') FROM post WHERE id % 2 = 0
-	emotion_metrics(text[],real[],text[],real[])  y y y  SELECT emotion_metrics(labels, '{1}', '{joy}', '{0.5}') FROM post WHERE id % 2 = 0
+	emotion_metrics(text[],real[],text[])         y y y  SELECT emotion_metrics(labels, '{1}', '{joy}') FROM joyful
+	emotion_metrics(text[],real[],text[],real[])  y y y  SELECT emotion_metrics(labels, '{1}', '{joy}', '{0.5}') FROM joyful
 	emotion_kappa(text,text)                      y y y  SELECT emotion_kappa(split, split) FROM post
-	emotion_fleiss_kappa(text[])                  y y y  SELECT emotion_fleiss_kappa(labels || split) FROM post
-	emotion_krippendorff_alpha(text[])            y y y  SELECT emotion_krippendorff_alpha(labels || split) FROM post
+	emotion_fleiss_kappa(text[])                  y y y  SELECT emotion_fleiss_kappa(votes) FROM ballot
+	emotion_krippendorff_alpha(text[])            y y y  SELECT emotion_krippendorff_alpha(votes) FROM ballot
 	emotion_label_report(text,jsonb)              y y y  SELECT * FROM emotion_label_report('post')
 	emotion_label_report_svg(text,text,jsonb)     y y y  SELECT emotion_label_report_svg('post')
 	emotion_drop_vectors(text)                    42704 42704 42704 SELECT emotion_drop_vectors('none')
@@ -259,9 +265,9 @@ my $calls = <<'END';
 	emotion_annotation_add(text,text,name,name,name) y n n SELECT emotion_annotation_add('p', $$SELECT 'text of $r' AS text$$)
 	emotion.annotation_join(text,text)            y y n  SELECT emotion.annotation_join('p', 'ann_$r')
 	emotion_annotation_next(text,text,integer,interval) y y n SELECT * FROM emotion_annotation_next('p', 'ann_$r')
-	emotion_annotation_vote(text,bigint,text,text[]) y y n SELECT emotion_annotation_vote('p', (SELECT min(text_id) FROM emotion.annotation_text WHERE 'ann_$r' = ANY (holders)), 'ann_$r', '{joy}')
+	emotion_annotation_vote(text,bigint,text,text[]) y y n SELECT emotion_annotation_vote('p', held_by('ann_$r'), 'ann_$r', '{joy}')
 	emotion_annotation_release(text,text)         y y n  SELECT emotion_annotation_release('p', 'ann_$r')
-	emotion_annotation_import_votes(text,text)    y n n  SELECT * FROM emotion_annotation_import_votes('p', $$SELECT 1 AS id, 'imp_$r' AS annotator, '{joy}'::text[] AS labels$$)
+	emotion_annotation_import_votes(text,text)    y n n  SELECT * FROM emotion_annotation_import_votes('p', $$SELECT 1 AS id, 'imp_$r' AS annotator, '{joy}'::pg_catalog.text[] AS labels$$)
 	emotion.annotation_note_votes(text,integer)   y y n  SELECT emotion.annotation_note_votes('p', 4)
 	emotion_annotation_grant(regrole)             y y n  SELECT emotion_annotation_grant('trainer')
 	emotion_annotation_majority(text,integer)     y n n  SELECT * FROM emotion_annotation_majority('p')
@@ -278,7 +284,7 @@ my $calls = <<'END';
 	emotion_balance(text,text,"any",text,jsonb)   y y y  CALL emotion_balance('post', '$r.even', 5)
 	emotion_balance_plan(text,"any",text,jsonb)   y y y  SELECT * FROM emotion_balance_plan('post', 5)
 END
-my @rows;
+my (@rows, %found_by);
 foreach (split /\n/, $calls)
 {
 	my ($name, @expected) = /^\t(\S.*?\))\s+(\S+) (\S+) (\S+)\s+([A-Z].*)$/ or die "cannot read: $_";
@@ -289,6 +295,7 @@ foreach my $r (@roles)
 {
 	my @statements = map { my $call = $_->[4]; $call =~ s/\$r/$r/g; $call =~ s/\$tiny/$tiny/g; $call } @rows;
 	my ($states, $errors) = states($r, @statements);
+	$found_by{$r} = $states;
 	foreach my $i (0 .. $#rows)
 	{
 		my ($name, $owner, $granted, $stranger, $call) = @{ $rows[$i] };
@@ -307,6 +314,29 @@ foreach my $r (@roles)
 	}
 	diag($errors) if $ENV{VERBOSE};
 }
+
+# --- the same for who has a schema of traps before pg_catalog in the search_path and tables of traps in pg_temp:
+# no function, operator, type or table of theirs is taken for ours
+$node->safe_psql('house', slurp_file('test/t/traps.sql'));
+my $temporary = join '; ', map { "CREATE TEMP TABLE $_ (trapped pg_catalog.point)" }
+	qw(pg_class pg_proc pg_locks pg_database pg_roles pg_type model model_part model_grant deployment dropped_model import_part import_log import_error
+	training_run training_epoch training_checkpoint vectors vectors_part vectors_run annotation_text annotation_vote annotator label_definition
+	emotion_models), map { "\"pg_temp_$_\"" } 1 .. 2;
+my @trapped = map { my $call = $_->[4]; $call =~ s/\$r/victim/g; $call =~ s/\$tiny/$tiny/g; $call =~ s/(?<![.\w])(emotion_\w+\()/public.$1/g; $call } @rows;
+my ($sprung, $said) = states('victim', $temporary, 'SET search_path = trap, public, pg_catalog', 'SELECT 1 = 1', @trapped,
+	(map { "SELECT * FROM public.$_" } qw(emotion_models emotion_shared_models emotion_training_progress emotion_vectors emotion_vectors_progress)),
+	'SELECT * FROM emotion.annotation_label_count');
+is(join(' ', @$sprung[0 .. 2]), '00000 00000 TRAPS', 'the traps work');
+is($sprung->[$_ + 3], $found_by{boss}[$_], "among traps: $trapped[$_]") foreach 0 .. $#rows;
+is(join(' ', @$sprung[@rows + 3 .. $#$sprung]), join(' ', ('00000') x 6), 'among traps: the views');
+diag($said) if $ENV{VERBOSE};
+
+# Those in SQL and PL/pgSQL have a search_path of their own, but for three that read a source as the caller names it.
+is($node->safe_psql('house', q{
+	SELECT string_agg(p.proname, ' ' ORDER BY p.proname) FROM pg_proc AS p JOIN pg_depend AS d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid
+		JOIN pg_extension AS e ON e.oid = d.refobjid JOIN pg_language AS l ON l.oid = p.prolang
+	WHERE e.extname = 'emotion' AND d.deptype = 'e' AND l.lanname IN ('sql', 'plpgsql') AND p.proconfig IS DISTINCT FROM '{"search_path=pg_catalog, pg_temp"}'}),
+	'annotation_source emotion_annotation_add emotion_annotation_import_votes', 'functions have a search_path of their own');
 
 # --- a model that is kept from them, where only a statement of its own will do
 states('landlord', q{SELECT emotion_revoke('own_boss', 'public')});
@@ -347,7 +377,7 @@ my $objects = $node->safe_psql('house', q{
 is(join(', ', grep { !$placed{$_} } split /\n/, $objects), '', 'every object of the extension stands in a table of this test');
 
 # --- and it goes as it came: by its owner, with all that is in it
-$node->safe_psql('house', 'DROP TABLE boss.other');
+$node->safe_psql('house', 'DROP TABLE boss.other, victim.other; SET client_min_messages = error; DROP SCHEMA trap CASCADE');
 ($state, $error) = states('visitor', 'DROP EXTENSION emotion');
 is("@$state", '42501', 'a stranger does not drop the extension');
 ($state, $error) = states('landlord', 'ALTER EXTENSION emotion UPDATE', 'DROP EXTENSION emotion', 'CREATE EXTENSION emotion',
