@@ -242,7 +242,7 @@ CREATE VIEW emotion_models WITH (security_barrier) AS
 		m.created_at,
 		m.created_by,
 		m.metrics,
-		m.lineage,
+		CASE WHEN m.bundled OR emotion.may_see(m.created_by) THEN m.lineage END AS lineage,
 		m.description,
 		pg_catalog.encode(m.sha256, 'hex') AS sha256,
 		COALESCE(g.roles::pg_catalog.text[], '{public}') AS granted_to
@@ -263,7 +263,7 @@ COMMENT ON COLUMN emotion_models.size IS 'bytes of the file';
 COMMENT ON COLUMN emotion_models.created_at IS 'when it was published';
 COMMENT ON COLUMN emotion_models.created_by IS 'role that published it';
 COMMENT ON COLUMN emotion_models.metrics IS 'quality measured when it was published';
-COMMENT ON COLUMN emotion_models.lineage IS 'where it comes from: source, options, seed, parent';
+COMMENT ON COLUMN emotion_models.lineage IS 'where it comes from: source, options, seed, parent; null for those who may not see the queries of created_by';
 COMMENT ON COLUMN emotion_models.description IS 'for people';
 COMMENT ON COLUMN emotion_models.sha256 IS 'SHA-256 of the file, in hex: equal hashes, equal models';
 COMMENT ON COLUMN emotion_models.model IS 'how functions take it: name@version';

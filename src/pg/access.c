@@ -143,7 +143,8 @@ MayUseModel(const char *name)
 	bool may = count < 0 || has_privs_of_role(user, relation->rd_rel->relowner);
 
 	for (int i = 0; !may && i < count; i++)
-		may = roles[i] == ACL_ID_PUBLIC || (RoleExists(roles[i]) && has_privs_of_role(user, roles[i]));
+		may = roles[i] == ACL_ID_PUBLIC ||
+			  (RoleExists(roles[i]) && has_privs_of_role(user, roles[i]));
 	table_close(relation, NoLock);
 	return may;
 }
@@ -153,11 +154,10 @@ CheckModelUsable(const char *name)
 {
 	if (MayUseModel(name))
 		return;
-	ereport(ERROR,
-			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-			 errmsg("permission denied for model \"%s\"", name),
-			 errhint("The owner of the registry grants it: SELECT emotion_grant('%s', %s).", name,
-					 quote_literal_cstr(GetUserNameFromId(GetUserId(), false)))));
+	ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+					errmsg("permission denied for model \"%s\"", name),
+					errhint("The owner of the registry grants it: SELECT emotion_grant('%s', %s).",
+							name, quote_literal_cstr(GetUserNameFromId(GetUserId(), false)))));
 }
 
 Datum
@@ -196,8 +196,8 @@ WriteRoles(Relation relation, const char *name, const Oid *roles, int count)
 	for (int i = 0; i < count; i++)
 		elements[i] = ObjectIdGetDatum(roles[i]);
 	values[0] = CStringGetTextDatum(name);
-	values[1] = PointerGetDatum(construct_array(elements, count, get_element_type(array),
-												sizeof(Oid), true, TYPALIGN_INT));
+	values[1] = PointerGetDatum(
+		construct_array(elements, count, get_element_type(array), sizeof(Oid), true, TYPALIGN_INT));
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	if (SPI_execute_with_args("INSERT INTO emotion.model_grant (name, roles) VALUES ($1, $2)"
@@ -220,10 +220,11 @@ ChangeGrant(const char *name, const char *role_name, bool grant)
 	bool everybody = false;
 
 	if (strchr(name, '@') != NULL)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("\"%s\" is a version of a model", name),
-						errhint("Rights are to all versions of a name: leave the @ and what follows "
-								"out.")));
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("\"%s\" is a version of a model", name),
+				 errhint("Rights are to all versions of a name: leave the @ and what follows "
+						 "out.")));
 	CheckModelName(name);
 	if (strcmp(role_name, "public") != 0)
 		role = get_role_oid(role_name, false);
@@ -246,7 +247,8 @@ ChangeGrant(const char *name, const char *role_name, bool grant)
 	if (role != ACL_ID_PUBLIC && everybody)
 		ereport(NOTICE,
 				(errmsg("everybody may use model \"%s\"", name),
-				 errhint("SELECT emotion_revoke('%s', 'public') restricts it to those granted.", name)));
+				 errhint("SELECT emotion_revoke('%s', 'public') restricts it to those granted.",
+						 name)));
 }
 
 Datum

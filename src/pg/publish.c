@@ -589,7 +589,8 @@ emotion_drop_model(PG_FUNCTION_ARGS)
 	/* The triggers check it all again; here an error has no query of ours in its context. */
 	(void) GetModel(&reference);
 	CheckPrivilege("model", ACL_DELETE);
-	LockRelationOid(WrittenTable("model"), RowExclusiveLock); /* before deployment: publishers do so */
+	LockRelationOid(WrittenTable("model"),
+					RowExclusiveLock); /* before deployment: publishers do so */
 	CheckDeletable(&reference);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
@@ -599,8 +600,9 @@ emotion_drop_model(PG_FUNCTION_ARGS)
 			" AND version OPERATOR(pg_catalog.=) $2",
 			2, types, values, NULL, SPI_OK_DELETE);
 	if (SPI_processed == 0) /* another session was first */
-		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
-						errmsg("model \"%s@%d\" does not exist", reference.name, reference.version)));
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("model \"%s@%d\" does not exist", reference.name, reference.version)));
 	SPI_finish();
 	PG_RETURN_VOID();
 }

@@ -142,10 +142,9 @@ RefuseReference(const char *reference)
 	at = strchr(meant, '@');
 	if (IsModelName(meant, at != NULL ? (size_t) (at - meant) : end) &&
 		(at == NULL || ParseVersion(at + 1) != 0))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid model reference \"%s\"", reference),
-				 errhint("Models are named in lower case, without blanks: \"%s\".", meant)));
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("invalid model reference \"%s\"", reference),
+						errhint("Models are named in lower case, without blanks: \"%s\".", meant)));
 	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					errmsg("invalid model reference \"%s\"", reference),
 					errhint("A model is named like \"english@1\"; emotion_models lists them.")));
@@ -252,9 +251,9 @@ OpenRegistry(const char *name, const Oid *types)
 	Relation relation = OpenOwnTable(name, types);
 	Oid oid = RelationGetRelid(relation);
 
-	/* What everybody may read of a model are the columns that do not tell of its contents. */
+	/* Everybody may read some columns of models and of vectors; what is read here are some of those. */
 	if (pg_class_aclcheck(oid, GetUserId(), ACL_SELECT) != ACLCHECK_OK &&
-		(types != model_types ||
+		((strcmp(name, "model") != 0 && strcmp(name, "vectors") != 0) ||
 		 pg_attribute_aclcheck_all(oid, GetUserId(), ACL_SELECT, ACLMASK_ANY) != ACLCHECK_OK))
 		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, name);
 	return relation;

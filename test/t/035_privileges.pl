@@ -91,7 +91,7 @@ my $relations = <<'END';
 	emotion.training_run                SIUD   SIUD    s---
 	emotion.training_epoch              SIUD   SIUD    S---
 	emotion.training_checkpoint         SIUD   SIUD    ----
-	emotion.vectors                     SIUD   SI-D    S---
+	emotion.vectors                     SIUD   sI-D    s---
 	emotion.vectors_part                SIUD   SI--    S---
 	emotion.vectors_run                 SIUD   SIUD    s---
 	emotion.vectors_checkpoint          SIUD   SIUD    ----
@@ -362,6 +362,10 @@ is($node->safe_psql('house', q{SET ROLE visitor; SELECT model, started_by, coale
 	't_trainer@1|trainer|hidden', 'a stranger sees the training, not the source');
 is($node->safe_psql('house', q{SET ROLE visitor; SELECT coalesce(source, 'hidden'), coalesce(text_column, 'hidden') FROM emotion_vectors_progress WHERE name = 'tv_trainer'}),
 	'hidden|hidden', 'of word vectors neither');
+is($node->safe_psql('house', q{SET ROLE visitor; SELECT count(*), count(lineage), count(metrics) FROM emotion_models WHERE name = 'own_trainer' AND version > 1;
+	SELECT count(*), count(source), count(arguments) FROM emotion_vectors WHERE name = 'v_trainer'}), "2|0|2\n1|0|0", 'nor in what is published');
+is($node->safe_psql('house', q{SET ROLE trainer; SELECT count(*), count(lineage), count(metrics) FROM emotion_models WHERE name = 'own_trainer' AND version > 1;
+	SELECT count(*), count(source) FROM emotion_vectors WHERE name = 'v_trainer'}), "2|2|2\n1|1", 'as the publisher does');
 is($node->safe_psql('house', q{GRANT pg_read_all_stats TO visitor; SET ROLE visitor; SELECT source FROM emotion_training_progress WHERE model = 't_trainer@1'}),
 	'post', 'a member of pg_read_all_stats does');
 is($node->safe_psql('house', q{SET ROLE landlord; SELECT source FROM emotion_training_progress WHERE model = 't_trainer@1'}), 'post', 'so does the owner');
