@@ -27,7 +27,7 @@ ifeq ($(filter-out $(house),$(goals)),)
 deps:
 	test/deps.sh bench
 
-# SUITES="unit pgtap" runs a part: lint unit fuzz regress pgtap readme tap
+# SUITES="unit pgtap" runs a part: lint unit fuzz regress isolation pgtap readme tap
 check:
 	test/deps.sh check
 	+test/run.sh $(SUITES)

@@ -2,8 +2,9 @@
 # Run the tests: build with warnings as errors, install, start a private server, and let prove
 # run everything, so that its summary is the last word.
 #
-#   test/run.sh [SUITE...]    lint unit fuzz regress pgtap readme tap; all of them by default;
-#                             crash and soak are parts of tap in their long forms (see the Makefile)
+#   test/run.sh [SUITE...]    lint unit fuzz regress isolation pgtap readme tap; all of them by
+#                             default; crash and soak are parts of tap in their long forms (see the
+#                             Makefile)
 #
 # FUZZ_SECONDS: how long each fuzzer runs (4). EMOTION_DATA: where data too large for the
 # repository stands; tests that need it skip when it is absent. VERBOSE=1: what passing unit tests
@@ -11,7 +12,7 @@
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit
 root=$PWD
-suites=${*:-lint unit fuzz regress pgtap readme tap}
+suites=${*:-lint unit fuzz regress isolation pgtap readme tap}
 jobs=$(nproc 2>/dev/null || echo 2)
 build=$root/build
 export FUZZ_SECONDS=${FUZZ_SECONDS:-4}
@@ -20,15 +21,21 @@ unset PERL5OPT GREP_OPTIONS CDPATH
 
 for suite in $suites; do
 	case $suite in
-		lint | unit | fuzz | regress | pgtap | readme | tap | crash | soak) ;;
+		lint | unit | fuzz | regress | isolation | pgtap | readme | tap | crash | soak) ;;
 		*)
-			echo "no suite \"$suite\"; there are: lint unit fuzz regress pgtap readme tap" >&2
+			echo "no suite \"$suite\"; there are: lint unit fuzz regress isolation pgtap readme tap" >&2
 			exit 2
 			;;
 	esac
 done
 wants() { [[ " $suites " == *" $1 "* ]]; }
-wants_server() { wants fuzz || wants regress || wants pgtap || wants readme || wants tap || wants crash || wants soak; }
+wants_server() {
+	local suite
+	for suite in fuzz regress isolation pgtap readme tap crash soak; do
+		! wants $suite || return 0
+	done
+	return 1
+}
 
 # Our own make below must not inherit the outer one's mode.
 submake() { MAKEFLAGS= "${MAKE:-make}" --no-print-directory -j"$jobs" "$@"; }
@@ -50,7 +57,7 @@ finish() {
 			rm -rf "$build/failed"
 			mkdir -p "$build/failed"
 			cp "$stage/server.log" "$build/failed/" 2>/dev/null
-			cp -R "$stage/regress" "$build/failed/" 2>/dev/null
+			cp -R "$stage/regress" "$stage/isolation" "$build/failed/" 2>/dev/null
 			(cd "$stage" && find tap \( -name '*.log' -o -name 'regress_log_*' \) \
 				-exec cp --parents {} "$build/failed/" \; 2>/dev/null)
 			echo "server logs and differences are kept in build/failed" >&2
@@ -66,7 +73,7 @@ trap 'exit 143' TERM HUP
 mkdir -p "$build"
 
 if wants lint; then
-	tests+=(test/lint.sh test/rooms.sh)
+	tests+=(test/lint.sh test/rooms.sh test/queries.pl)
 fi
 # What does not compile is missing, and prove says so of each; its compiler's words stand above.
 if wants unit; then
@@ -108,6 +115,9 @@ if wants_server; then
 	fi
 	if wants regress; then
 		tests+=(test/regress.sh)
+	fi
+	if wants isolation; then
+		tests+=(test/isolation.sh)
 	fi
 	if wants pgtap; then
 		tests+=($(ls test/pgtap/*.sql 2>/dev/null))

@@ -1,5 +1,6 @@
 -- The registry: every version of every model, in tables that the role which
--- creates the extension owns. Anyone may read and score; writing is the owner's.
+-- creates the extension owns. Anyone may use a model that emotion.model_grant does not keep from
+-- them (src/pg/access.h); writing is the owner's.
 
 CREATE SCHEMA emotion;
 COMMENT ON SCHEMA emotion IS 'tables and inner functions of the extension emotion';
@@ -120,6 +121,36 @@ COMMENT ON COLUMN emotion.import_part.upload IS 'any name that the client chose 
 COMMENT ON COLUMN emotion.import_part.part IS 'order of the pieces; any numbers';
 COMMENT ON COLUMN emotion.import_part.data IS 'a piece of the file';
 
+-- Who may use which model. Roles are kept by OID and written as names.
+CREATE TYPE emotion.grantee;
+CREATE FUNCTION emotion.grantee_in(pg_catalog.cstring) RETURNS emotion.grantee
+	LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'emotion_grantee_in';
+COMMENT ON FUNCTION emotion.grantee_in(pg_catalog.cstring) IS 'I/O: a role that does not exist is none, with a warning';
+CREATE FUNCTION emotion.grantee_out(emotion.grantee) RETURNS pg_catalog.cstring
+	LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'emotion_grantee_out';
+COMMENT ON FUNCTION emotion.grantee_out(emotion.grantee) IS 'I/O';
+CREATE TYPE emotion.grantee (INPUT = emotion.grantee_in, OUTPUT = emotion.grantee_out, LIKE = pg_catalog.oid);
+COMMENT ON TYPE emotion.grantee IS 'a role, public, or none: a role that does not exist';
+
+CREATE TABLE emotion.model_grant (
+	name pg_catalog.text COLLATE "C" NOT NULL
+		CONSTRAINT model_grant_name_form CHECK (name OPERATOR(pg_catalog.~) '^[a-z_][a-z0-9_-]{0,62}$'),
+	roles emotion.grantee[] NOT NULL,
+	CONSTRAINT model_grant_pkey PRIMARY KEY (name)
+);
+COMMENT ON TABLE emotion.model_grant IS 'who may use the models of a name; everybody may use those of a name that is not here; see emotion_grant';
+COMMENT ON COLUMN emotion.model_grant.name IS 'emotion.model.name; there need not be such a model yet';
+COMMENT ON COLUMN emotion.model_grant.roles IS 'who may, beside the registry''s owner and superusers';
+
+CREATE FUNCTION emotion.may_use(name pg_catalog.text) RETURNS pg_catalog.bool
+	LANGUAGE c STABLE STRICT PARALLEL SAFE COST 100 AS 'MODULE_PATHNAME', 'emotion_may_use';
+COMMENT ON FUNCTION emotion.may_use(pg_catalog.text) IS 'whether the current user may use the models of a name';
+
+CREATE FUNCTION emotion.may_see(ran_by pg_catalog.text) RETURNS pg_catalog.bool
+	LANGUAGE c STABLE STRICT PARALLEL SAFE COST 100 AS 'MODULE_PATHNAME', 'emotion_may_see';
+COMMENT ON FUNCTION emotion.may_see(pg_catalog.text) IS
+	'whether the current user may see the queries that a role gave: its members, the registry''s owner, pg_read_all_stats';
+
 -- Write-once, whoever asks: superusers and replication included.
 CREATE FUNCTION emotion.refuse_change() RETURNS pg_catalog.trigger
 	LANGUAGE c AS 'MODULE_PATHNAME', 'emotion_refuse_change';
@@ -145,6 +176,10 @@ CREATE FUNCTION emotion.registry_changed() RETURNS pg_catalog.trigger
 	LANGUAGE c AS 'MODULE_PATHNAME', 'emotion_registry_changed';
 COMMENT ON FUNCTION emotion.registry_changed() IS 'trigger: tells every session to look again';
 
+-- Triggers fire without it; nobody else has a use for them.
+REVOKE ALL ON FUNCTION emotion.refuse_change(), emotion.check_delete(), emotion.check_insert(),
+	emotion.keep_number(), emotion.registry_changed() FROM PUBLIC;
+
 CREATE TRIGGER model_write_once BEFORE UPDATE ON emotion.model
 	FOR EACH ROW EXECUTE FUNCTION emotion.refuse_change();
 CREATE TRIGGER model_no_truncate BEFORE TRUNCATE ON emotion.model
@@ -169,6 +204,8 @@ CREATE TRIGGER dropped_model_write_once BEFORE UPDATE OR DELETE ON emotion.dropp
 	FOR EACH ROW EXECUTE FUNCTION emotion.refuse_change();
 CREATE TRIGGER dropped_model_no_truncate BEFORE TRUNCATE ON emotion.dropped_model
 	FOR EACH STATEMENT EXECUTE FUNCTION emotion.refuse_change();
+CREATE TRIGGER model_grant_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON emotion.model_grant
+	FOR EACH STATEMENT EXECUTE FUNCTION emotion.registry_changed();
 CREATE TRIGGER deployment_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON emotion.deployment
 	FOR EACH STATEMENT EXECUTE FUNCTION emotion.registry_changed();
 ALTER TABLE emotion.model ENABLE ALWAYS TRIGGER model_write_once;
@@ -183,6 +220,7 @@ ALTER TABLE emotion.model_part ENABLE ALWAYS TRIGGER model_part_delete;
 ALTER TABLE emotion.dropped_model ENABLE ALWAYS TRIGGER dropped_model_known;
 ALTER TABLE emotion.dropped_model ENABLE ALWAYS TRIGGER dropped_model_write_once;
 ALTER TABLE emotion.dropped_model ENABLE ALWAYS TRIGGER dropped_model_no_truncate;
+ALTER TABLE emotion.model_grant ENABLE ALWAYS TRIGGER model_grant_changed;
 ALTER TABLE emotion.deployment ENABLE ALWAYS TRIGGER deployment_changed;
 COMMENT ON TRIGGER model_write_once ON emotion.model IS 'published models do not change';
 COMMENT ON TRIGGER model_no_truncate ON emotion.model IS 'use emotion_drop_model';
@@ -196,9 +234,10 @@ COMMENT ON TRIGGER model_part_delete ON emotion.model_part IS 'parts go with the
 COMMENT ON TRIGGER dropped_model_known ON emotion.dropped_model IS 'what logical replication brings may be there already';
 COMMENT ON TRIGGER dropped_model_write_once ON emotion.dropped_model IS 'numbers stay used';
 COMMENT ON TRIGGER dropped_model_no_truncate ON emotion.dropped_model IS 'numbers stay used';
+COMMENT ON TRIGGER model_grant_changed ON emotion.model_grant IS 'tells every session to look again';
 COMMENT ON TRIGGER deployment_changed ON emotion.deployment IS 'tells every session to look again';
 
-CREATE VIEW emotion_models AS
+CREATE VIEW emotion_models WITH (security_barrier) AS
 	SELECT m.name,
 		m.version,
 		m.name OPERATOR(pg_catalog.||) '@' OPERATOR(pg_catalog.||) m.version::pg_catalog.text AS model,
@@ -211,14 +250,18 @@ CREATE VIEW emotion_models AS
 		m.created_at,
 		m.created_by,
 		m.metrics,
-		m.lineage,
+		CASE WHEN m.bundled OR emotion.may_see(m.created_by) THEN m.lineage END AS lineage,
 		m.description,
-		pg_catalog.encode(m.sha256, 'hex') AS sha256
+		pg_catalog.encode(m.sha256, 'hex') AS sha256,
+		COALESCE(g.roles::pg_catalog.text[], '{public}') AS granted_to
 	FROM emotion.model AS m
+	LEFT JOIN emotion.model_grant AS g ON g.name OPERATOR(pg_catalog.=) m.name
 	LEFT JOIN (SELECT e.name, e.version FROM emotion.deployment AS e WHERE e.withdrawn_at IS NULL
 			ORDER BY e.id DESC LIMIT 1) AS d
-		ON d.name OPERATOR(pg_catalog.=) m.name AND d.version OPERATOR(pg_catalog.=) m.version;
-COMMENT ON VIEW emotion_models IS 'the models in this database, and which of them is deployed';
+		ON d.name OPERATOR(pg_catalog.=) m.name AND d.version OPERATOR(pg_catalog.=) m.version
+	WHERE emotion.may_use(m.name);
+COMMENT ON VIEW emotion_models IS 'the models in this database that the current user may use, and which of them is deployed';
+COMMENT ON COLUMN emotion_models.granted_to IS 'roles that may use it, beside the registry''s owner and superusers; see emotion_grant';
 COMMENT ON COLUMN emotion_models.name IS 'lower-case letters, digits, _ and -';
 COMMENT ON COLUMN emotion_models.version IS 'number of the version; it never changes';
 COMMENT ON COLUMN emotion_models.bundled IS 'came with the extension';
@@ -228,21 +271,20 @@ COMMENT ON COLUMN emotion_models.size IS 'bytes of the file';
 COMMENT ON COLUMN emotion_models.created_at IS 'when it was published';
 COMMENT ON COLUMN emotion_models.created_by IS 'role that published it';
 COMMENT ON COLUMN emotion_models.metrics IS 'quality measured when it was published';
-COMMENT ON COLUMN emotion_models.lineage IS 'where it comes from: source, options, seed, parent';
+COMMENT ON COLUMN emotion_models.lineage IS 'where it comes from: source, options, seed, parent; null for those who may not see the queries of created_by';
 COMMENT ON COLUMN emotion_models.description IS 'for people';
 COMMENT ON COLUMN emotion_models.sha256 IS 'SHA-256 of the file, in hex: equal hashes, equal models';
 COMMENT ON COLUMN emotion_models.model IS 'how functions take it: name@version';
 COMMENT ON COLUMN emotion_models.deployed IS 'used by scoring functions when no model is named';
 COMMENT ON COLUMN emotion_models.labels IS 'number of labels; their names: emotion_label_names(model)';
 
--- The files that sessions share (src/pg/shared_model.h): of all databases, so not for everybody.
+-- The files that sessions share (src/pg/shared_model.h): of all databases, so not for everybody, as the
+-- function says, with a hint.
 CREATE FUNCTION emotion.shared_models(OUT sha256 pg_catalog.text, OUT bytes pg_catalog.int8,
 		OUT used_at pg_catalog.timestamptz)
 	RETURNS SETOF pg_catalog.record
 	LANGUAGE c VOLATILE STRICT PARALLEL SAFE ROWS 10 AS 'MODULE_PATHNAME', 'emotion_shared_models';
 COMMENT ON FUNCTION emotion.shared_models() IS 'the copies of models that sessions of this server share, for emotion_shared_models';
-REVOKE ALL ON FUNCTION emotion.shared_models() FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION emotion.shared_models() TO pg_monitor;
 
 CREATE VIEW emotion_shared_models AS
 	SELECT (SELECT pg_catalog.array_agg(m.name OPERATOR(pg_catalog.||) '@' OPERATOR(pg_catalog.||) m.version::pg_catalog.text
@@ -258,7 +300,7 @@ COMMENT ON COLUMN emotion_shared_models.models IS 'models of this database that 
 COMMENT ON COLUMN emotion_shared_models.bytes IS 'size of the copy: once in memory, however many sessions use it';
 COMMENT ON COLUMN emotion_shared_models.used_at IS 'when a session last opened it, to the hour; one unused for a week is removed when another is made';
 COMMENT ON COLUMN emotion_shared_models.sha256 IS 'SHA-256 of the model''s file, in hex';
-GRANT SELECT ON emotion_shared_models TO pg_monitor;
+GRANT SELECT ON emotion_shared_models TO PUBLIC;
 
 -- Changing the registry. Table privileges decide who may.
 CREATE FUNCTION emotion_deploy(model pg_catalog.text) RETURNS pg_catalog.text
@@ -275,6 +317,16 @@ CREATE FUNCTION emotion_drop_model(model pg_catalog.text) RETURNS pg_catalog.voi
 	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION emotion_drop_model(pg_catalog.text) IS
 	'delete a version, name@version, that is neither deployed nor bundled; its number stays used';
+
+CREATE FUNCTION emotion_grant(model pg_catalog.text, role pg_catalog.name) RETURNS pg_catalog.void
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'emotion_grant';
+COMMENT ON FUNCTION emotion_grant(pg_catalog.text, pg_catalog.name) IS
+	'let a role, or public, use all versions of a model: score, export, deploy, train from it, publish under its name as far as privileges on tables go';
+
+CREATE FUNCTION emotion_revoke(model pg_catalog.text, role pg_catalog.name) RETURNS pg_catalog.void
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'emotion_revoke';
+COMMENT ON FUNCTION emotion_revoke(pg_catalog.text, pg_catalog.name) IS
+	'take from a role, or from public, what emotion_grant gave; public has every model from the beginning';
 
 CREATE FUNCTION emotion_model_hash() RETURNS pg_catalog.text
 	LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'emotion_model_hash';
@@ -318,13 +370,19 @@ SELECT pg_catalog.pg_extension_config_dump('emotion.model_part',
 	' AND m.name OPERATOR(pg_catalog.=) model_part.name AND m.version OPERATOR(pg_catalog.=) model_part.version)');
 SELECT pg_catalog.pg_extension_config_dump('emotion.dropped_model', '');
 SELECT pg_catalog.pg_extension_config_dump('emotion.deployment', 'WHERE NOT bundled');
+SELECT pg_catalog.pg_extension_config_dump('emotion.model_grant', '');
 
-GRANT SELECT ON emotion.model, emotion.model_part, emotion.dropped_model, emotion.deployment, emotion_models TO PUBLIC;
+-- Names are no secret, as those of tables are none; what a model is, emotion_models shows to those who
+-- may use it.
+GRANT SELECT (name, version, sha256, size, parts, bundled, architecture, created_at, created_by)
+	ON emotion.model TO PUBLIC;
+GRANT SELECT ON emotion.dropped_model, emotion.deployment, emotion_models TO PUBLIC;
 
 ALTER TABLE emotion.model OWNER TO @extowner@;
 ALTER TABLE emotion.model_part OWNER TO @extowner@;
 ALTER TABLE emotion.dropped_model OWNER TO @extowner@;
 ALTER TABLE emotion.deployment OWNER TO @extowner@;
 ALTER TABLE emotion.import_part OWNER TO @extowner@;
+ALTER TABLE emotion.model_grant OWNER TO @extowner@;
 ALTER VIEW emotion_models OWNER TO @extowner@;
 ALTER VIEW emotion_shared_models OWNER TO @extowner@;

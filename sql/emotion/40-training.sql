@@ -83,7 +83,10 @@ COMMENT ON COLUMN emotion.training_checkpoint.data IS 'a piece of the checkpoint
 ALTER TABLE emotion.training_run OWNER TO @extowner@;
 ALTER TABLE emotion.training_epoch OWNER TO @extowner@;
 ALTER TABLE emotion.training_checkpoint OWNER TO @extowner@;
-GRANT SELECT ON emotion.training_run, emotion.training_epoch TO PUBLIC;
+-- Sources and options are what a role gave: for others as its queries are, see emotion.may_see.
+GRANT SELECT (name, version, fingerprint, finished, phase, train_texts, dev_texts, epochs, epoch, texts_done,
+	best_epoch, seconds, started_at, updated_at, started_by) ON emotion.training_run TO PUBLIC;
+GRANT SELECT ON emotion.training_epoch TO PUBLIC;
 SELECT pg_catalog.pg_extension_config_dump('emotion.training_run', '');
 SELECT pg_catalog.pg_extension_config_dump('emotion.training_epoch', '');
 SELECT pg_catalog.pg_extension_config_dump('emotion.training_checkpoint', '');
@@ -125,7 +128,8 @@ CREATE VIEW @extschema@.emotion_training_progress AS
 					OPERATOR(pg_catalog.+) (r.texts_done::pg_catalog.float8
 						OPERATOR(pg_catalog./) r.train_texts)), 0))::pg_catalog.numeric, 0)::pg_catalog.float8)
 			END AS time_left_at_most,
-		r.source, r.started_at, r.updated_at, r.started_by, l.pid
+		CASE WHEN emotion.may_see(r.started_by) THEN r.source END AS source,
+		r.started_at, r.updated_at, r.started_by, l.pid
 	FROM emotion.training_run r
 	LEFT JOIN emotion.training_epoch e
 		ON e.name OPERATOR(pg_catalog.=) r.name AND e.version OPERATOR(pg_catalog.=) r.version
@@ -156,7 +160,7 @@ COMMENT ON COLUMN @extschema@.emotion_training_progress.best_macro_f1 IS 'its F1
 COMMENT ON COLUMN @extschema@.emotion_training_progress.train_loss IS 'loss of the last epoch finished';
 COMMENT ON COLUMN @extschema@.emotion_training_progress.texts_per_second IS 'texts read per second in the last epoch finished';
 COMMENT ON COLUMN @extschema@.emotion_training_progress.time_left_at_most IS 'what the remaining epochs take; less if it stops early';
-COMMENT ON COLUMN @extschema@.emotion_training_progress.source IS 'table or query of the rows';
+COMMENT ON COLUMN @extschema@.emotion_training_progress.source IS 'table or query of the rows; null for those who may not see the queries of started_by';
 COMMENT ON COLUMN @extschema@.emotion_training_progress.started_at IS 'when it began';
 COMMENT ON COLUMN @extschema@.emotion_training_progress.updated_at IS 'when it last told of itself';
 COMMENT ON COLUMN @extschema@.emotion_training_progress.started_by IS 'role that began it';

@@ -59,6 +59,7 @@ COMMENT ON FUNCTION emotion.check_vectors_part_delete() IS 'trigger: parts of wo
 CREATE FUNCTION emotion.delete_vectors_parts() RETURNS pg_catalog.trigger
 	LANGUAGE c AS 'MODULE_PATHNAME', 'emotion_delete_vectors_parts';
 COMMENT ON FUNCTION emotion.delete_vectors_parts() IS 'trigger: deletes the parts of deleted word vectors';
+REVOKE ALL ON FUNCTION emotion.check_vectors_part_delete(), emotion.delete_vectors_parts() FROM PUBLIC;
 
 CREATE TRIGGER vectors_write_once BEFORE UPDATE ON emotion.vectors
 	FOR EACH ROW EXECUTE FUNCTION emotion.refuse_change();
@@ -94,8 +95,8 @@ CREATE VIEW @extschema@.emotion_vectors AS
 		v.min_n,
 		v.max_n,
 		v.size,
-		v.source,
-		v.arguments,
+		CASE WHEN emotion.may_see(v.created_by) THEN v.source END AS source,
+		CASE WHEN emotion.may_see(v.created_by) THEN v.arguments END AS arguments,
 		v.created_at,
 		v.created_by,
 		pg_catalog.encode(v.sha256, 'hex') AS sha256
@@ -106,7 +107,7 @@ COMMENT ON COLUMN @extschema@.emotion_vectors.buckets IS 'what hashes of n-grams
 COMMENT ON COLUMN @extschema@.emotion_vectors.min_n IS 'characters of the shortest n-grams';
 COMMENT ON COLUMN @extschema@.emotion_vectors.max_n IS 'characters of the longest n-grams';
 COMMENT ON COLUMN @extschema@.emotion_vectors.size IS 'bytes of the file';
-COMMENT ON COLUMN @extschema@.emotion_vectors.source IS 'table, query, file or upload that they come from';
+COMMENT ON COLUMN @extschema@.emotion_vectors.source IS 'table, query, file or upload that they come from; it and arguments are null for those who may not see the queries of created_by';
 COMMENT ON COLUMN @extschema@.emotion_vectors.arguments IS 'how they were made';
 COMMENT ON COLUMN @extschema@.emotion_vectors.created_at IS 'when they were published';
 COMMENT ON COLUMN @extschema@.emotion_vectors.created_by IS 'role that published them';
@@ -155,7 +156,9 @@ COMMENT ON FUNCTION @extschema@.emotion_nearest_words(pg_catalog.text, pg_catalo
 SELECT pg_catalog.pg_extension_config_dump('emotion.vectors', '');
 SELECT pg_catalog.pg_extension_config_dump('emotion.vectors_part', '');
 
-GRANT SELECT ON emotion.vectors, emotion.vectors_part, @extschema@.emotion_vectors TO PUBLIC;
+GRANT SELECT (name, sha256, size, parts, dim, words, buckets, ngrams, min_n, max_n, created_at, created_by)
+	ON emotion.vectors TO PUBLIC;
+GRANT SELECT ON emotion.vectors_part, @extschema@.emotion_vectors TO PUBLIC;
 
 ALTER TABLE emotion.vectors OWNER TO @extowner@;
 ALTER TABLE emotion.vectors_part OWNER TO @extowner@;

@@ -57,7 +57,8 @@ COMMENT ON COLUMN emotion.vectors_checkpoint.data IS 'a piece of the checkpoint'
 
 ALTER TABLE emotion.vectors_run OWNER TO @extowner@;
 ALTER TABLE emotion.vectors_checkpoint OWNER TO @extowner@;
-GRANT SELECT ON emotion.vectors_run TO PUBLIC;
+GRANT SELECT (name, fingerprint, finished, phase, texts, words, epochs, epoch, words_done, words_per_second,
+	loss, checkpoint_epoch, seconds, started_at, updated_at, started_by) ON emotion.vectors_run TO PUBLIC;
 SELECT pg_catalog.pg_extension_config_dump('emotion.vectors_run', '');
 SELECT pg_catalog.pg_extension_config_dump('emotion.vectors_checkpoint', '');
 
@@ -88,7 +89,8 @@ CREATE VIEW @extschema@.emotion_vectors_progress AS
 				OPERATOR(pg_catalog./) r.words_per_second)::pg_catalog.numeric, 0)::pg_catalog.float8)
 			END AS time_left,
 		CASE WHEN NOT r.finished THEN pg_catalog.round(r.checkpoint_epoch::pg_catalog.numeric, 2) END AS checkpoint_epoch,
-		r.texts, r.source, r.text_column, r.started_at, r.updated_at, r.started_by, l.pid
+		r.texts, CASE WHEN emotion.may_see(r.started_by) THEN r.source END AS source,
+		CASE WHEN emotion.may_see(r.started_by) THEN r.text_column END AS text_column, r.started_at, r.updated_at, r.started_by, l.pid
 	FROM emotion.vectors_run r
 	CROSS JOIN LATERAL (SELECT CASE WHEN r.finished THEN 1.0::pg_catalog.float8
 		WHEN r.words OPERATOR(pg_catalog.>) 0
@@ -117,7 +119,7 @@ COMMENT ON COLUMN @extschema@.emotion_vectors_progress.words_per_second IS 'word
 COMMENT ON COLUMN @extschema@.emotion_vectors_progress.time_left IS 'what the remaining passes take at that speed; null unless it runs';
 COMMENT ON COLUMN @extschema@.emotion_vectors_progress.checkpoint_epoch IS 'passes after which {"resume": true} goes on; null: from the beginning, or finished';
 COMMENT ON COLUMN @extschema@.emotion_vectors_progress.texts IS 'rows to train on';
-COMMENT ON COLUMN @extschema@.emotion_vectors_progress.source IS 'table or query of the rows';
+COMMENT ON COLUMN @extschema@.emotion_vectors_progress.source IS 'table or query of the rows; it and text_column are null for those who may not see the queries of started_by';
 COMMENT ON COLUMN @extschema@.emotion_vectors_progress.text_column IS 'its column of texts';
 COMMENT ON COLUMN @extschema@.emotion_vectors_progress.started_at IS 'when it began';
 COMMENT ON COLUMN @extschema@.emotion_vectors_progress.updated_at IS 'when it last told of itself';

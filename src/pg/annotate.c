@@ -106,8 +106,14 @@ ReadArguments(FunctionCallInfo fcinfo, Annotation *annotation)
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
 						errmsg("relation with OID %u does not exist", relation)));
 	if (kind != RELKIND_RELATION && kind != RELKIND_PARTITIONED_TABLE)
-		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
-						errmsg("\"%s\" is not a table", get_rel_name(relation))));
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("\"%s\" is not a table", get_rel_name(relation)),
+				 kind == RELKIND_VIEW
+					 ? errhint("Name the table beneath the view, or write emotion_labels(%s) "
+							   "into the view's query.",
+							   quote_identifier(NameStr(*PG_GETARG_NAME(1))))
+					 : errhint("emotion_annotate writes to tables, partitioned or not.")));
 	annotation->table = quote_qualified_identifier(get_namespace_name(get_rel_namespace(relation)),
 												   get_rel_name(relation));
 

@@ -3,9 +3,9 @@
  *	  The models that this backend has parsed.
  *
  * A published version never changes, but it may be dropped and its name@version
- * published anew, so what is cached is checked against emotion.model: once for
- * each snapshot that has not been seen before, and after each change of the table. The deployed
- * model is looked up in the same way. Both cost one short index scan in a statement,
+ * published anew, and rights to it are granted and revoked, so what is cached is checked against
+ * emotion.model and emotion.model_grant: once for each user and snapshot that have not been seen
+ * before, and after each change of the tables or of roles. The deployed model is looked up in the same way. Both cost one short index scan in a statement,
  * write nothing, and so do in parallel workers and on standbys.
  */
 #include "postgres.h"
@@ -22,6 +22,7 @@
 #include "utils/builtins.h"
 #include "utils/inval.h"
 #include "utils/snapmgr.h"
+#include "utils/syscache.h"
 
 #include <string.h>
 
@@ -85,6 +86,22 @@ SameReading(const Reading *a, const Reading *b)
 	return memcmp(a, b, sizeof(*a)) == 0;
 }
 
+/*
+ * At the first use in a statement: hear what others have changed. A statement that opens no table would
+ * not, and under REPEATABLE READ, where the snapshot stays, go on with a right that was taken.
+ */
+static void
+HearOthers(void)
+{
+	static TimestampTz heard = 0;
+	TimestampTz statement = GetCurrentStatementStartTimestamp();
+
+	if (heard == statement)
+		return;
+	heard = statement;
+	AcceptInvalidationMessages();
+}
+
 /* A table changed, here or in another session, or a change of ours was rolled back. */
 static void
 ForgetReadings(Datum argument, Oid relation)
@@ -98,6 +115,15 @@ ForgetReadings(Datum argument, Oid relation)
 	{
 		dlist_container(CacheEntry, node, iter.cur)->checked = false;
 	}
+}
+
+/* A role changed, or who is a member of which: what may be used is asked again. */
+static void
+ForgetRights(Datum argument, int cache, uint32 hash)
+{
+	(void) cache;
+	(void) hash;
+	ForgetReadings(argument, InvalidOid);
 }
 
 /* Long texts and large batches take tens of megabytes, which an idle connection should not keep. */
@@ -123,6 +149,8 @@ InitModelCache(void)
 {
 	RegisterXactCallback(TrimScorers, NULL);
 	CacheRegisterRelcacheCallback(ForgetReadings, (Datum) 0);
+	CacheRegisterSyscacheCallback(AUTHMEMROLEMEM, ForgetRights, (Datum) 0);
+	CacheRegisterSyscacheCallback(AUTHOID, ForgetRights, (Datum) 0);
 }
 
 /* ---- entries ------------------------------------------------------------------------ */
@@ -161,8 +189,6 @@ LoadEntry(const ModelRow *row, Snapshot snapshot)
 	MemoryContext caller = CurrentMemoryContext;
 	MemoryContext context;
 	CacheEntry *entry;
-
-	CheckModelBytesReadable();
 
 	/* It goes with the caller's context if anything below fails. */
 	context = AllocSetContextCreate(caller, "emotion model", ALLOCSET_DEFAULT_SIZES);
@@ -222,6 +248,7 @@ UseModel(const ModelReference *reference)
 	CacheEntry *entry = NULL;
 	dlist_iter iter;
 
+	HearOthers();
 	dlist_foreach(iter, &entries)
 	{
 		CacheEntry *candidate = dlist_container(CacheEntry, node, iter.cur);

@@ -49,8 +49,7 @@ ParseName(const char *name)
 static char *
 Quoted(const RangeVar *range)
 {
-	return range->schemaname ? quote_qualified_identifier(range->schemaname, range->relname)
-							 : pstrdup(quote_identifier(range->relname));
+	return quote_qualified_identifier(range->schemaname, range->relname);
 }
 
 char *

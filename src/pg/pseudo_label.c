@@ -99,7 +99,8 @@ BegunWith(const PseudoLabelling *p, const char *text_column, double min_confiden
 						JsonbPGetDatum(options) };
 
 	return OneString("SELECT pg_catalog.jsonb_build_object('model', $1, 'text_column', $2,"
-					 " 'min_confidence', NULLIF($3, 'NaN'), 'options',"
+					 " 'min_confidence', CASE WHEN $3 OPERATOR(pg_catalog.<>)"
+					 " 'NaN'::pg_catalog.float8 THEN $3 END, 'options',"
 					 " $4 OPERATOR(pg_catalog.-) 'batch_size')::pg_catalog.text",
 					 4, types, values);
 }
@@ -224,7 +225,8 @@ ReadFingerprints(PseudoLabelling *p)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	char *query = psprintf("SELECT fingerprint FROM %s WHERE fingerprint IS NOT NULL"
-						   " AND outcome NOT IN ('length', 'language')",
+						   " AND outcome OPERATOR(pg_catalog.<>) ALL"
+						   " ('{length,language}'::pg_catalog.text[])",
 						   p->target);
 	Portal portal = SPI_cursor_open_with_args(NULL, query, 0, NULL, NULL, NULL, false, 0);
 

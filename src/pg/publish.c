@@ -8,9 +8,11 @@
  */
 #include "postgres.h"
 
+#include "access.h"
 #include "cache.h"
 #include "glue.h"
 #include "registry.h"
+#include "train_log.h"
 
 #include "../model/encoder_model.h"
 
@@ -105,6 +107,8 @@ CheckPublishable(const char *name)
 					 errhint("Publishing takes GRANT INSERT ON emotion.model, emotion.model_part "
 							 "TO %s.",
 							 quote_identifier(GetUserNameFromId(GetUserId(), false)))));
+
+	CheckModelUsable(name);
 
 	/* A later release may bring the next version of its models. */
 	snapshot = RegisterSnapshot(GetLatestSnapshot());
@@ -275,6 +279,7 @@ TakeVersion(const ModelPublication *publication)
 	int32 last;
 
 	LockForWriting("model", ACL_INSERT);
+	LockTrainingName(publication->name);
 	PushActiveSnapshot(GetLatestSnapshot());
 	last = LastUsedModelVersion(publication->name);
 	memset(&reference, 0, sizeof(reference));
@@ -287,6 +292,7 @@ TakeVersion(const ModelPublication *publication)
 							errmsg("model name \"%s\" has no versions left", publication->name)));
 		reference.version = last + 1;
 	}
+	TakeTrainingLock(&reference, false); /* which a training that publishes has itself */
 	if (FindModel(&reference, GetActiveSnapshot(), &row))
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
@@ -442,6 +448,30 @@ CurrentDeployment(Deployment *deployment)
 							0, NULL, NULL, deployment);
 }
 
+/*
+ * A transaction whose snapshot is older than the last deployment would decide by what was: it is to be
+ * repeated, as after a row that changed under it. Called with the lock that keeps deployments from changing.
+ */
+static void
+CheckDeploymentsCurrent(void)
+{
+	ModelReference seen, latest;
+	Snapshot snapshot;
+	bool is_seen, is_latest;
+
+	if (!IsolationUsesXactSnapshot())
+		return;
+	is_seen = FindDeployed(GetTransactionSnapshot(), &seen);
+	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	is_latest = FindDeployed(snapshot, &latest);
+	if (is_seen != is_latest || (is_seen && memcmp(&seen, &latest, sizeof(seen)) != 0) ||
+		NewestDeployment(GetTransactionSnapshot()) != NewestDeployment(snapshot))
+		ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+						errmsg("could not serialize access due to concurrent deployment"),
+						errhint("The transaction might succeed if retried.")));
+	UnregisterSnapshot(snapshot);
+}
+
 /* The id of the next deployment: above all others of users, or of bundled models. */
 static int64
 NextDeployment(bool bundled)
@@ -468,6 +498,7 @@ DeployModel(const ModelReference *reference, bool bundled)
 	Deployment current;
 
 	LockForWriting("deployment", ACL_INSERT);
+	CheckDeploymentsCurrent();
 	PushActiveSnapshot(GetLatestSnapshot());
 	(void) UseModel(reference);
 	if (SPI_connect() != SPI_OK_CONNECT)
@@ -511,6 +542,7 @@ emotion_rollback(PG_FUNCTION_ARGS)
 
 	CheckModelName(name);
 	LockForWriting("deployment", ACL_UPDATE);
+	CheckDeploymentsCurrent();
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	if (!CurrentDeployment(&current))
@@ -557,6 +589,8 @@ emotion_drop_model(PG_FUNCTION_ARGS)
 	/* The triggers check it all again; here an error has no query of ours in its context. */
 	(void) GetModel(&reference);
 	CheckPrivilege("model", ACL_DELETE);
+	LockRelationOid(WrittenTable("model"),
+					RowExclusiveLock); /* before deployment: publishers do so */
 	CheckDeletable(&reference);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
@@ -565,6 +599,10 @@ emotion_drop_model(PG_FUNCTION_ARGS)
 	Execute("DELETE FROM emotion.model WHERE name OPERATOR(pg_catalog.=) $1"
 			" AND version OPERATOR(pg_catalog.=) $2",
 			2, types, values, NULL, SPI_OK_DELETE);
+	if (SPI_processed == 0) /* another session was first */
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("model \"%s@%d\" does not exist", reference.name, reference.version)));
 	SPI_finish();
 	PG_RETURN_VOID();
 }

@@ -5,6 +5,7 @@
 #include "postgres.h"
 
 #include "registry.h"
+#include "access.h"
 #include "glue.h"
 
 #include "access/genam.h"
@@ -21,6 +22,7 @@
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
+#include "utils/formatting.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/relcache.h"
@@ -59,6 +61,9 @@ enum
 	PART_DATA
 };
 static const Oid part_types[] = { TEXTOID, INT4OID, INT4OID, BYTEAOID, InvalidOid };
+
+/* Of a training, its name and the version that it will be published as. */
+static const Oid training_types[] = { TEXTOID, INT4OID, InvalidOid };
 
 enum
 {
@@ -117,6 +122,31 @@ ParseVersion(const char *digits)
 	return version;
 }
 
+EM_NORETURN_BEFORE static void RefuseReference(const char *reference) EM_NORETURN_AFTER;
+
+/* What is only written in capitals, or with blanks about it, is told how it is written. */
+static void
+RefuseReference(const char *reference)
+{
+	char *meant = str_tolower(reference, strlen(reference), C_COLLATION_OID);
+	char *at;
+	size_t end;
+
+	meant += strspn(meant, " \t\r\n");
+	for (end = strlen(meant); end > 0 && strchr(" \t\r\n", meant[end - 1]) != NULL; end--)
+		;
+	meant[end] = '\0';
+	at = strchr(meant, '@');
+	if (IsModelName(meant, at != NULL ? (size_t) (at - meant) : end) &&
+		(at == NULL || ParseVersion(at + 1) != 0))
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("invalid model reference \"%s\"", reference),
+						errhint("Models are named in lower case, without blanks: \"%s\".", meant)));
+	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					errmsg("invalid model reference \"%s\"", reference),
+					errhint("A model is named like \"english@1\"; emotion_models lists them.")));
+}
+
 ModelReference
 ParseModelReference(const char *reference, bool allow_bare)
 {
@@ -126,10 +156,7 @@ ParseModelReference(const char *reference, bool allow_bare)
 
 	memset(&parsed, 0, sizeof(parsed));
 	if (!IsModelName(reference, length) || (at != NULL && ParseVersion(at + 1) == 0))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid model reference \"%s\"", reference),
-				 errhint("A model is named like \"english@1\"; emotion_models lists them.")));
+		RefuseReference(reference);
 	memcpy(parsed.name, reference, length);
 	if (at != NULL)
 		parsed.version = ParseVersion(at + 1);
@@ -178,36 +205,12 @@ RegistryRelation(const char *name)
 	return OidIsValid(namespace) ? get_relname_relid(name, namespace) : InvalidOid;
 }
 
-/* Error unless the caller may read all of a table of the registry. */
-static void
-CheckReadable(Oid oid, const char *name)
-{
-	AclResult acl = pg_class_aclcheck(oid, GetUserId(), ACL_SELECT);
-
-	if (acl != ACLCHECK_OK)
-		aclcheck_error(acl, OBJECT_TABLE, name);
-	if (check_enable_rls(oid, InvalidOid, true) == RLS_ENABLED)
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("row-level security on \"emotion.%s\" applies to this role", name),
-				 errdetail("The registry is read without policies, so it is not read at all.")));
-}
-
-void
-CheckModelBytesReadable(void)
-{
-	Oid oid = RegistryRelation("model_part");
-
-	if (OidIsValid(oid))
-		CheckReadable(oid, "model_part");
-}
-
 /*
- * Open a table of the registry for reading. Its owner may have altered it: what we
- * then read must still be what we take it for.
+ * Open a table of the extension for a direct scan. Its owner may have altered it: what we
+ * then read must still be what we take it for. The policies of one that has any are none of ours.
  */
 Relation
-OpenRegistry(const char *name, const Oid *types)
+OpenOwnTable(const char *name, const Oid *types)
 {
 	Oid oid = RegistryRelation(name);
 	Relation relation;
@@ -220,7 +223,12 @@ OpenRegistry(const char *name, const Oid *types)
 	if (relation->rd_rel->relkind != RELKIND_RELATION)
 		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
 						errmsg("\"emotion.%s\" is not an ordinary table", name)));
-	CheckReadable(oid, name);
+	if (check_enable_rls(oid, InvalidOid, true) == RLS_ENABLED)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("row-level security on \"emotion.%s\" applies to this role", name),
+				 errdetail("The registry is read without policies, so it is not read at all."),
+				 errhint("emotion_revoke and emotion_grant say who may use which model.")));
 	for (int i = 0; OidIsValid(types[i]); i++)
 	{
 		TupleDesc descriptor = RelationGetDescr(relation);
@@ -231,6 +239,20 @@ OpenRegistry(const char *name, const Oid *types)
 							errmsg("column %d of \"emotion.%s\" is not as the extension made it",
 								   i + 1, name)));
 	}
+	return relation;
+}
+
+Relation
+OpenRegistry(const char *name, const Oid *types)
+{
+	Relation relation = OpenOwnTable(name, types);
+	Oid oid = RelationGetRelid(relation);
+
+	/* Everybody may read some columns of models and of vectors; what is read here are some of those. */
+	if (pg_class_aclcheck(oid, GetUserId(), ACL_SELECT) != ACLCHECK_OK &&
+		((strcmp(name, "model") != 0 && strcmp(name, "vectors") != 0) ||
+		 pg_attribute_aclcheck_all(oid, GetUserId(), ACL_SELECT, ACLMASK_ANY) != ACLCHECK_OK))
+		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, name);
 	return relation;
 }
 
@@ -310,6 +332,7 @@ GetModel(const ModelReference *reference)
 	ModelRow row;
 	int32 latest;
 
+	CheckModelUsable(reference->name);
 	if (FindModel(reference, snapshot, &row))
 		return row;
 	latest = LatestModelVersion(reference->name, snapshot);
@@ -320,11 +343,10 @@ GetModel(const ModelReference *reference)
 										  reference->name, latest)));
 }
 
-/* The highest version of a name in a table whose columns 1 and 2 are name and version. */
+/* The highest version of a name in a table, closed here, whose columns 1 and 2 are name and version. */
 static int32
-HighestVersion(const char *table, const Oid *types, const char *name, Snapshot snapshot)
+HighestVersion(Relation relation, const char *name, Snapshot snapshot)
 {
-	Relation relation = OpenRegistry(table, types);
 	SysScanDesc scan = ScanByName(relation, name, 0, snapshot);
 	HeapTuple tuple;
 	int32 highest = 0;
@@ -339,18 +361,26 @@ HighestVersion(const char *table, const Oid *types, const char *name, Snapshot s
 int32
 LatestModelVersion(const char *name, Snapshot snapshot)
 {
-	return HighestVersion("model", model_types, name, snapshot);
+	return HighestVersion(OpenRegistry("model", model_types), name, snapshot);
 }
 
 int32
 LastUsedModelVersion(const char *name)
 {
 	Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
-	int32 model = HighestVersion("model", model_types, name, snapshot);
-	int32 dropped = HighestVersion("dropped_model", dropped_types, name, snapshot);
+	Relation relations[] = { OpenRegistry("model", model_types),
+							 OpenRegistry("dropped_model", dropped_types),
+							 OpenOwnTable("training_run", training_types) };
+	int32 last = 0;
 
+	for (size_t i = 0; i < lengthof(relations); i++) /* Max takes its arguments twice */
+	{
+		int32 version = HighestVersion(relations[i], name, snapshot);
+
+		last = Max(last, version);
+	}
 	UnregisterSnapshot(snapshot);
-	return Max(model, dropped);
+	return last;
 }
 
 bool
@@ -434,6 +464,22 @@ FindDeployed(Snapshot snapshot, ModelReference *reference)
 	return found;
 }
 
+int64
+NewestDeployment(Snapshot snapshot)
+{
+	Relation relation = OpenRegistry("deployment", deployment_types);
+	SysScanDesc scan =
+		systable_beginscan(relation, PrimaryKeyOf(relation), false, snapshot, 0, NULL);
+	HeapTuple tuple;
+	int64 newest = PG_INT64_MIN;
+
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+		newest = Max(newest, DatumGetInt64(RegistryColumn(tuple, relation, DEPLOYMENT_ID)));
+	systable_endscan(scan);
+	relation_close(relation, NoLock);
+	return newest;
+}
+
 RegistryReader *
 BeginModelBytes(const ModelRow *row, Snapshot snapshot)
 {
@@ -444,7 +490,7 @@ BeginModelBytes(const ModelRow *row, Snapshot snapshot)
 		.parts = row->parts,
 		.sha256 = row->sha256,
 	};
-	Relation relation = OpenRegistry("model_part", part_types);
+	Relation relation = OpenOwnTable("model_part", part_types);
 	SysScanDesc scan = ScanByName(relation, row->reference.name, row->reference.version, snapshot);
 	RegistryReader *reader = BeginRegistryFile(&file, relation, scan, PART_PART, PART_DATA);
 

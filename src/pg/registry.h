@@ -74,15 +74,18 @@ extern Snapshot RegistrySnapshot(void);
 /* A model's row; false when there is none. */
 extern bool FindModel(const ModelReference *reference, Snapshot snapshot, ModelRow *row);
 
-/* A model's row as the statement sees it, or an error that says what there is. */
+/*
+ * A model's row as the statement sees it, or an error that says what there is. Checks that the caller
+ * may use the model (access.h), as FindModel() does not.
+ */
 extern ModelRow GetModel(const ModelReference *reference);
 
 /* The highest version of that name; 0 when there is none. */
 extern int32 LatestModelVersion(const char *name, Snapshot snapshot);
 
 /*
- * The highest version that the name ever had, of models dropped since too, as
- * committed by now; 0 when there was none. New versions count on from it: what was computed
+ * The highest version that the name ever had, of models dropped since and of trainings that may still
+ * publish theirs too, as committed by now; 0 when there was none. New versions count on from it: what was computed
  * with "name@version", an index for example, must never meet other bytes.
  */
 extern int32 LastUsedModelVersion(const char *name);
@@ -98,8 +101,8 @@ extern bool FindDropped(const ModelReference *reference, const uint8 sha256[SHA2
 extern void CheckNotDropped(const ModelReference *reference, const uint8 sha256[SHA256_BYTES]);
 
 /*
- * Error unless the caller may publish models of that name: it is legal, no model of
- * the extension has it, and the caller has INSERT on the tables. For work whose end is
+ * Error unless the caller may publish models of that name: it is legal, no model of the extension has
+ * it, the caller may use the models of that name and has INSERT on the tables. For work whose end is
  * PublishModel(), to fail before it begins.
  */
 extern void CheckPublishable(const char *name);
@@ -110,7 +113,7 @@ extern void CheckDeletable(const ModelReference *reference);
 /*
  * The file of a model: row->size bytes, allocated in the current context (more
  * than 1 GB is possible), size and SHA-256 verified. Error ERRCODE_DATA_CORRUPTED
- * when they are not as published.
+ * when they are not as published. The row is one of GetModel(), which has asked whether the caller may.
  */
 extern uint8 *ReadModelBytes(const ModelRow *row, Snapshot snapshot);
 
@@ -118,11 +121,11 @@ extern uint8 *ReadModelBytes(const ModelRow *row, Snapshot snapshot);
 typedef struct RegistryReader RegistryReader;
 extern RegistryReader *BeginModelBytes(const ModelRow *row, Snapshot snapshot);
 
-/* Error unless the caller could call ReadModelBytes(): for what was made of the bytes before. */
-extern void CheckModelBytesReadable(void);
-
 /* The deployed model; false when none is. */
 extern bool FindDeployed(Snapshot snapshot, ModelReference *reference);
+
+/* The highest id of a deployment, withdrawn or not; PG_INT64_MIN when there is none. */
+extern int64 NewestDeployment(Snapshot snapshot);
 
 extern void Sha256(const uint8 *bytes, size_t size, uint8 digest[SHA256_BYTES]);
 
@@ -182,6 +185,9 @@ extern bool IsModelName(const char *name, size_t length);
  * or InvalidOid; a column that must not be null.
  */
 extern Relation OpenRegistry(const char *name, const Oid *types);
+
+/* The same whoever calls: for what is not handed on, or only after another check. */
+extern Relation OpenOwnTable(const char *name, const Oid *types);
 extern Oid PrimaryKeyOf(Relation relation);
 extern Datum RegistryColumn(HeapTuple tuple, Relation relation, int number);
 
@@ -212,6 +218,10 @@ extern void CheckPrivilege(const char *table, AclMode mode);
 
 /* Keep other writers of the table out until the transaction ends; only for those who may write. */
 extern void LockForWriting(const char *table, AclMode mode);
+
+/* Error unless the trigger fires on that table of schema emotion: for those that act as its owner. */
+struct TriggerData;
+extern void CheckTriggerOn(const struct TriggerData *trigger, const char *table);
 
 /* The registry's relations, for triggers and the cache. InvalidOid when there is no registry. */
 extern Oid RegistryRelation(const char *name);

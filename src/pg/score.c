@@ -213,7 +213,8 @@ emotion_top(PG_FUNCTION_ARGS)
 
 	if (k < 0)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("number of labels must not be negative: %d", k)));
+						errmsg("number of labels must not be negative: %d", k),
+						errhint("k is how many labels are wanted at most; 0 gives none.")));
 	info = BeginSet(fcinfo);
 	cached = ModelArgument(fcinfo, 2);
 	scores = ScoreArgument(fcinfo, cached);

@@ -12,11 +12,13 @@
 #include "glue.h"
 
 #include "access/xact.h"
+#include "catalog/pg_authid.h"
 #include "miscadmin.h"
 #include "nodes/pg_list.h"
 #include "pgstat.h"
 #include "storage/fd.h"
 #include "storage/procarray.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
@@ -32,6 +34,10 @@
 #include "../model/model_image.h"
 #include "../model/model_stream.h"
 #include "../model/safetensors.h"
+
+#if PG_VERSION_NUM < 140000
+#define ROLE_PG_MONITOR DEFAULT_ROLE_MONITOR
+#endif
 
 PG_FUNCTION_INFO_V1(emotion_shared_models);
 
@@ -519,10 +525,18 @@ MakeSharedModel(const ModelRow *row, Snapshot snapshot, MemoryContext context)
 Datum
 emotion_shared_models(PG_FUNCTION_ARGS)
 {
-	ReturnSetInfo *info = BeginSet(fcinfo);
-	DIR *directory = AllocateDir(PG_STAT_TMP_DIR);
+	ReturnSetInfo *info;
+	DIR *directory;
 	struct dirent *entry;
 
+	/* They are of all databases; a hint needs more than the privileges of a view. */
+	if (!has_privs_of_role(GetUserId(), ROLE_PG_MONITOR))
+		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+						errmsg("permission denied to list the shared copies of models"),
+						errhint("Members of pg_monitor may: GRANT pg_monitor TO %s.",
+								quote_identifier(GetUserNameFromId(GetUserId(), false)))));
+	info = BeginSet(fcinfo);
+	directory = AllocateDir(PG_STAT_TMP_DIR);
 	while ((entry = ReadDirExtended(directory, PG_STAT_TMP_DIR, LOG)) != NULL)
 	{
 		char path[MAXPGPATH];

@@ -64,12 +64,11 @@ TryTrainingLock(const ModelReference *training, bool session)
 }
 
 /*
- * Until the transaction ends, one beginner of a name at a time, or two would choose one version. Not
- * a lock on table or rows: those meet the locks of a running training, which takes them in its own
+ * Not a lock on table or rows: those meet the locks of a running training, which takes them in its own
  * order, and a deadlock could end it.
  */
-static void
-LockName(const char *name)
+void
+LockTrainingName(const char *name)
 {
 	ModelReference all;
 	LOCKTAG tag;
@@ -102,6 +101,13 @@ RefuseRunning(const ModelReference *training)
 			 errhint("The view emotion_training_progress shows it.")));
 }
 
+void
+TakeTrainingLock(const ModelReference *training, bool session)
+{
+	if (!TryTrainingLock(training, session))
+		RefuseRunning(training);
+}
+
 /* Unfinished trainings of that name but for one version, each locked until we commit. */
 static uint64
 LockUnfinished(const char *name, int32 but)
@@ -121,8 +127,7 @@ LockUnfinished(const char *name, int32 but)
 		strlcpy(training.name, name, sizeof(training.name));
 		training.version =
 			DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &null));
-		if (!TryTrainingLock(&training, false))
-			RefuseRunning(&training);
+		TakeTrainingLock(&training, false);
 	}
 	return rows;
 }
@@ -173,7 +178,7 @@ BeginTraining(const char *name, const char *source, const Jsonb *options, int ep
 	int32 version;
 	bool null;
 
-	LockName(name);
+	LockTrainingName(name);
 	(void) LockUnfinished(name, 0);
 	values[0] = CStringGetTextDatum(name);
 	/* calls that failed before they trained left nothing to keep */
@@ -198,8 +203,7 @@ BeginTraining(const char *name, const char *source, const Jsonb *options, int ep
 		"INSERT INTO emotion.training_run (name, version, source, options, epochs, phase) VALUES "
 		"($1, $2, $3, $4, $5, 'reading')",
 		5, types, values, NULL, false, SPI_OK_INSERT);
-	if (!TryTrainingLock(&training, true))
-		RefuseRunning(&training);
+	TakeTrainingLock(&training, true);
 	return version;
 }
 
@@ -241,8 +245,7 @@ FindTraining(const char *name, const char *source, Jsonb **options)
 								"anew.")));
 	MemoryContextSwitchTo(caller);
 	*options = DatumGetJsonbPCopy(SPI_getbinval(row, columns, 3, &null));
-	if (!TryTrainingLock(&training, false))
-		RefuseRunning(&training);
+	TakeTrainingLock(&training, false);
 	/* it may have ended between our look and our lock */
 	values[1] = Int32GetDatum(training.version);
 	if (RunStatement(
@@ -250,8 +253,7 @@ FindTraining(const char *name, const char *source, Jsonb **options)
 			"OPERATOR(pg_catalog.=) $2 AND NOT finished",
 			2, types, values, NULL, false, SPI_OK_SELECT) == 0)
 		RefuseNone(name);
-	if (!TryTrainingLock(&training, true))
-		RefuseRunning(&training);
+	TakeTrainingLock(&training, true);
 	return training.version;
 }
 

@@ -43,6 +43,15 @@ extern int32 FindTraining(const char *name, const char *source, Jsonb **options)
 extern bool TryTrainingLock(const ModelReference *training, bool session);
 #define VECTORS_VERSION (-1)
 
+/* The same, an error that says so when another session has it. */
+extern void TakeTrainingLock(const ModelReference *training, bool session);
+
+/*
+ * Until the transaction ends, one at a time gives numbers to versions of that name: who begins a
+ * training, and who publishes.
+ */
+extern void LockTrainingName(const char *name);
+
 /* Release the lock. */
 extern void EndTraining(const ModelReference *training);
 

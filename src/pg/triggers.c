@@ -40,6 +40,15 @@ TriggerOf(FunctionCallInfo fcinfo)
 	return (TriggerData *) fcinfo->context;
 }
 
+void
+CheckTriggerOn(const TriggerData *trigger, const char *table)
+{
+	if (RelationGetRelid(trigger->tg_relation) != RegistryRelation(table))
+		ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+						errmsg("this trigger is one of emotion.%s, not of \"%s\"", table,
+							   RelationGetRelationName(trigger->tg_relation))));
+}
+
 Datum
 emotion_refuse_change(PG_FUNCTION_ARGS)
 {
@@ -184,6 +193,7 @@ emotion_keep_number(PG_FUNCTION_ARGS)
 		!TRIGGER_FIRED_BY_DELETE(trigger->tg_event))
 		ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 						errmsg("this trigger fires after the deletion of a row")));
+	CheckTriggerOn(trigger, "model");
 	reference = ReferenceIn(trigger->tg_trigtuple, trigger->tg_relation);
 	dropped = relation_open(RegistryRelation("dropped_model"), RowExclusiveLock);
 	owner = dropped->rd_rel->relowner;

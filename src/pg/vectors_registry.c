@@ -358,6 +358,7 @@ emotion_delete_vectors_parts(PG_FUNCTION_ARGS)
 	Oid user;
 	int security;
 
+	CheckTriggerOn((TriggerData *) fcinfo->context, "vectors");
 	relation_close(parts, NoLock);
 	GetUserIdAndSecContext(&user, &security);
 	if (SPI_connect() != SPI_OK_CONNECT)

@@ -1,7 +1,8 @@
--- Who may do what. An ordinary role scores; the owner of the tables changes them.
+-- Who may do what. An ordinary role scores; the owner of the tables changes them. test/t/035_privileges.pl tries
+-- every object.
 \i test/reference/tiny_model.sql
 BEGIN;
-SELECT plan(43);
+SELECT plan(48);
 CREATE ROLE emotion_test_analyst;
 CREATE ROLE emotion_test_keeper;
 CREATE TEMP TABLE made AS SELECT emotion_import('shared', decode(:'tiny_model', 'hex')) FROM generate_series(1, 2);
@@ -47,10 +48,12 @@ RESET ROLE;
 REVOKE INSERT ON emotion.model, emotion.model_part, emotion.vectors, emotion.vectors_part FROM emotion_test_analyst;
 
 -- Reading can be taken away.
-REVOKE SELECT ON emotion.model_part FROM PUBLIC;
-SET emotion.model_cache_size = 0;
+REVOKE EXECUTE ON FUNCTION emotion_export FROM PUBLIC;
 SET ROLE emotion_test_analyst;
-SELECT throws_ok($$SELECT count(*) FROM emotion_export('shared@1')$$, '42501', NULL, 'without SELECT on the parts nothing is exported');
+SELECT throws_ok($$SELECT count(*) FROM emotion_export('shared@1')$$, '42501', NULL, 'without EXECUTE nothing is exported');
+SELECT throws_ok($$SELECT count(*) FROM emotion.model_part$$, '42501', NULL, 'nor are the parts read');
+SELECT throws_ok($$SELECT lineage FROM emotion.model$$, '42501', NULL, 'or what emotion_models does not show to all');
+SELECT is(emotion_labels('happy', 'shared@2'), '{joy}', 'but the model is used');
 RESET ROLE;
 REVOKE SELECT ON emotion.model FROM PUBLIC;
 SET ROLE emotion_test_analyst;
@@ -58,7 +61,7 @@ SELECT throws_ok($$SELECT emotion_labels('happy', 'shared@2')$$, '42501', NULL, 
 SELECT throws_ok($$SELECT emotion_labels('happy')$$, '42501', NULL, 'with the deployed model neither');
 RESET ROLE;
 SELECT is(emotion_labels('happy'), '{joy}', 'the owner still scores');
-GRANT SELECT ON emotion.model, emotion.model_part TO PUBLIC;
+GRANT SELECT (name, version, sha256) ON emotion.model TO PUBLIC;
 ALTER TABLE emotion.model ENABLE ROW LEVEL SECURITY;
 SET ROLE emotion_test_analyst;
 SELECT throws_ok($$SELECT emotion_labels('happy', 'shared@2')$$, '42501', NULL, 'a policy is not passed over');
@@ -81,6 +84,15 @@ SELECT lives_ok($$SELECT emotion_drop_model('kept@1')$$, 'and drops');
 SELECT is((SELECT dropped_by FROM emotion.dropped_model WHERE name = 'kept'), 'emotion_test_keeper', 'which is written down');
 SELECT is(current_user::text, 'emotion_test_keeper', 'for them, who stay who they are');
 RESET ROLE;
+
+-- Triggers that act as the owner of our tables do so for our tables only.
+CREATE TABLE forged (name text, version int, sha256 bytea);
+INSERT INTO forged VALUES ('shared', 77, sha256(''));
+CREATE TRIGGER t AFTER DELETE ON forged FOR EACH ROW EXECUTE FUNCTION emotion.keep_number();
+SELECT throws_ok('DELETE FROM forged', '39P01', 'this trigger is one of emotion.model, not of "forged"', 'nobody makes up dropped models');
+DROP TRIGGER t ON forged;
+CREATE TRIGGER t AFTER DELETE ON forged FOR EACH ROW EXECUTE FUNCTION emotion.delete_vectors_parts();
+SELECT throws_ok('DELETE FROM forged', '39P01', 'this trigger is one of emotion.vectors, not of "forged"', 'or deletes parts of word vectors');
 
 -- Names in the caller's search_path do not stand in for ours.
 CREATE TEMP TABLE model (name text, version int);

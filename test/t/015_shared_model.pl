@@ -52,11 +52,11 @@ $node->restart;
 is($node->safe_psql('postgres', $score), $expected, 'a new server scores');
 is((stat $copy)[1], $inode, 'with the same copy');
 
-# Whoever may not read the parts of models does not score with a copy either.
-$node->safe_psql('postgres', 'CREATE ROLE reader; REVOKE SELECT ON emotion.model_part FROM PUBLIC');
+# Whoever may not use a model does not score with a copy either.
+$node->safe_psql('postgres', q{CREATE ROLE reader; SELECT emotion_revoke('tiny', 'public')});
 my (undef, undef, $error) = $node->psql('postgres', "SET ROLE reader; $score");
-like($error, qr/permission denied for table model_part/, 'nobody scores with what they may not read');
-$node->safe_psql('postgres', 'GRANT SELECT ON emotion.model_part TO PUBLIC');
+like($error, qr/permission denied for model "tiny"/, 'nobody scores with what they may not use');
+$node->safe_psql('postgres', q{SELECT emotion_grant('tiny', 'public')});
 
 # A session that has the copy scores on whatever becomes of the file; parts that are gone are not missed.
 $node->safe_psql('postgres', q{

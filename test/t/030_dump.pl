@@ -28,12 +28,23 @@ $node->safe_psql('before', q{
 	CREATE TABLE post (id int PRIMARY KEY, body text);
 	INSERT INTO post VALUES (1, 'evening'), (2, 'happy'), (3, NULL);
 	CREATE INDEX post_joy ON post (emotion_score(body, 'joy', 'tiny@1'))});
+
+# Rights to models, of roles of any name; one of them is gone when it comes to restoring.
+$node->safe_psql('before', q{
+	CREATE ROLE reader; CREATE ROLE "Odd ""Role"", {x}"; CREATE ROLE gone;
+	SELECT emotion_revoke(m, 'public') FROM unnest('{tiny,later,english}'::text[]) AS m;
+	SELECT emotion_grant(m, r) FROM unnest('{tiny,later,english}'::text[]) AS m, unnest(ARRAY['reader', 'Odd "Role", {x}', 'gone']::name[]) AS r});
 my %ask = (
 	'models' => 'SELECT name, version, sha256, deployed, bundled, CASE WHEN NOT bundled THEN created_at END FROM emotion_models ORDER BY 1, 2',
 	'dropped models' => 'SELECT * FROM emotion.dropped_model ORDER BY 1, 2',
+	'rights' => 'SELECT * FROM emotion.model_grant ORDER BY name',
 	'deployments' => 'SELECT * FROM emotion.deployment WHERE NOT bundled ORDER BY id',
 	'scores' => q{SELECT id, emotion_scores(body), emotion_labels(body, 'tiny@1'), emotion_scores(body, 'hf@1') FROM post ORDER BY id});
 
+is($node->safe_psql('before', "SELECT roles FROM emotion.model_grant WHERE name = 'tiny'"), '{reader,"\"Odd \"\"Role\"\", {x}\"",gone}', 'rights are kept by names');
+my $early = "$dump.early";
+$node->command_ok([ 'pg_dump', '--format', 'custom', '--file', $early, $node->connstr('before') ], 'dump with a role that will be gone');
+$node->safe_psql('before', 'DROP ROLE gone');
 foreach my $format ('plain', 'custom', 'directory')
 {
 	$node->safe_psql('postgres', 'CREATE DATABASE after');
@@ -41,7 +52,7 @@ foreach my $format ('plain', 'custom', 'directory')
 	if ($format eq 'plain')
 	{
 		$node->command_ok([ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-f', "$dump.$format", $node->connstr('after') ], 'restored');
-		unlike(slurp_file("$dump.$format"), qr/^english\t/m, 'bundled models are not in the dump');
+		unlike(slurp_file("$dump.$format"), qr/^english\t\d/m, 'bundled models are not in the dump');
 	}
 	else
 	{
@@ -56,6 +67,16 @@ foreach my $format ('plain', 'custom', 'directory')
 	is($node->safe_psql('after', "SELECT emotion_rollback('tiny')"), 'tiny@2', "$format: and deployments");
 	$node->safe_psql('postgres', 'DROP DATABASE after');
 }
+
+# A role that is gone does not keep a dump from being restored, and its right is nobody's.
+$node->safe_psql('postgres', 'CREATE DATABASE after');
+$node->command_ok([ 'pg_restore', '--exit-on-error', '--dbname', $node->connstr('after'), $early ], 'restored without a role');
+is($node->safe_psql('after', $ask{rights}), $node->safe_psql('before', $ask{rights}), 'without a role: rights are the same');
+like($node->safe_psql('after', $ask{rights}), qr/^tiny\|\{reader,.*,none\}$/m, 'those of the role are void');
+my (undef, undef, $refused) = $node->psql('after', "CREATE ROLE stranger; SET ROLE stranger; SELECT emotion_labels('happy', 'tiny\@1')");
+like($refused, qr/permission denied for model "tiny"/, 'and strangers are refused');
+is($node->safe_psql('after', "SET ROLE reader; SELECT emotion_labels('happy', 'tiny\@1')"), '{joy}', 'as the others are not');
+$node->safe_psql('postgres', 'DROP DATABASE after; DROP ROLE stranger');
 
 # The data alone, into a database that has the extension.
 $node->safe_psql('postgres', 'CREATE DATABASE after');
