@@ -121,7 +121,7 @@ void encoder_init_head(const encoder_layout *layout, uint64_t seed, const double
 typedef struct encoder_weights
 {
 	const real *block;               /* (total) */
-	const struct encoder_int8 *int8; /* NULL, or: the layers' matrices; then no backward pass */
+	const struct encoder_int8 *int8; /* NULL, or: inference takes the layers' matrices from here */
 	em_should_stop should_stop; /* NULL, or: asked before each layer, by the thread that computes */
 	void *stop_context;
 } encoder_weights;
