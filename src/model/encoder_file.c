@@ -194,8 +194,8 @@ read_weights(encoder_model *encoder, const em_allocator *allocator, const safete
 
 		code = encoder_store_put(&store, part, 0, from->data, (size_t) from->elements, status);
 		if (code == EM_OK && part->type == TENSOR_I8 && !in_place)
-			code = widen(part, file, from, allocator, encoder->weights + part->tensor.offset,
-						 status);
+			code =
+				widen(part, file, from, allocator, encoder->weights + part->tensor.offset, status);
 	}
 	encoder_store_close(&store);
 	return code;
@@ -265,10 +265,10 @@ put_order(const encoder_model *encoder, const tensor_type *types, encoder_file *
 			tensors[count].type = scales ? TENSOR_F32 : types[i];
 			tensors[count].rank = scales ? 1 : tensor.rank;
 			memcpy(tensors[count].shape, tensor.shape, sizeof(tensor.shape));
-			file->size += scales                    ? 4 * tensor.shape[0]
-						  : four                    ? 4 * tensor.elements
+			file->size += scales                  ? 4 * tensor.shape[0]
+						  : four                  ? 4 * tensor.elements
 						  : types[i] == TENSOR_I8 ? tensor.elements
-													: 2 * tensor.elements;
+												  : 2 * tensor.elements;
 			file->order[count] = scales ? ENCODER_FILE_SCALES(&encoder->layout, i) : i;
 			file->types[count] = tensors[count].type;
 			count++;
@@ -387,9 +387,7 @@ encoder_file_type(const encoder_layout *layout, size_t index, model_precision pr
 	/* calibration changes it in place */
 	if (tensor.offset == layout->output_weight || tensor.offset == layout->output_bias)
 		return TENSOR_F32;
-	return precision == MODEL_F16    ? TENSOR_F16
-		   : precision == MODEL_BF16 ? TENSOR_BF16
-									 : TENSOR_F32;
+	return precision == MODEL_F16 ? TENSOR_F16 : precision == MODEL_BF16 ? TENSOR_BF16 : TENSOR_F32;
 }
 
 size_t

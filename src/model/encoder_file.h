@@ -30,7 +30,7 @@ typedef struct encoder_file
 	const em_allocator *allocator;
 	uint8_t *head;
 	size_t head_size;
-	size_t *order;      /* (count): indices for encoder_tensor_at, in the order of the data; those of
+	size_t *order; /* (count): indices for encoder_tensor_at, in the order of the data; those of
 						 * the scales of a tensor's rows are more by the tensors of the layout */
 	tensor_type *types; /* (count), by place in the file */
 	size_t count;

@@ -106,8 +106,8 @@ find_matrix(const encoder_int8 *int8, const encoder_layout *layout, const encode
 	else
 	{
 		which = last ? ENCODER_LINEAR_KEY_VALUE : ENCODER_LINEAR_QKV;
-		*first = layout->hidden * (size_t) (tensor->which - (last ? ENCODER_KEY_WEIGHT
-																  : ENCODER_QUERY_WEIGHT));
+		*first = layout->hidden *
+				 (size_t) (tensor->which - (last ? ENCODER_KEY_WEIGHT : ENCODER_QUERY_WEIGHT));
 	}
 	return &int8->matrix[l][which];
 }

@@ -210,7 +210,8 @@ run_lane(void *context, size_t index)
 	run_context *run = context;
 	const encoder_model *model = run->scorer->model;
 	const encoder_layout *layout = &model->layout;
-	const encoder_weights weights = encoder_model_weights(model, run->should_stop, run->stop_context);
+	const encoder_weights weights =
+		encoder_model_weights(model, run->should_stop, run->stop_context);
 	encoder_lane *lane = &run->scorer->lanes[index];
 	const encoder_batch *batch = &lane->batcher.batch;
 

@@ -109,7 +109,7 @@ encoder_store_open(encoder_store *store, const em_allocator *allocator, encoder_
 	store->rounded = is_rounded(&encoder->layout, file);
 	if (store->rounded && narrow)
 		encoder_layout_narrow(&encoder->layout);
-	store->parts = em_allocate_zeroed(allocator, file->tensor_count, sizeof(encoder_part));
+	store->parts = em_allocate_zeroed(allocator, file->tensor_count + 1, sizeof(encoder_part));
 	if (store->parts == NULL)
 		return out_of_memory(status);
 	store->count = file->tensor_count;
@@ -245,19 +245,15 @@ put_scales(const encoder_store *store, const encoder_part *part, uint64_t first,
 	return EM_OK;
 }
 
-em_code
-encoder_store_put(const encoder_store *store, const encoder_part *part, uint64_t first,
-				  const uint8_t *bytes, size_t count, em_status *status)
+static em_code
+put_floats(const encoder_store *store, const encoder_part *part, uint64_t first,
+		   const uint8_t *bytes, size_t count, em_status *status)
 {
 	real *out = store->encoder->weights + part->tensor.offset + first;
 	/* doubles are widened from floats at the end of their place */
 	float *floats = (float *) (void *) (out + count) - count;
 	em_code code;
 
-	if (part->scales)
-		return put_scales(store, part, first, bytes, count, status);
-	if (part->type == TENSOR_I8)
-		return put_rows(store, part, first, bytes, count, status);
 	if (part->type == TENSOR_F32)
 		(void) halves_read_f32(bytes, count, floats);
 	else if (part->type == TENSOR_F16)
@@ -273,4 +269,14 @@ encoder_store_put(const encoder_store *store, const encoder_part *part, uint64_t
 		out[i] = number;
 	}
 	return code;
+}
+
+em_code
+encoder_store_put(const encoder_store *store, const encoder_part *part, uint64_t first,
+				  const uint8_t *bytes, size_t count, em_status *status)
+{
+	if (part->scales)
+		return put_scales(store, part, first, bytes, count, status);
+	return (part->type == TENSOR_I8 ? put_rows : put_floats)(store, part, first, bytes, count,
+															 status);
 }

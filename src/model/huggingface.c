@@ -416,6 +416,8 @@ huggingface_write(const huggingface *checkpoint, huggingface_sink sink, void *co
 					em_allocate_array(allocator, CHUNK_NUMBERS, sizeof(float)) };
 	em_code code = chunk.raw && chunk.numbers ? EM_OK : out_of_memory(status);
 
+	if (code == EM_OK && checkpoint->options->storage == HUGGINGFACE_I8)
+		code = em_fail(status, EM_UNSUPPORTED, "a file of 8 bits is not written as a stream");
 	for (size_t at = 0; code == EM_OK && at < file->head_size; at += CHUNK_BYTES)
 		code =
 			sink(context, file->head + at,

@@ -81,7 +81,7 @@ uint64_t huggingface_size(const huggingface *checkpoint);
 bool huggingface_guessed(const huggingface *checkpoint);
 
 /*
- * Write the model file. EM_CORRUPT for a weight that is not finite or whose magnitude is over
+ * Write the model file, unless HUGGINGFACE_I8, which is EM_UNSUPPORTED here. EM_CORRUPT for a weight that is not finite or whose magnitude is over
  * ENCODER_MAX_WEIGHT; EM_CANCELLED and all else from the callbacks.
  */
 em_code huggingface_write(const huggingface *checkpoint, huggingface_sink sink, void *context,

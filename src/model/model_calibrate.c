@@ -76,8 +76,8 @@ change_layer(const safetensors *file, const last_layer *layer, uint8_t *bytes,
 		const data_calibration *own = &calibration[l];
 
 		for (size_t i = 0; code == EM_OK && i < weight->shape[1]; i++)
-			code = change(weight, weights, l * weight->shape[1] + i, own->scale, 0.0,
-						  layer->limit, status);
+			code = change(weight, weights, l * weight->shape[1] + i, own->scale, 0.0, layer->limit,
+						  status);
 		if (code == EM_OK)
 			code = change(bias, biases, l, own->scale, own->shift, layer->limit, status);
 	}

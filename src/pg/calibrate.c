@@ -271,11 +271,10 @@ PublishCalibrated(const ScoredRows *rows, const char *source, const CalibrateOpt
 	appendStringInfo(&lineage, "{\"parent\": \"%s\", \"calibration_from\": ",
 					 ModelReferenceString(&rows->row.reference));
 	escape_json(&lineage, source);
-	appendStringInfo(&lineage,
-					 ", \"calibration\": {\"method\": \"%s\", \"calibration_shrinkage\": %g",
-					 model_labels_exclude(rows->model) ? "temperature"
-													   : method_names[options->method],
-					 options->shrinkage);
+	appendStringInfo(
+		&lineage, ", \"calibration\": {\"method\": \"%s\", \"calibration_shrinkage\": %g",
+		model_labels_exclude(rows->model) ? "temperature" : method_names[options->method],
+		options->shrinkage);
 	AppendNumbers(&lineage, calibration, rows->labels, false);
 	AppendNumbers(&lineage, calibration, rows->labels, true);
 	appendStringInfoString(&lineage, "}}");

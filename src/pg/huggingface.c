@@ -485,13 +485,12 @@ CheckCallbacks(const Checkpoint *checkpoint, em_code code, const em_status *stat
 	if (checkpoint->error != NULL)
 		ReThrowError(checkpoint->error);
 	if (code == EM_MISSING)
-		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_FILE), errmsg("%s", status->message),
-						checkpoint->directory != NULL
-							? errdetail("Its directory on the server is \"%s\".",
-										checkpoint->directory)
-							: errdetail("Its files are those of the upload \"%s\".",
-										checkpoint->upload),
-						status->hint[0] != '\0' ? errhint("%s", status->hint) : 0));
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_FILE), errmsg("%s", status->message),
+				 checkpoint->directory != NULL
+					 ? errdetail("Its directory on the server is \"%s\".", checkpoint->directory)
+					 : errdetail("Its files are those of the upload \"%s\".", checkpoint->upload),
+				 status->hint[0] != '\0' ? errhint("%s", status->hint) : 0));
 	Check(code, status);
 }
 

@@ -450,8 +450,8 @@ ImageOfWhole(const ModelRow *row, RegistryReader *reader, uint8 *bytes, size_t f
 
 /* Of one that comes piece by piece, from behind its header on. */
 static NewImage *
-ImageOfStream(const ModelRow *row, RegistryReader *reader, model_stream *stream,
-			  const uint8 *bytes, size_t filled, MemoryContext own)
+ImageOfStream(const ModelRow *row, RegistryReader *reader, model_stream *stream, const uint8 *bytes,
+			  size_t filled, MemoryContext own)
 {
 	em_status status = { EM_OK, "", "" };
 	NewImage *image = BeginImage(row, model_stream_size(stream), own);

@@ -42,8 +42,8 @@ static const char *const sentences[] = {
 	"I don't think that is right, and I told them so.",
 	"Be careful out there, the roads are icy.",
 	"Wait, what? I had no idea they were married!",
-	"This is the third time that I write, and nobody answers; if I do not hear from you by Friday "
-	"I shall cancel the order and ask for my money back.",
+	("This is the third time that I write, and nobody answers; if I do not hear from you by Friday "
+	 "I shall cancel the order and ask for my money back."),
 	"He looked at the old photographs for a long time, smiled, and put them away again.",
 	"How does this even work? I would like to understand it.",
 	"It will get better, I am sure of it.",
@@ -51,8 +51,9 @@ static const char *const sentences[] = {
 	"I'm scared of what comes next.",
 	"Meh, whatever you say.",
 	"Happy birthday, dear! May all your wishes come true.",
-	"The food was fine but the waiter was rude and we waited for an hour, so I am not sure that we "
-	"would go there again, although the place itself is lovely.",
+	("The food was fine but the waiter was rude and we waited for an hour, so I am not sure that "
+	 "we "
+	 "would go there again, although the place itself is lovely."),
 	"I can't wait for the holidays \360\237\230\212",
 	"Nobody cares.",
 };

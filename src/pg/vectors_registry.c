@@ -119,8 +119,7 @@ ReadVectors(const em_allocator *allocator, const char *name, const VectorsRow *r
 	};
 	Relation relation = OpenRegistry("vectors_part", part_types);
 	SysScanDesc scan = ScanByName(relation, name, RegistrySnapshot());
-	uint8 *bytes =
-		ReadRegistryFile(BeginRegistryFile(&file, relation, scan, PART_PART, PART_DATA));
+	uint8 *bytes = ReadRegistryFile(BeginRegistryFile(&file, relation, scan, PART_PART, PART_DATA));
 	vectors *read;
 
 	systable_endscan(scan);
