@@ -226,7 +226,7 @@ attention += cells; ;;  ;
 encoder_mask(pass->training, b, l + 1, ENCODER_DROP_ATTENTION ;; encoder_mask(pass->training, b, l, ENCODER_DROP_ATTENTION
 below ? d_first : NULL, true); return; ;; below ? d_first : NULL, false); return;
 scratch->d_query, hidden, d_dense + weight, d_dense + bias, below ? d_first : NULL, true); ;; scratch->d_query, hidden, d_dense + weight, d_dense + bias, below ? d_first : NULL, false);
-d_dense + bias + hidden, below ;; NULL, below
+d_dense + bias + hidden, below ;; d_dense + bias, below
 nn_axpy(hidden, 1, d_first + b * hidden, scratch->d_x + batch->start[b] * hidden); ;;  ;
 nn_axpy(hidden, 1, d_first + b * hidden, scratch->d_x + batch->start[b] * hidden); ;; nn_axpy(hidden, 1, d_first + b * hidden, scratch->d_x + b * hidden);
 bool below = encoder_trains(pass->training, l); ;; bool below = l > 1;

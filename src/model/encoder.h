@@ -122,7 +122,7 @@ typedef struct encoder_weights
 {
 	const real *block;               /* (total) */
 	const struct encoder_int8 *int8; /* NULL, or: the layers' matrices; then no backward pass */
-	em_should_stop should_stop; /* NULL, or: asked before each layer, by whoever computes */
+	em_should_stop should_stop;      /* NULL, or: asked before each layer, by whoever computes */
 	void *stop_context;
 } encoder_weights;
 

@@ -119,6 +119,6 @@ trainer_options_default_encoder(trainer_options *options, bool fine_tuning)
 	options->epochs = fine_tuning ? 4 : 10;
 	options->batch_size = 32;
 	options->shard_size = 16;
-	options->learning_rate = fine_tuning ? 5e-5 : 5e-4;
+	options->learning_rate = fine_tuning ? 5e-5 : 3e-4;
 	options->warmup = 0.1;
 }

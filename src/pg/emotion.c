@@ -52,11 +52,10 @@ _PG_init(void)
 							"Rows that a query reads ahead to score their texts together.",
 							"0 or 1: each text is scored by itself, with the same result.",
 							&BatchRows, 512, 0, 16384, PGC_USERSET, 0, NULL, NULL, NULL);
-	DefineCustomIntVariable("emotion.max_training_memory",
-							"Memory that a training may take, by its estimate.",
-							"-1: four fifths of what the server has left when it begins.",
-							&MaxTrainingMemory, -1, -1, MAX_KILOBYTES / 1024, PGC_USERSET,
-							GUC_UNIT_MB, NULL, NULL, NULL);
+	DefineCustomIntVariable(
+		"emotion.max_training_memory", "Memory that a training may take, by its estimate.",
+		"-1: four fifths of what the server has left when it begins.", &MaxTrainingMemory, -1, -1,
+		MAX_KILOBYTES / 1024, PGC_USERSET, GUC_UNIT_MB, NULL, NULL, NULL);
 	MarkGUCPrefixReserved("emotion");
 	InitModelCache();
 	InitScoreMemo();
