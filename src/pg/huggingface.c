@@ -623,6 +623,7 @@ emotion_import_huggingface(PG_FUNCTION_ARGS)
 	ImportOptions options = ParseOptions(json);
 	Checkpoint source = { .directory = path };
 
+	PreventCommandIfReadOnly("emotion_import_huggingface()");
 	CheckDirectory(path);
 	canonicalize_path(path);
 	if (SPI_connect() != SPI_OK_CONNECT)
@@ -644,6 +645,7 @@ emotion_import_huggingface_upload(PG_FUNCTION_ARGS)
 	Datum values[1] = { CStringGetTextDatum(psprintf("%s/", upload)) };
 	Checkpoint source = { .upload = upload };
 
+	PreventCommandIfReadOnly("emotion_import_huggingface_upload()");
 	CheckPrivilege("import_part", ACL_SELECT | ACL_DELETE);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");

@@ -527,6 +527,7 @@ emotion_deploy(PG_FUNCTION_ARGS)
 {
 	ModelReference reference = ParseModelReferenceText(PG_GETARG_TEXT_PP(0), true);
 
+	PreventCommandIfReadOnly("emotion_deploy()");
 	DeployModel(&reference, false);
 	PG_RETURN_TEXT_P(cstring_to_text(ModelReferenceString(&reference)));
 }
@@ -540,6 +541,7 @@ emotion_rollback(PG_FUNCTION_ARGS)
 	Deployment current;
 	Deployment before;
 
+	PreventCommandIfReadOnly("emotion_rollback()");
 	CheckModelName(name);
 	LockForWriting("deployment", ACL_UPDATE);
 	CheckDeploymentsCurrent();
@@ -586,6 +588,7 @@ emotion_drop_model(PG_FUNCTION_ARGS)
 	Oid types[2] = { TEXTOID, INT4OID };
 	Datum values[2];
 
+	PreventCommandIfReadOnly("emotion_drop_model()");
 	/* The triggers check it all again; here an error has no query of ours in its context. */
 	(void) GetModel(&reference);
 	CheckPrivilege("model", ACL_DELETE);

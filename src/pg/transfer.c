@@ -108,6 +108,7 @@ emotion_import(PG_FUNCTION_ARGS)
 	ModelPublication publication = PublicationFrom(fcinfo);
 	bytea *data = PG_GETARG_BYTEA_PP(1);
 
+	PreventCommandIfReadOnly("emotion_import()");
 	publication.bytes = (const uint8 *) VARDATA_ANY(data);
 	publication.size = VARSIZE_ANY_EXHDR(data);
 	PG_RETURN_TEXT_P(PublishedAs(&publication));
@@ -170,6 +171,7 @@ emotion_import_upload(PG_FUNCTION_ARGS)
 	MemoryContext caller = CurrentMemoryContext;
 	text *result;
 
+	PreventCommandIfReadOnly("emotion_import_upload()");
 	CheckPrivilege("import_part", ACL_SELECT | ACL_DELETE);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");

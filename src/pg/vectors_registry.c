@@ -292,6 +292,7 @@ emotion_drop_vectors(PG_FUNCTION_ARGS)
 	Datum values[1] = { CStringGetTextDatum(name) };
 	VectorsRow row;
 
+	PreventCommandIfReadOnly("emotion_drop_vectors()");
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	if (!FindVectors(name, RegistrySnapshot(), &row) && DiscardVectorsRun(name))

@@ -410,6 +410,7 @@ emotion_import_vectors(PG_FUNCTION_ARGS)
 	ImportVectorsOptions options = ParseOptions(PG_GETARG_JSONB_P(2));
 	ByteSource bytes = { 0 };
 
+	PreventCommandIfReadOnly("emotion_import_vectors()");
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	OpenFile(&bytes, path);
@@ -429,6 +430,7 @@ emotion_import_vectors_upload(PG_FUNCTION_ARGS)
 	Datum values[1] = { CStringGetTextDatum(upload) };
 	ByteSource bytes = { 0 };
 
+	PreventCommandIfReadOnly("emotion_import_vectors_upload()");
 	CheckPrivilege("import_part", ACL_SELECT | ACL_DELETE);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");

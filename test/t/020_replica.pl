@@ -17,7 +17,7 @@ $replica->init_from_backup($primary, 'copy', has_streaming => 1);
 $replica->start;
 
 $primary->safe_psql('postgres', q{
-	CREATE TABLE post AS SELECT i, (ARRAY['happy', 'sad evening', 'I hate', 'quiet', ''])[1 + i % 5] || ' ' || i AS body
+	CREATE TABLE post AS SELECT i, (ARRAY['happy', 'sad evening', 'I hate', 'quiet', ''])[1 + i % 5] || ' ' || i AS body, NULL::text[] AS labels
 		FROM generate_series(1, 1000) AS i});
 $primary->wait_for_catchup($replica);
 my $query = q{SELECT md5(string_agg(emotion_scores(body)::text || emotion_json(body, 'tiny@1')::text, ' ' ORDER BY i)) FROM post};
@@ -45,6 +45,10 @@ my %refused = (
 	'emotion_train_vectors' => q{CALL emotion_train_vectors('mine', 'post', 'body')},
 	'emotion_tune_thresholds' => q{SELECT * FROM emotion_tune_thresholds('tiny@1', 'post')},
 	'emotion_calibrate' => q{SELECT * FROM emotion_calibrate('tiny@1', 'post')},
+	'emotion_import_upload' => q{SELECT emotion_import_upload('tiny', 'mine')},
+	'emotion_import_huggingface' => q{CALL emotion_import_huggingface('mine', '/nowhere')},
+	'emotion_import_vectors' => q{CALL emotion_import_vectors('mine', '/nowhere')},
+	'emotion_drop_vectors' => q{SELECT emotion_drop_vectors('mine')},
 	'emotion_annotate' => q{CALL emotion_annotate('post', 'body', 'labels')},
 	'emotion_import_jsonl' => q{SELECT * FROM emotion_import_jsonl('post', 'VALUES (''{}'')')});
 $session->{in} .= "\\set VERBOSITY verbose\n";

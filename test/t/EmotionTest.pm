@@ -43,7 +43,8 @@ sub new_installation
 	my %to = map { my @parts = @{ $of{$_} }; $_ => join('/', $root, @parts[ $common .. $#parts ]) } keys %of;
 
 	system('mkdir', '-p', values %to) == 0 or die 'mkdir';
-	system("cp -L $from{bindir}/* $to{bindir}/ && ln -s $from{pkglibdir}/* $to{pkglibdir}/") == 0 or die 'programs';
+	my @programs = map { "$from{bindir}/$_" } qw(postgres initdb pg_config pg_ctl pg_dump pg_restore psql);
+	system("cp -L @programs $to{bindir}/ && ln -s $from{pkglibdir}/* $to{pkglibdir}/") == 0 or die 'programs';
 	system("ln -s $from{sharedir}/* $to{sharedir}/ && rm $to{sharedir}/extension") == 0 or die 'files';
 	mkdir "$to{sharedir}/extension" or die;
 	foreach my $file (glob "$from{sharedir}/extension/emotion* $from{sharedir}/extension/plpgsql*")
