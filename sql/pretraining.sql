@@ -130,12 +130,11 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA emotion TO pretrain
 SET ROLE pretraining_user;
 CALL emotion_train('cue_theirs', 'diary', options(:'cues', :'short'));
 RESET ROLE;
-REVOKE SELECT ON emotion.model_part FROM pretraining_user;
-REVOKE SELECT ON emotion.model_part FROM PUBLIC;
+DO $$ BEGIN PERFORM emotion_revoke('cue_words', 'public'); END $$;
 SET ROLE pretraining_user;
 CALL emotion_train('cue_theirs', 'diary', options('"objective": "cues", "cue_source": "SELECT text, ARRAY[text] AS labels FROM diary LIMIT 9", "base": "cue_words@1"', :'tune'));
 RESET ROLE;
-GRANT SELECT ON emotion.model_part TO PUBLIC;
+DO $$ BEGIN PERFORM emotion_grant('cue_words', 'public'); END $$;
 SELECT count(*) AS unfinished FROM emotion.training_run WHERE name LIKE 'cue%' AND NOT finished AND fingerprint IS NOT NULL;
 
 DROP OWNED BY pretraining_user;

@@ -25,6 +25,7 @@
 #include "utils/fmgroids.h"
 #include "utils/inval.h"
 #include "utils/memutils.h"
+#include "utils/portal.h"
 #include "utils/syscache.h"
 
 PG_FUNCTION_INFO_V1(emotion_support);
@@ -331,11 +332,38 @@ typedef struct Survey
 	int last_id;
 } Survey;
 
+/*
+ * WHERE CURRENT OF names the row that a cursor has shown; where rows are read ahead nobody knows it, but
+ * of a cursor FOR UPDATE, whose locks say it.
+ */
+static void
+CheckCursor(const CurrentOfExpr *row)
+{
+	Portal portal = row->cursor_name != NULL ? GetPortalByName(row->cursor_name) : NULL;
+	PlanState *state =
+		PortalIsValid(portal) && portal->queryDesc != NULL ? portal->queryDesc->planstate : NULL;
+
+	if (state == NULL || state->state->es_rowmarks != NULL)
+		return;
+	for (; state != NULL; state = outerPlanState(state))
+		if (IsBatchScan(state->plan))
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_CURSOR_STATE),
+					 errmsg("cursor \"%s\" reads rows ahead to score their texts together",
+							row->cursor_name),
+					 errhint("Declare it FOR UPDATE, or SET emotion.batch_rows = 0 before.")));
+}
+
 static Plan *
 SurveyPlan(Plan *plan, void *context)
 {
 	Survey *survey = context;
+	ListCell *cell;
 
+	if (IsA(plan, TidScan))
+		foreach (cell, ((TidScan *) plan)->tidquals)
+			if (IsA(lfirst(cell), CurrentOfExpr))
+				CheckCursor(lfirst(cell));
 	survey->last_id = Max(survey->last_id, plan->plan_node_id);
 	survey->calls = survey->calls || HasCalls((Node *) plan->targetlist, NULL) ||
 					HasCalls((Node *) plan->qual, NULL);

@@ -37,13 +37,18 @@ ParseName(const char *name)
 	List *parts;
 	List *names = NIL;
 	ListCell *part;
+	RangeVar *range;
 
 	if (!SplitIdentifierString(pstrdup(name), '.', &parts) || parts == NIL)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_NAME),
 						errmsg("target \"%s\" is not the name of a table", name)));
 	foreach (part, parts)
 		names = lappend(names, makeString(pstrdup((char *) lfirst(part))));
-	return makeRangeVarFromNameList(names);
+	range = makeRangeVarFromNameList(names);
+	/* where CREATE TABLE puts it, which is not where a temporary table of that name is found */
+	if (range->schemaname == NULL)
+		range->schemaname = get_namespace_name(RangeVarGetCreationNamespace(range));
+	return range;
 }
 
 static char *

@@ -371,6 +371,27 @@ is($node->safe_psql('house', q{GRANT pg_read_all_stats TO visitor; SET ROLE visi
 is($node->safe_psql('house', q{SET ROLE landlord; SELECT source FROM emotion_training_progress WHERE model = 't_trainer@1'}), 'post', 'so does the owner');
 is($node->safe_psql('house', q{SET ROLE visitor; SELECT string_agg(DISTINCT imported_by, ',') FROM emotion.import_log}), 'visitor', 'imports are seen by who imported');
 
+# --- errors tell nobody what they may not read: tables without SELECT, files of the server
+$node->safe_psql('house', q{CREATE TABLE hidden AS SELECT id, 'SECRET' || text AS text, '{SECRET,joy}'::text[] AS labels, 'SECRET' AS line, split FROM post});
+foreach my $call (
+	map({ my $c = $_; map { "SELECT * FROM $c('own_landlord\@1', '$_')" } 'hidden', 'TABLE hidden' }
+		qw(emotion_evaluate emotion_evaluate_resamples emotion_calibration emotion_calibration_error emotion_calibration_svg emotion_confidence_thresholds)),
+	q{SELECT * FROM emotion_compare('own_landlord@1', 'own_trainer@1', 'hidden')},
+	q{SELECT * FROM emotion_label_report('hidden')}, q{SELECT emotion_label_report_svg('hidden')}, q{SELECT * FROM emotion_split_report('hidden')},
+	q{SELECT * FROM emotion_balance_plan('hidden', 5)}, q{CALL emotion_balance('hidden', 'visitor.taken', 5)}, q{CALL emotion_split('hidden')},
+	q{CALL emotion_pseudo_label('hidden', 'text', 'visitor.taken', 'own_landlord@1')}, q{CALL emotion_annotate('hidden', 'text', 'labels', 'own_landlord@1')},
+	map({ "SELECT * FROM emotion_import_$_('visitor.taken', 'hidden')" } qw(goemotions sentiment140 csv jsonl)),
+	map({ "SELECT * FROM emotion_import_$_('visitor.taken', 'file:/no/such/file')" } qw(goemotions sentiment140 csv jsonl)))
+{
+	my ($states, $errors) = states('visitor', $call);
+	is("@$states", '42501', "refused: $call");
+	unlike($errors, qr/SECRET|No such file/, 'and nothing told');
+}
+
+# --- settings are the session's own affair: they change its memory and its plans, never a result
+is($node->safe_psql('house', q{LOAD 'emotion'; SELECT string_agg(name || ' ' || context, ', ' ORDER BY name) FROM pg_settings WHERE name LIKE 'emotion.%'}),
+	'emotion.batch_rows user, emotion.model_cache_size user, emotion.vectors_cache_size user', 'settings');
+
 my $objects = $node->safe_psql('house', q{
 	WITH member AS (SELECT d.classid, d.objid FROM pg_depend AS d JOIN pg_extension AS e ON e.oid = d.refobjid
 		WHERE e.extname = 'emotion' AND d.deptype = 'e')
