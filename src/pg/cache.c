@@ -182,6 +182,26 @@ ShrinkCache(void)
 	}
 }
 
+/* Drop what is no longer in the registry, or the deleted files of shared copies would stay mapped; never the first. */
+static void
+DropForgotten(Snapshot snapshot)
+{
+	dlist_mutable_iter iter;
+	bool first = true;
+
+	dlist_foreach_modify(iter, &entries)
+	{
+		CacheEntry *entry = dlist_container(CacheEntry, node, iter.cur);
+		ModelRow row;
+
+		if (!first && !entry->checked &&
+			(!FindModel(&entry->cached.row.reference, snapshot, &row) ||
+			 memcmp(entry->cached.row.sha256, row.sha256, SHA256_BYTES) != 0))
+			DropEntry(entry);
+		first = false;
+	}
+}
+
 static CacheEntry *
 LoadEntry(const ModelRow *row, Snapshot snapshot)
 {
@@ -274,6 +294,7 @@ UseModel(const ModelReference *reference)
 		{
 			entry = LoadEntry(&row, snapshot);
 			dlist_move_head(&entries, &entry->node);
+			DropForgotten(snapshot);
 			ShrinkCache();
 		}
 		entry->reading = reading;

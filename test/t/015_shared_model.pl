@@ -247,6 +247,20 @@ ok(-e $dropped, 'which a drop that is rolled back leaves');
 $node->safe_psql('postgres', "SELECT emotion_drop_model('drop\@1')");
 ok(!-e $dropped, 'and a drop removes');
 
+SKIP:
+{
+	skip 'this system has no /proc', 2 unless -r '/proc/self/maps';
+	my $user = open_session($node, 'postgres');
+	my $process = ask($user, 'SELECT pg_backend_pid()');
+	import_tiny($node, 'postgres', 'gone', model => $changed, keep => 1);
+	ask($user, "SELECT emotion_labels('happy', 'gone\@1')");
+	like(slurp_file("/proc/$process/maps"), qr/\Q$dropped\E$/m, 'a session has a copy mapped');
+	$node->safe_psql('postgres', "SELECT emotion_drop_model('gone\@1')");
+	ask($user, "SELECT emotion_labels('happy', 'tiny\@1')");
+	unlike(slurp_file("/proc/$process/maps"), qr/\Q$dropped\E/, 'and gives it up with the next model that it loads, when its model was dropped');
+	close_session($user);
+}
+
 my $before = join ' ', sort { $a cmp $b } $file->();
 my $undone = $changed;
 substr($undone, 2 * 3168, 8) = '0000803f';

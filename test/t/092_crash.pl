@@ -145,6 +145,9 @@ foreach my $number (0 .. $kills - 1)
 	$failed ||= @wrong && $wrong[0] =~ /come back/;
 	last if $failed;
 }
+# What the server's statistics take meanwhile goes with them.
+$node->stop('immediate');
+$node->start;
 cmp_ok(scalar(() = glob($node->data_dir . '/pg_dynshmem/*')), '<=', $shared_memory + 1, 'no shared memory is left behind');
 is(join(' ', leftover_files($node, 'postgres', 'tiny@1')), '', 'no file is left behind');
 diag('seconds undisturbed: ' . join ', ', map { sprintf '%s %.2f', $_, seconds_of($_) } sort keys %during);
