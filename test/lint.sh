@@ -82,9 +82,9 @@ scripts_are_well_formed() {
 	for file in test/*.sh demo/*.sh bench/*.sh models/*/*.sh .ci/run; do
 		[ ! -e "$file" ] || bash -n "$file" || status=1
 	done
-	for file in test/*.pl test/t/*.pl; do
+	for file in test/*.pl test/t/*.pl test/fuzz/*.pl; do
 		[ -e "$file" ] || continue
-		perl -I"$pg_perl" -Itest/t -c "$file" 2>&1 | grep -v 'syntax OK$' && status=1
+		perl -I"$pg_perl" -Itest/t -Itest/fuzz -c "$file" 2>&1 | grep -v 'syntax OK$' && status=1
 	done
 	return $status
 }

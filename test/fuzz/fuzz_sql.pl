@@ -208,7 +208,7 @@ foreach my $call (grep { grep { $_->[0] eq 'options' && $_->[1] eq 'jsonb' } @{ 
 	my (undef, undef, $error) = $node->psql('template_fuzz', ($call->{kind} eq 'p' ? 'CALL ' : 'SELECT ') . "$call->{name}(" . join(', ', @values) . ')');
 
 	next unless $error =~ /HINT:\s+(.*)/;
-	learn_option($_, undef, $call->{name}) foreach $1 =~ /\b([a-z]+(?:_[a-z]+)*)\b/g;
+	learn_option($_, undef, $call->{name}) foreach grep { !/^(?:are|and|of|a|the|they|by|as|in|lists|options)$/ } $1 =~ /\b([a-z]+(?:_[a-z]+)*)\b/g;
 }
 
 # --- calls
@@ -357,11 +357,6 @@ while (time - $begin < $seconds && @findings < 20)
 			finding("$took ms in spite of a timeout of $timeout: $statements[$current][1]") if $took > $timeout + $late && $current =~ /^\d/;
 		}
 	}
-	if ($status != 0 || $current ne 'end')
-	{
-		finding("the server or its session ended (psql says $status) in: " . ($current =~ /^\d+$/ ? $statements[$current][1] : '?') . "\n" . substr($err, -2000));
-		last;
-	}
 	while ($err =~ /^psql:[^:\n]*:(\d+): ERROR:  (\w{5}): ([^\n]*)/mg)
 	{
 		my ($at, $state, $message) = ($1, $2, $3);
@@ -371,6 +366,11 @@ while (time - $begin < $seconds && @findings < 20)
 		next unless $state eq 'XX000' || $state eq 'P0001' || $message eq '';
 		next if grep { $message =~ $_ } @servers;
 		finding("$state: $message: " . (defined $number ? $statements[$number][1] : 'before the first call'));
+	}
+	if ($status != 0 || $current ne 'end')
+	{
+		finding("the server or its session ended (psql says $status) in: " . ($current =~ /^\d+$/ ? $statements[$current][1] : '?') . "\n" . substr($err, -2000));
+		last;
 	}
 	$node->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE datname = 'fuzz'")
 	  or finding("a session does not end after round $rounds");
