@@ -6,6 +6,9 @@
 #   make installcheck             the regression tests on a running server
 #   make deps                     install what building, testing and benches need
 #   make bench | fuzz | lint      figures | long fuzzing (FUZZ_SECONDS) | formatting and analysis
+#   make analyze | coverage       lint in depth | lines and branches that tests reach, by room
+#   make asan | tsan | valgrind   server tests under sanitizers | threads under theirs | memcheck
+#                                 (ONLY="registry scoring": these regression tests)
 #
 # Files join by being there: src/*/*.c are built, sql/emotion/*.sql are joined in the order of
 # their names into the install script, models/**.safetensors are installed.
@@ -14,7 +17,7 @@ PG_CONFIG ?= pg_config
 export PG_CONFIG
 
 # Targets that need no server headers yet: they see to them (test/deps.sh), then call make again.
-house = deps check demo bench fuzz lint dist
+house = deps check demo bench fuzz lint analyze coverage asan tsan valgrind dist
 goals := $(or $(MAKECMDGOALS),all)
 
 ifeq ($(filter-out $(house),$(goals)),)
@@ -34,6 +37,22 @@ check:
 lint:
 	test/deps.sh check
 	+test/run.sh lint
+
+analyze:
+	test/deps.sh check
+	+LINT=deep test/run.sh lint
+
+coverage asan:
+	test/deps.sh check
+	+test/$@.sh $(SUITES)
+
+tsan:
+	test/deps.sh check
+	+test/threads.sh
+
+valgrind:
+	test/deps.sh check
+	+test/valgrind.sh $(ONLY)
 
 demo:
 	test/deps.sh build

@@ -65,7 +65,7 @@ trap 'exit 143' TERM HUP
 mkdir -p "$build"
 
 if wants lint; then
-	tests+=(test/lint.sh test/rooms.sh)
+	tests+=(test/lint.sh test/rooms.sh test/planted.sh)
 fi
 # What does not compile is missing, and prove says so of each; its compiler's words stand above.
 if wants unit; then
