@@ -48,7 +48,7 @@ coverage asan:
 
 tsan:
 	test/deps.sh check
-	+test/threads.sh
+	+test/threads.sh $$(basename -s .c $$(grep -l nn_pool_create test/unit/*.c))
 
 valgrind:
 	test/deps.sh check

@@ -24,8 +24,8 @@ in_copy() {
 	trap 'exit 130' INT TERM HUP
 	tar -c --exclude=./build --exclude=./.git --exclude='*.o' --exclude='*.so' --exclude='*.d' . |
 		tar -x -C "$copy" || exit
-	# the gradient tests' mistakes are not what these runs are for
-	rm -f "$copy"/test/mutate_*.sh
+	# these are not what such runs are for
+	rm -f "$copy"/test/{mutate_*,threads}.sh
 	# where the server's user may write what it counts
 	chmod -R a+rwX "$copy"
 	if [ -d "$root/../shared/data" ]; then
