@@ -95,7 +95,7 @@ DATA_built = emotion--$(EXTVERSION).sql
 MODELS := $(sort $(wildcard models/*.safetensors models/*/*.safetensors))
 
 # Explicit, because sql/ holds install and upgrade scripts too; test/regress.sh finds omissions.
-REGRESS = registry huggingface vectors scoring batches annotate statistics training pretraining evaluation calibration balancing pseudo_label import annotation train_vectors together
+REGRESS = registry huggingface vectors scoring batches annotate statistics training pretraining evaluation calibration balancing pseudo_label import annotation train_vectors refusals together
 REGRESS_OPTS = --encoding=UTF8
 
 PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)

@@ -183,6 +183,11 @@ emotion_keep_number(PG_FUNCTION_ARGS)
 		!TRIGGER_FIRED_BY_DELETE(trigger->tg_event))
 		ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 						errmsg("this trigger fires after the deletion of a row")));
+	/* Everybody may make triggers on tables of his own, and would act as the owner of ours. */
+	if (RelationGetRelid(trigger->tg_relation) != RegistryRelation("model"))
+		ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+						errmsg("\"%s\" is not emotion.model",
+							   RelationGetRelationName(trigger->tg_relation))));
 	reference = ReferenceIn(trigger->tg_trigtuple, trigger->tg_relation);
 	dropped = relation_open(RegistryRelation("dropped_model"), RowExclusiveLock);
 	owner = dropped->rd_rel->relowner;

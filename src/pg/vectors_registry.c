@@ -357,6 +357,11 @@ emotion_delete_vectors_parts(PG_FUNCTION_ARGS)
 	Oid user;
 	int security;
 
+	/* Everybody may make triggers on tables of his own, and would act as the owner of ours. */
+	if (RelationGetRelid(((TriggerData *) fcinfo->context)->tg_relation) !=
+		RegistryRelation("vectors"))
+		ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+						errmsg("word vectors are deleted from emotion.vectors only")));
 	relation_close(parts, NoLock);
 	GetUserIdAndSecContext(&user, &security);
 	if (SPI_connect() != SPI_OK_CONNECT)
