@@ -7,6 +7,9 @@
 #   make deps                     install what building, testing and benches need
 #   make bench | fuzz | lint      figures | long fuzzing (FUZZ_SECONDS) | formatting and analysis
 #   make crash | soak             what is killed, stopped and starved at random | a server at work for long
+#   make analyze | coverage       lint in depth | lines and branches that tests reach, by room
+#   make asan | tsan | valgrind   server tests under sanitizers | threads under theirs | memcheck
+#                                 (ONLY="registry scoring": these regression tests)
 #
 # Files join by being there: src/*/*.c are built, sql/emotion/*.sql are joined in the order of
 # their names into the install script, models/**.safetensors are installed.
@@ -15,7 +18,7 @@ PG_CONFIG ?= pg_config
 export PG_CONFIG
 
 # Targets that need no server headers yet: they see to them (test/deps.sh), then call make again.
-house = deps check demo bench fuzz lint dist crash soak
+house = deps check demo bench fuzz lint analyze coverage asan tsan valgrind crash soak dist
 goals := $(or $(MAKECMDGOALS),all)
 
 ifeq ($(filter-out $(house),$(goals)),)
@@ -35,6 +38,22 @@ check:
 lint:
 	test/deps.sh check
 	+test/run.sh lint
+
+analyze:
+	test/deps.sh check
+	+LINT=deep test/run.sh lint
+
+coverage asan:
+	test/deps.sh check
+	+test/$@.sh $(SUITES)
+
+tsan:
+	test/deps.sh check
+	+test/threads.sh $$(basename -s .c $$(grep -l nn_pool_create test/unit/*.c))
+
+valgrind:
+	test/deps.sh check
+	+test/valgrind.sh $(ONLY)
 
 demo:
 	test/deps.sh build
@@ -86,7 +105,7 @@ DATA_built = emotion--$(EXTVERSION).sql
 MODELS := $(sort $(wildcard models/*.safetensors models/*/*.safetensors))
 
 # Explicit, because sql/ holds install and upgrade scripts too; test/regress.sh finds omissions.
-REGRESS = registry huggingface finetuning vectors scoring batches annotate statistics training pretraining evaluation calibration balancing pseudo_label import annotation train_vectors together
+REGRESS = registry huggingface finetuning vectors scoring batches annotate statistics training pretraining evaluation calibration balancing pseudo_label import annotation train_vectors refusals together
 REGRESS_OPTS = --encoding=UTF8
 
 PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)

@@ -54,7 +54,10 @@ cluster_start() {
 			printf '%s\n' "$@"
 		} >>"$directory/data/postgresql.conf"
 	fi
-	(cd "$directory" && as_db_user pg_ctl -D "$directory/data" -l "$directory/server.log" \
+	# EMOTION_UNDER: what the server is started by (env LD_PRELOAD=..., valgrind ...).
+	printf '#!/bin/sh\nexec %s "%s/postgres" "$@"\n' "${EMOTION_UNDER:-}" "$bindir" >"$directory/postgres"
+	chmod 755 "$directory/postgres"
+	(cd "$directory" && as_db_user pg_ctl -p "$directory/postgres" -D "$directory/data" -l "$directory/server.log" \
 		-s -w start </dev/null) || {
 		cat "$directory/server.log" >&2
 		return 1

@@ -1,13 +1,14 @@
 /*
  * lint.h
  *	  What static analysers need to be told about this code; test/lint.sh
- *	  includes it before each file, compilers never see it.
+ *	  includes it before each file; compilers never see it, but for gcc's
+ *	  analyser.
  */
 #ifndef EMOTION_LINT_H
 #define EMOTION_LINT_H
 
 /* em_fail() returns the code it is given; without that every failure looks like EM_OK. */
-#ifdef __clang_analyzer__
+#if defined(__clang_analyzer__) || defined(GCC_ANALYZER)
 #include "../src/base.h"
 #define em_fail(status, code, ...) ((void) em_fail((status), (code), __VA_ARGS__), (code))
 #endif

@@ -12,7 +12,9 @@ UNIT_CC ?= gcc
 FUZZ_CC ?= clang
 B = build
 WARNINGS = -std=gnu11 -g -Wall -Wextra -Werror -MMD -MP -pthread
-UNIT_FLAGS = $(WARNINGS) -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
+# test/coverage.sh and test/threads.sh build other kinds, with B elsewhere.
+UNIT_KIND ?= -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
+UNIT_FLAGS = $(WARNINGS) $(UNIT_KIND)
 # undefined's "function" check is not for C before clang 17; libFuzzer needs its own coverage.
 FUZZ_FLAGS = $(WARNINGS) -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
 BENCH_FLAGS = $(filter-out -Werror,$(WARNINGS)) -O2 -fPIC

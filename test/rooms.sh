@@ -15,15 +15,17 @@ verdict() { # NAME OFFENCES
 	fi
 }
 
-# FILE:LINE: of every include that leads into a room not among the allowed ones.
+# "" and <> alike, in branches that are not compiled, too: FILE:LINE: of every include that leads into a room not among the allowed ones.
 strangers() { # ROOM ALLOWED...
 	local room=$1 file line target
 	shift
-	grep -HnoE '^[ 	]*#[ 	]*include[ 	]*"[^"]+"' "src/$room"/*.[ch] 2>/dev/null |
+	grep -HnoE '^[ 	]*#[ 	]*include[ 	]*["<][^">]+[">]' "src/$room"/*.[ch] 2>/dev/null |
 		while IFS= read -r line; do
 			file=${line%%:*}
-			target=${line#*\"}
-			target=$(realpath -m --relative-to=. "$(dirname "$file")/${target%\"}")
+			target=${line#*[\"<]}
+			target=$(realpath -m --relative-to=. "$(dirname "$file")/${target%[\">]}")
+			# the system's
+			[[ $line != *\<* || -e $target ]] || continue
 			case $target in
 				src/base.h | "src/$room"/*) continue ;;
 			esac
@@ -41,6 +43,12 @@ verdict "src/model knows nn, text and data" "$(strangers model nn text data)"
 verdict "only src/pg includes PostgreSQL's headers" "$(grep -nE \
 	'#[ 	]*include[ 	]*[<"](postgres|c\.h|fmgr|miscadmin|pg_config|(utils|catalog|access|executor|storage|lib|nodes|port|mb|common|commands|funcapi)[./])' \
 	src/*.[ch] src/{nn,text,data,model}/*.[ch] 2>/dev/null)"
+
+# What they include without naming it, too: the compiler sees the server's headers here.
+server=$("${PG_CONFIG:-pg_config}" --includedir-server)
+verdict "none of them is behind what the plain rooms include" "$(ls src/*.c src/{nn,text,data,model}/*.c |
+	xargs -I FILE gcc -std=gnu11 -M -isystem "$server" FILE 2>&1 |
+	tr -s ' \\' '\n' | grep -F "$server/" | sort -u)"
 
 # By symbol, so that words in comments and strings do not count. *_chk are the fortified twins.
 forbidden='_*(exit|_exit|_Exit|quick_exit|abort|assert_fail|longjmp|siglongjmp|setjmp|raise|kill)'

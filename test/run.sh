@@ -73,12 +73,12 @@ trap 'exit 143' TERM HUP
 mkdir -p "$build"
 
 if wants lint; then
-	tests+=(test/lint.sh test/rooms.sh test/queries.pl)
+	tests+=(test/lint.sh test/rooms.sh test/queries.pl test/planted.sh)
 fi
 # What does not compile is missing, and prove says so of each; its compiler's words stand above.
 if wants unit; then
 	submake -s -k -f test/plain.mk unit
-	tests+=($(submake -s -f test/plain.mk print-unit) $(ls test/mutate_*.sh 2>/dev/null))
+	tests+=($(submake -s -f test/plain.mk print-unit) $(ls test/{threads,mutate_*}.sh 2>/dev/null))
 fi
 if wants fuzz; then
 	submake -s -k -f test/plain.mk fuzz

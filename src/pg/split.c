@@ -142,8 +142,9 @@ ReadFractions(FunctionCallInfo fcinfo, Parts *parts)
 	const float8 *share = (const float8 *) ARR_DATA_PTR(fractions);
 	em_slice name;
 
-	if (array_contains_nulls(fractions) ||
-		ArrayGetNItems(ARR_NDIM(fractions), ARR_DIMS(fractions)) != walk.count)
+	if (array_contains_nulls(fractions))
+		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("a fraction is null")));
+	if (ArrayGetNItems(ARR_NDIM(fractions), ARR_DIMS(fractions)) != walk.count)
 		ereport(ERROR,
 				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
 				 errmsg("there are not as many fractions as names: %d and %d",
