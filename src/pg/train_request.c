@@ -311,11 +311,6 @@ CheckEncoder(const TrainRequest *request)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("option \"frozen\" needs option \"base\""),
 						errhint("A fresh network has nothing to keep.")));
-	if (request->storage == MODEL_I8)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("storage \"i8\" is not for architecture \"%s\"", ENCODER_ARCHITECTURE),
-				 errhint("Use \"f16\", \"bf16\" or \"f32\".")));
 }
 
 static void
