@@ -18,7 +18,6 @@ my $options = '"embedding_dim": 8, "filters": 8, "hidden": 8, "attention": 8, "b
 my $vectors = '"dim": 10, "buckets": 1000, "threads": 1, "min_count": 1, "epochs": 150';
 my %path = (single => ($ENV{EMOTION_STAGE} // q(.)) . q(/test/reference/huggingface/single));
 
-
 # Make what operations work on, on a server that is theirs.
 sub prepare_work
 {
