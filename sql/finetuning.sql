@@ -72,12 +72,13 @@ SELECT m.labels, (metrics ->> 'macro_auc')::float8 > 0.99 AS separates, configur
 FROM emotion.model AS m WHERE name = 'ft_scratch';
 SELECT count(*) AS tokens, round(sum(weight)::numeric, 3) AS weight FROM emotion_explain('my dog is happy', 'ft_scratch@1');
 
--- With a tokeniser learned from the training texts, the same each time; and kept in 8 bits.
+-- With a tokeniser learned from the training texts, and kept in 8 bits.
 CALL emotion_train('ft_learned', 'SELECT * FROM post UNION ALL SELECT ''jargonjargon'', ''{}'', ''dev'' FROM generate_series(1, 9)',
 	'{"architecture": "roberta", "vocabulary_size": 300, "layers": 1, "hidden": 16, "heads": 2, "max_tokens": 20, "storage": "i8",
 	"split_column": "split", "epochs": 10, "learning_rate": 0.005, "batch_size": 8, "metric": "log_loss", "threads": 1}');
-SELECT (metrics ->> 'macro_auc')::float8 > 0.99 AS separates, configuration ->> 'vocab_size' AS tokens, emotion_labels('we is happy today', model) AS labels
-FROM emotion_models WHERE name = 'ft_learned';
+SELECT configuration ->> 'vocab_size' AS tokens FROM emotion.model WHERE name = 'ft_learned';
+SELECT count(*) FILTER (WHERE found @> labels AND labels @> found) > 0.95 * count(*) AS right
+FROM (SELECT labels, emotion_labels(text, 'ft_learned@1') AS found FROM post WHERE split = 'dev' AND labels <> '{}') AS t;
 SELECT string_agg(token, '|' ORDER BY "position") AS learned, (SELECT count(*) > 4 FROM emotion_explain('jargonjargon', 'ft_learned@1')) AS held_out_is_not
 FROM emotion_explain('the train is furious', 'ft_learned@1');
 
