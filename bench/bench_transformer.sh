@@ -50,7 +50,7 @@ PYTHON
 bpe=${EMOTION_DATA:-}/roberta-bpe
 words=()
 if [ -s "$work/texts" ] && [ -r "$bpe/tokenizer.json" ]; then
-	${CC:-cc} -std=gnu11 -O2 -o "$work/bpe_encode" test/reference/bpe_encode.c src/base.c src/text/bpe*.c src/text/unicode.c \
+	${CC:-cc} -std=gnu11 -O2 -o "$work/bpe_encode" test/reference/bpe_encode.c src/base.c src/text/*.c \
 		src/model/bpe_*.c src/model/json*.c -lm
 	words=(--texts "$work/texts" --tokenise "$work/bpe_encode $bpe/tokenizer.json")
 	texts=$(wc -l <"$work/texts")

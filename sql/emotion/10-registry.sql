@@ -178,7 +178,7 @@ COMMENT ON FUNCTION emotion.registry_changed() IS 'trigger: tells every session 
 
 -- Triggers fire without it; nobody else has a use for them.
 REVOKE ALL ON FUNCTION emotion.refuse_change(), emotion.check_delete(), emotion.check_insert(),
-	emotion.keep_number(), emotion.registry_changed() FROM PUBLIC;
+	emotion.keep_number(), emotion.skip_known_number(), emotion.registry_changed() FROM PUBLIC;
 
 CREATE TRIGGER model_write_once BEFORE UPDATE ON emotion.model
 	FOR EACH ROW EXECUTE FUNCTION emotion.refuse_change();

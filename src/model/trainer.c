@@ -344,16 +344,17 @@ score_dev(trainer *trainer, float *scores, em_should_stop should_stop, void *sto
 
 /* Figures and thresholds from the scores of the development set. */
 static em_code
-measure_dev(trainer *trainer, const float *scores, float *thresholds, trainer_epoch *figures,
-			em_status *status)
+measure_dev(trainer *trainer, em_should_stop should_stop, void *stop_context,
+			trainer_epoch *figures, em_status *status)
 {
 	const em_allocator *allocator = trainer->allocator;
 	uint64_t count = samples_count(trainer->dev);
 	uint32_t labels = (uint32_t) trainer->labels;
+	const float *scores = trainer->dev_scores;
 	data_metrics metrics;
-	em_code code =
-		data_tune_thresholds(allocator, count, labels, scores, trainer->dev_truth,
-							 trainer->options.threshold_shrinkage, thresholds, NULL, status);
+	em_code code = data_tune_thresholds_until(allocator, count, labels, scores, trainer->dev_truth,
+											  trainer->options.threshold_shrinkage, should_stop,
+											  stop_context, trainer->thresholds, NULL, status);
 
 	if (code != EM_OK)
 		return code;
@@ -361,8 +362,9 @@ measure_dev(trainer *trainer, const float *scores, float *thresholds, trainer_ep
 	metrics.label = em_allocate_zeroed(allocator, labels, sizeof(data_label_metrics));
 	if (metrics.label == NULL)
 		return out_of_memory(status);
-	code = data_metrics_compute(allocator, count, labels, scores, trainer->dev_truth, thresholds,
-								&metrics, status);
+	code = data_metrics_compute_until(allocator, count, labels, scores, trainer->dev_truth,
+									  trainer->thresholds, should_stop, stop_context, &metrics,
+									  status);
 	em_release(allocator, metrics.label);
 	if (code != EM_OK)
 		return code;
@@ -404,7 +406,7 @@ trainer_end_epoch(trainer *trainer, em_should_stop should_stop, void *stop_conte
 		em_code code = score_dev(trainer, trainer->dev_scores, should_stop, stop_context, status);
 
 		if (code == EM_OK)
-			code = measure_dev(trainer, trainer->dev_scores, trainer->thresholds, &figures, status);
+			code = measure_dev(trainer, should_stop, stop_context, &figures, status);
 		if (code != EM_OK)
 			return code;
 	}

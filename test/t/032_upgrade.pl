@@ -212,7 +212,7 @@ my @mistakes = (
 	[ 'a trigger does not fire', 'ALTER TABLE emotion.model DISABLE TRIGGER model_delete' ],
 	[ 'a trigger does not fire in replicas', 'ALTER TABLE emotion.model ENABLE TRIGGER model_delete' ],
 	[ 'a view is another', 'ALTER VIEW emotion_models RENAME COLUMN metrics TO measured' ],
-	[ 'options of a view', 'ALTER VIEW emotion_models SET (security_barrier)' ],
+	[ 'options of a view', 'ALTER VIEW emotion_models RESET (security_barrier)' ],
 	[ 'rows for their owners only', 'ALTER TABLE emotion.import_log NO FORCE ROW LEVEL SECURITY; ALTER TABLE emotion.import_log DISABLE ROW LEVEL SECURITY', 'ALTER TABLE emotion.import_log ENABLE ROW LEVEL SECURITY' ],
 	[ 'a policy', 'CREATE POLICY mine ON emotion.annotation_vote USING (true)' ],
 	[ 'a rule', 'CREATE RULE nothing AS ON DELETE TO emotion.import_part DO INSTEAD NOTHING' ],

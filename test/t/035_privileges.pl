@@ -104,7 +104,9 @@ my $relations = <<'END';
 	emotion.annotation_decision         SIUD   ----    ----
 	emotion.label_definition            SIUD   S---    S---
 	emotion.annotation_label_count      S      -       -
+	emotion.pseudo_labelling            SIUD   SIUD    SIUD
 	emotion_models                      S      S       S
+	emotion_pseudo_label_progress       S      S       S
 	emotion_shared_models               -      -       -
 	emotion_training_progress           S      S       S
 	emotion_vectors                     S      S       S
@@ -165,6 +167,7 @@ my $calls = <<'END';
 	emotion.check_delete()                        n n n  CREATE TRIGGER t BEFORE DELETE ON $r.other FOR EACH ROW EXECUTE FUNCTION emotion.check_delete()
 	emotion.check_insert()                        n n n  CREATE TRIGGER t AFTER INSERT ON $r.other FOR EACH ROW EXECUTE FUNCTION emotion.check_insert()
 	emotion.keep_number()                         n n n  CREATE TRIGGER t AFTER DELETE ON $r.other FOR EACH ROW EXECUTE FUNCTION emotion.keep_number()
+	emotion.skip_known_number()                   n n n  CREATE TRIGGER t BEFORE INSERT ON $r.other FOR EACH ROW EXECUTE FUNCTION emotion.skip_known_number()
 	emotion.registry_changed()                    n n n  CREATE TRIGGER t AFTER DELETE ON $r.other EXECUTE FUNCTION emotion.registry_changed()
 	emotion.check_vectors_part_delete()           n n n  CREATE TRIGGER t BEFORE DELETE ON $r.other FOR EACH ROW EXECUTE FUNCTION emotion.check_vectors_part_delete()
 	emotion.delete_vectors_parts()                n n n  CREATE TRIGGER t AFTER DELETE ON $r.other FOR EACH ROW EXECUTE FUNCTION emotion.delete_vectors_parts()
@@ -176,6 +179,7 @@ my $calls = <<'END';
 	emotion_drop_model(text)                      y y n  SELECT emotion_drop_model('drop_$r@1')
 	emotion_grant(text,name)                      y n n  SELECT emotion_grant('x', 'visitor')
 	emotion_revoke(text,name)                     y n n  SELECT emotion_revoke('x', 'visitor')
+	emotion_convert(text,text,jsonb)              y y n  SELECT emotion_convert('own_$r@1', 'f16', '{"name": "converted_$r"}')
 	emotion_model_hash()                          y y y  SELECT emotion_model_hash()
 	emotion_model_hash(text)                      y y y  SELECT emotion_model_hash('own_boss@1')
 	emotion_export(text)                          y y y  SELECT * FROM emotion_export('own_boss@1')
@@ -390,7 +394,7 @@ foreach my $call (
 
 # --- settings are the session's own affair: they change its memory and its plans, never a result
 is($node->safe_psql('house', q{LOAD 'emotion'; SELECT string_agg(name || ' ' || context, ', ' ORDER BY name) FROM pg_settings WHERE name LIKE 'emotion.%'}),
-	'emotion.batch_rows user, emotion.model_cache_size user, emotion.vectors_cache_size user', 'settings');
+	'emotion.batch_rows user, emotion.max_training_memory user, emotion.model_cache_size user, emotion.vectors_cache_size user', 'settings');
 
 my $objects = $node->safe_psql('house', q{
 	WITH member AS (SELECT d.classid, d.objid FROM pg_depend AS d JOIN pg_extension AS e ON e.oid = d.refobjid
