@@ -7,7 +7,7 @@
  */
 #include "fuzz.h"
 
-#include "../../src/model/trainer.h"
+#include "../unit/checkpoints.h"
 
 #define LABELS 3
 #define WORDS 9

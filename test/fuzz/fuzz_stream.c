@@ -3,37 +3,12 @@
  *	  Any bytes as a model file that comes piece by piece: refused where the whole file is, and else
  *	  the image that the whole file has.
  */
-#include <stdlib.h>
-#include <string.h>
+#include "fuzz.h"
 
 #include "../../src/model/encoder_file.h"
 #include "../../src/model/model_stream.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void *
-allocate(void *context, size_t size)
-{
-	(void) context;
-	return malloc(size);
-}
-
-static void
-release(void *context, void *pointer)
-{
-	(void) context;
-	free(pointer);
-}
-
-static const em_allocator allocator = { allocate, release, NULL };
 static const uint8_t source[MODEL_SOURCE_BYTES] = "source";
-
-static void
-require(bool condition)
-{
-	if (!condition)
-		abort();
-}
 
 static uint8_t *
 aligned(size_t size)
@@ -85,8 +60,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	uint8_t *image = image_of_stream(data, size, &image_size, &code, &status);
 	model *whole;
 
-	if (code != EM_OK)
-		require(status.code == code && status.message[0] != '\0');
+	require_reason(code, &status);
 	if (code == EM_OK && image == NULL) /* of another family: it is read as a whole */
 		return 0;
 	require((model_read_in_place(&allocator, data, size, &whole, &status) == EM_OK) ==
