@@ -16,7 +16,7 @@ foreach my $file (sort glob 'src/pg/*.c')
 	{
 		my ($sql, $line) = ($1, 1 + (substr($text, 0, $-[0]) =~ tr/\n//));
 		$sql =~ s/"\s*(?:U?INT64_FORMAT)?\s*"//g;
-		next unless $sql =~ /\b(?:SELECT|INSERT INTO|DELETE FROM|UPDATE|CREATE TABLE|ALTER TABLE)\b/ && $sql !~ /SELECT (?:\* FROM )?emotion_\w+\(/;
+		next unless $sql =~ /\b(?:SELECT|INSERT INTO|DELETE FROM|(?<!FOR )UPDATE|CREATE TABLE|ALTER TABLE)\b/ && $sql !~ /SELECT (?:\* FROM )?emotion_\w+\(/;
 		$queries++;
 		$sql =~ s/'[^']*'//g;
 		$sql =~ s/(?:\bSET|,) (?:%s|\w+) = //g;

@@ -159,6 +159,7 @@ encoder_model *
 MakeEncoder(const char *texts, const TrainRequest *request, model *source)
 {
 	const TrainEncoder *asked = &request->encoder;
+	const encoder_model *base = request->base != NULL && source != NULL ? source->encoder : NULL;
 	encoder_model *encoder = palloc0(sizeof(encoder_model));
 	encoder_config config;
 	em_status status;
@@ -169,11 +170,11 @@ MakeEncoder(const char *texts, const TrainRequest *request, model *source)
 		TakeTokenizer(source->encoder, encoder);
 	else
 		LearnTokenizer(texts, request, encoder);
-	encoder->max_tokens = asked->max_tokens > 0   ? asked->max_tokens
-						  : request->base != NULL ? source->encoder->max_tokens
-												  : TRAIN_ENCODER_TOKENS;
-	config = request->base != NULL ? BaseConfig(asked, source->encoder)
-								   : FreshConfig(asked, encoder->tokenizer, encoder->max_tokens);
+	encoder->max_tokens = asked->max_tokens > 0 ? asked->max_tokens
+						  : base != NULL        ? base->max_tokens
+												: TRAIN_ENCODER_TOKENS;
+	config = base != NULL ? BaseConfig(asked, base)
+						  : FreshConfig(asked, encoder->tokenizer, encoder->max_tokens);
 	Check(encoder_layout_init(&encoder->layout, &config, 1, &status), &status);
 	if ((size_t) encoder->max_tokens > encoder->layout.longest)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
