@@ -94,7 +94,7 @@ ask($session, train('reordered', 'reordered', qq{{$thirty, "threads": 2}}));
 is(hash('reordered'), $whole, 'rows in another order make the same weights');
 
 # --- begun as another model, interrupted and resumed
-my $tune = qq{$way, "base": "whole\@1", "epochs": 600, "layer_decay": 0.7, "unfreeze_epochs": 3};
+my $tune = qq{$way, "base": "whole\@1", "epochs": 200, "layer_decay": 0.7, "unfreeze_epochs": 3};
 ask($session, train('tuned', 'post', qq{{$tune, "threads": 1}}));
 send_query($session, train('stopped', 'post', qq{{$tune, "threads": 2}}));
 ok(wait_for_epoch('stopped', 2), 'a training begins as that model');
