@@ -82,6 +82,13 @@ FROM (SELECT labels, emotion_labels(text, 'ft_learned@1') AS found FROM post WHE
 SELECT string_agg(token, '|' ORDER BY "position") AS learned, (SELECT count(*) > 4 FROM emotion_explain('jargonjargon', 'ft_learned@1')) AS held_out_is_not
 FROM emotion_explain('the train is furious', 'ft_learned@1');
 
+-- Which texts are held out does not depend on who reads them.
+CALL emotion_train('ft_held', 'post', '{"architecture": "roberta", "vocabulary_size": 300, "layers": 1, "hidden": 4, "heads": 1, "epochs": 1, "holdout": 0.3}');
+CALL emotion_train('ft_held', 'post', '{"architecture": "roberta", "tokenizer": "ft_base@1", "layers": 1, "hidden": 4, "heads": 1, "epochs": 1, "holdout": 0.3}');
+CALL emotion_train('ft_held', 'post', '{"embedding_dim": 4, "filters": 4, "hidden": 4, "attention": 4, "epochs": 1, "holdout": 0.3}');
+SELECT count(*) AS models, count(DISTINCT metrics -> 'held_out_texts') AS held_out, min((metrics ->> 'held_out_texts')::int) BETWEEN 60 AND 120 AS share
+FROM emotion_models WHERE name = 'ft_held';
+
 -- A student of other models, and a teacher.
 CALL emotion_train('ft_student', 'post', options('{"teachers": ["ft_tuned@1"], "soft_weight": 0.5}', :'tuned'));
 SELECT (metrics ->> 'macro_auc')::float8 > 0.99 AS separates FROM emotion_models WHERE name = 'ft_student';
@@ -102,6 +109,9 @@ CALL emotion_train('ft_no', 'post', '{"architecture": "roberta", "base": "englis
 CALL emotion_train('ft_no', 'post', '{"architecture": "roberta", "tokenizer": "english@1"}');
 \echo :SQLSTATE
 CALL emotion_train('ft_no', 'post', '{"base": "ft_base@1"}');
+\echo :SQLSTATE
+SELECT emotion_ensemble('ft_joined', ARRAY['ft_tuned@1', 'ft_further@1']);
+CALL emotion_train('ft_no', 'post', '{"architecture": "roberta", "base": "ft_joined@1"}');
 \echo :SQLSTATE
 CALL emotion_train('ft_no', 'post', '{"layers": 2}');
 \echo :SQLSTATE
@@ -156,5 +166,5 @@ SELECT count(*) AS left_behind FROM emotion.training_run WHERE name = 'ft_no' AN
 SELECT count(*) AS checkpoints FROM emotion.training_checkpoint;
 
 SELECT emotion_drop_model(name || '@' || version) FROM emotion.model
-WHERE name IN ('ft_base', 'ft_known', 'ft_tuned', 'ft_twice', 'ft_kept', 'ft_further', 'ft_ways', 'ft_scratch', 'ft_learned', 'ft_student') ORDER BY name, version \g /dev/null
+WHERE name IN ('ft_base', 'ft_known', 'ft_tuned', 'ft_twice', 'ft_kept', 'ft_further', 'ft_ways', 'ft_scratch', 'ft_learned', 'ft_held', 'ft_joined', 'ft_student') ORDER BY name, version \g /dev/null
 DROP SCHEMA finetuning CASCADE;

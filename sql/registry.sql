@@ -159,6 +159,18 @@ SELECT count(*) FROM emotion.model WHERE name = 'english' AND NOT bundled;
 SELECT emotion.refuse_change();
 \set VERBOSITY default
 
+-- What is granted to some is said to be so, where it matters.
+SELECT emotion_revoke('regg', 'public');
+DELETE FROM emotion.model_grant WHERE name = 'regg';
+SELECT emotion_revoke('reg', 'public');
+SELECT emotion_convert('reg@1', 'f16', '{"name": "reg_copy"}');
+SELECT emotion_ensemble('reg_copy', ARRAY['reg@1', 'pieces@1']);
+SELECT emotion_deploy('reg@1');
+SELECT emotion_grant('reg', 'public');
+SELECT emotion_deploy('reg@1');
+SELECT emotion_revoke('reg', 'public');
+SELECT emotion_grant('reg', 'public');
+
 -- Every object has its comment.
 SELECT pg_describe_object(d.classid, d.objid, 0) AS undocumented
 FROM pg_depend AS d JOIN pg_extension AS e ON e.oid = d.refobjid AND d.refclassid = 'pg_extension'::regclass
@@ -171,4 +183,4 @@ WHERE c.relnamespace = 'emotion'::regnamespace AND c.relkind = 'r' AND col_descr
 ORDER BY 1, 2;
 
 DELETE FROM emotion.deployment WHERE NOT bundled;
-SELECT emotion_drop_model(model) FROM emotion_models WHERE name IN ('reg', 'pieces') ORDER BY version;
+SELECT emotion_drop_model(model) FROM emotion_models WHERE name IN ('reg', 'reg_copy', 'pieces') ORDER BY version;

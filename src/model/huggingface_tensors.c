@@ -512,6 +512,7 @@ huggingface_tensors_match(huggingface_tensors *tensors, const encoder_model *mod
 	bool bare =
 		huggingface_tensors_find(tensors, BODY "embeddings.word_embeddings.weight").shard == NULL;
 	name_list missing = { .length = 0 };
+	size_t head_missing = 0;
 
 	for (size_t i = 0; i < layout->tensor_count; i++)
 	{
@@ -526,6 +527,7 @@ huggingface_tensors_match(huggingface_tensors *tensors, const encoder_model *mod
 		if (places[i].shard == NULL)
 		{
 			add_name(&missing, (em_slice){ wanted.name, strlen(wanted.name) });
+			head_missing += wanted.stage > (int) layout->layers;
 			continue;
 		}
 		code = check_tensor(&places[i], &wanted, status);
@@ -534,6 +536,13 @@ huggingface_tensors_match(huggingface_tensors *tensors, const encoder_model *mod
 		places[i].shard->used[places[i].tensor - places[i].shard->file.tensors] = true;
 	}
 	if (missing.count > 0)
-		return report_names("the checkpoint has no tensor", &missing, status);
+	{
+		em_code code = report_names("the checkpoint has no tensor", &missing, status);
+
+		if (missing.count == head_missing)
+			em_hint(status,
+					"With option \"head\" as \"none\" it is imported as a base to train from.");
+		return code;
+	}
 	return check_extra(tensors, model->head, status);
 }

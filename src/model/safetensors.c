@@ -404,6 +404,12 @@ safetensors_header_length(const uint8_t *bytes, uint64_t size, uint64_t *length,
 					   size);
 	for (int i = LENGTH_BYTES - 1; i >= 0; i--)
 		*length = *length << 8 | bytes[i];
+	if (memcmp(bytes, "version ", LENGTH_BYTES) == 0)
+	{
+		em_fail(status, EM_CORRUPT, "the file is a pointer of Git LFS to a file");
+		em_hint(status, "\"git lfs pull\" fetches what it points to.");
+		return EM_CORRUPT;
+	}
 	if (*length > SAFETENSORS_MAX_HEADER)
 		return em_fail(status, EM_LIMIT,
 					   "the header of the file has %" PRIu64 " bytes, more than %d", *length,

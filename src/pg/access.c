@@ -149,6 +149,32 @@ MayUseModel(const char *name)
 	return may;
 }
 
+bool
+EverybodyMayUse(const char *name)
+{
+	Relation relation = OpenOwnTable("model_grant", grant_types);
+	int count;
+	Oid *roles = GrantedRoles(relation, name, &count);
+	bool may = count < 0;
+
+	for (int i = 0; i < count; i++)
+		may = may || roles[i] == ACL_ID_PUBLIC;
+	table_close(relation, NoLock);
+	return may;
+}
+
+void
+TellWiderThan(const char *made, const char *source)
+{
+	if (strcmp(made, source) != 0 && EverybodyMayUse(made) && !EverybodyMayUse(source))
+		ereport(NOTICE,
+				(errmsg("everybody may use model \"%s\", but not \"%s\", of which it was made",
+						made, source),
+				 errhint("The owner of the registry restricts it: SELECT emotion_revoke('%s', "
+						 "'public').",
+						 made)));
+}
+
 void
 CheckModelUsable(const char *name)
 {
@@ -218,6 +244,7 @@ ChangeGrant(const char *name, const char *role_name, bool grant)
 	int count;
 	int kept = 0;
 	bool everybody = false;
+	ModelReference deployed;
 
 	if (strchr(name, '@') != NULL)
 		ereport(ERROR,
@@ -244,7 +271,16 @@ ChangeGrant(const char *name, const char *role_name, bool grant)
 	WriteRoles(relation, name, after, kept);
 	table_close(relation, NoLock);
 	CommandCounterIncrement();
-	if (role != ACL_ID_PUBLIC && everybody)
+	if (LatestModelVersion(name, RegistrySnapshot()) == 0)
+		ereport(NOTICE, (errmsg("there is no model \"%s\": this is for one to come", name),
+						 errhint("emotion_models lists those that are there.")));
+	else if (!everybody && FindDeployed(RegistrySnapshot(), &deployed) &&
+			 strcmp(deployed.name, name) == 0)
+		ereport(NOTICE,
+				(errmsg("model \"%s\" is deployed: who is not granted it has to name another "
+						"one to score",
+						name)));
+	else if (role != ACL_ID_PUBLIC && everybody)
 		ereport(NOTICE,
 				(errmsg("everybody may use model \"%s\"", name),
 				 errhint("SELECT emotion_revoke('%s', 'public') restricts it to those granted.",

@@ -15,6 +15,12 @@
 /* Whether the current user may use models of that name, as committed by now. */
 extern bool MayUseModel(const char *name);
 
+/* Whether everybody may. */
+extern bool EverybodyMayUse(const char *name);
+
+/* Tell that everybody may use a model that was made of one that not everybody may use. */
+extern void TellWiderThan(const char *made, const char *source);
+
 /* Error, with whom to ask, unless MayUseModel(). */
 extern void CheckModelUsable(const char *name);
 

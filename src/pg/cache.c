@@ -15,6 +15,8 @@
 
 #include "shared_model.h"
 
+#include "../model/encoder_model.h"
+
 #include "access/xact.h"
 #include "lib/ilist.h"
 #include "miscadmin.h"
@@ -219,6 +221,12 @@ LoadEntry(const ModelRow *row, Snapshot snapshot)
 	entry->cached.model = OpenSharedModel(row, context);
 	if (entry->cached.model == NULL)
 		entry->cached.model = MakeSharedModel(row, snapshot, context);
+	if (entry->cached.model->encoder != NULL && !entry->cached.model->encoder->head)
+		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						errmsg("model \"%s\" is a base without a head: it does not score",
+							   ModelReferenceString(&row->reference)),
+						errhint("Train a model from it, or import a checkpoint of "
+								"RobertaForSequenceClassification.")));
 	Check(scorer_create(ContextAllocator(context), entry->cached.model, &entry->cached.scorer,
 						&status),
 		  &status);

@@ -11,6 +11,7 @@
 #include "utils/builtins.h"
 
 #include "../model/model.h"
+#include "access.h"
 #include "glue.h"
 #include "registry.h"
 
@@ -124,5 +125,11 @@ emotion_ensemble(PG_FUNCTION_ARGS)
 		publication.description = text_to_cstring(PG_GETARG_TEXT_PP(3));
 	strlcpy(published.name, publication.name, sizeof(published.name));
 	published.version = PublishModel(&publication);
+	for (int i = 0; i < count; i++)
+	{
+		ModelReference member = ParseModelReference(members[i].name, false);
+
+		TellWiderThan(published.name, member.name);
+	}
 	PG_RETURN_TEXT_P(cstring_to_text(ModelReferenceString(&published)));
 }

@@ -529,6 +529,11 @@ emotion_deploy(PG_FUNCTION_ARGS)
 
 	PreventCommandIfReadOnly("emotion_deploy()");
 	DeployModel(&reference, false);
+	if (!EverybodyMayUse(reference.name))
+		ereport(NOTICE, (errmsg("who is not granted model \"%s\" has to name another one to score",
+								reference.name),
+						 errhint("SELECT emotion_grant('%s', 'public') lets everybody use it.",
+								 reference.name)));
 	PG_RETURN_TEXT_P(cstring_to_text(ModelReferenceString(&reference)));
 }
 

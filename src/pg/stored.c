@@ -14,6 +14,7 @@
 #include "utils/jsonb.h"
 
 #include "../model/scorer.h"
+#include "access.h"
 #include "glue.h"
 #include "options.h"
 
@@ -213,6 +214,7 @@ emotion_convert(PG_FUNCTION_ARGS)
 	ereport(NOTICE, (errmsg("published \"%s\": %zu kB instead of " INT64_FORMAT " kB",
 							ModelReferenceString(&row.reference), (publication.size + 1023) / 1024,
 							(row.size + 1023) / 1024)));
+	TellWiderThan(publication.name, reference.name);
 	SayWhatChanged(&change, psprintf("those of \"%s\"", ModelReferenceString(&reference)));
 	MemoryContextSwitchTo(caller);
 	MemoryContextDelete(context);

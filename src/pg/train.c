@@ -24,6 +24,7 @@
 #include "../model/vectors_init.h"
 #include "../nn/bf16.h"
 #include "../nn/matmul.h"
+#include "access.h"
 #include "glue.h"
 #include "procedure.h"
 #include "registry.h"
@@ -541,6 +542,9 @@ Publish(Training *training)
 	publication.lineage = PublishedLineage(training);
 	publication.description = training->request.description;
 	PublishModel(&publication);
+	if (training->request.base != NULL)
+		TellWiderThan(training->reference.name,
+					  ParseModelReference(training->request.base, false).name);
 	LogFinished(&training->reference);
 	CommitAndGoOn();
 	ereport(NOTICE,

@@ -30,6 +30,10 @@ ReadEncoderSource(const em_allocator *allocator, const TrainRequest *request)
 	bytes = ReadModelBytes(&row, RegistrySnapshot());
 	Check(model_read(allocator, bytes, (size_t) row.size, &source, &status), &status);
 	pfree(bytes);
+	if (source->member_count > 0)
+		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						errmsg("model \"%s\" is several models joined, no single network", name),
+						errhint("Name one of those that it was joined from.")));
 	if (source->encoder == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),

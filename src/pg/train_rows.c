@@ -234,14 +234,22 @@ HashText(const Reading *reading, const uint16 *labels, size_t count)
 			   : samples_hash(&reading->tokens, labels, count);
 }
 
-/* Whether a text is held out: its own hash decides, so that equal texts are on one side. */
+/*
+ * Whether a text is held out: the hash of its words decides, so that equal texts are on one side, and the same
+ * ones whatever kind of network is trained.
+ */
 static bool
-HeldOut(const Reading *reading)
+HeldOut(Reading *reading, em_slice text)
 {
 	const TrainRequest *request = reading->request;
-	uint64 hash =
-		HashText(reading, NULL, 0) ^ request->trainer.seed * UINT64CONST(0x9e3779b97f4a7c15);
+	em_status status;
+	uint64 hash;
 
+	if (reading->encoder != NULL)
+		Check(text_tokenize(&reading->text, text.bytes, text.length, &reading->tokens, &status),
+			  &status);
+	hash = samples_hash(&reading->tokens, NULL, 0) ^
+		   request->trainer.seed * UINT64CONST(0x9e3779b97f4a7c15);
 	hash ^= hash >> 33;
 	hash *= UINT64CONST(0xff51afd7ed558ccd);
 	hash ^= hash >> 33;
@@ -266,7 +274,7 @@ PartOfRow(Reading *reading, const SourceRow *row)
 		return NULL;
 	}
 	/* what is evaluated needs labels; hidden words are their own */
-	if (request->dev_source || (row->unlabelled && !reading->cues) || !HeldOut(reading))
+	if (request->dev_source || (row->unlabelled && !reading->cues) || !HeldOut(reading, row->text))
 		return &reading->train;
 	return &reading->dev;
 }
