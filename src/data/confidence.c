@@ -50,6 +50,16 @@ data_confidence_cuts(const em_allocator *allocator, uint64_t n, uint32_t labels,
 					 const float *scores, const uint8_t *truth, double precision, uint64_t least,
 					 data_confidence *out, em_status *status)
 {
+	return data_confidence_cuts_until(allocator, n, labels, scores, truth, precision, least, NULL,
+									  NULL, out, status);
+}
+
+em_code
+data_confidence_cuts_until(const em_allocator *allocator, uint64_t n, uint32_t labels,
+						   const float *scores, const uint8_t *truth, double precision,
+						   uint64_t least, em_should_stop should_stop, void *stop_context,
+						   data_confidence *out, em_status *status)
+{
 	uint64_t *work;
 	em_code code = data_check_matrix(n, labels, labels, scores, truth, status);
 
@@ -68,10 +78,15 @@ data_confidence_cuts(const em_allocator *allocator, uint64_t n, uint32_t labels,
 		for (uint64_t i = 0; i < n; i++)
 			work[i] = (uint64_t) data_falling_key(scores[i * labels + label]) << 32 |
 					  truth[i * labels + label];
-		sorted = data_sort_entries(work, work + n, (size_t) n);
+		sorted = data_sort_entries(work, work + n, (size_t) n, should_stop, stop_context);
+		if (sorted == NULL)
+		{
+			code = em_fail(status, EM_CANCELLED, "cancelled");
+			break;
+		}
 		out[label] = (data_confidence){ NAN, 0, 0, 0 };
 		sweep_label(n, sorted, precision, least, &out[label]);
 	}
 	em_release(allocator, work);
-	return EM_OK;
+	return code;
 }

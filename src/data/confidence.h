@@ -28,4 +28,10 @@ em_code data_confidence_cuts(const em_allocator *allocator, uint64_t n, uint32_t
 							 const float *scores, const uint8_t *truth, double precision,
 							 uint64_t least, data_confidence *out, em_status *status);
 
+/* The same for many rows: should_stop (may be NULL) is asked on the way: EM_CANCELLED. */
+em_code data_confidence_cuts_until(const em_allocator *allocator, uint64_t n, uint32_t labels,
+								   const float *scores, const uint8_t *truth, double precision,
+								   uint64_t least, em_should_stop should_stop, void *stop_context,
+								   data_confidence *out, em_status *status);
+
 #endif /* EMOTION_DATA_CONFIDENCE_H */

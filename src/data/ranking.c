@@ -96,7 +96,8 @@ data_key_score(uint32_t key)
 }
 
 uint64_t *
-data_sort_entries(uint64_t *entries, uint64_t *spare, size_t count)
+data_sort_entries(uint64_t *entries, uint64_t *spare, size_t count, em_should_stop should_stop,
+				  void *stop_context)
 {
 	for (int pass = 0; pass < PASSES; pass++)
 	{
@@ -105,6 +106,8 @@ data_sort_entries(uint64_t *entries, uint64_t *spare, size_t count)
 		size_t sum = 0;
 		uint64_t *swap;
 
+		if (should_stop != NULL && should_stop(stop_context))
+			return NULL;
 		for (size_t i = 0; i < count; i++)
 			start[(entries[i] >> shift) & (DIGITS - 1)]++;
 		for (int d = 0; d < DIGITS; d++)
@@ -137,7 +140,7 @@ data_rank(uint64_t n, const float *scores, const uint8_t *truth, size_t stride, 
 		over += score >= threshold;
 		work[i] = (uint64_t) data_falling_key(score) << 32 | i << 1 | truth[i * stride];
 	}
-	sorted = data_sort_entries(work, work + n, n);
+	sorted = data_sort_entries(work, work + n, n, NULL, NULL);
 	for (uint64_t i = 0; i < n; i++)
 	{
 		bool last = i + 1 == n || sorted[i] >> 32 != sorted[i + 1] >> 32;

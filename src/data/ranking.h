@@ -43,8 +43,10 @@ float data_key_score(uint32_t key);
  * Sort count entries by their upper 32 bits (each a data_falling_key),
  * keeping the order of equals: least significant digit first, three passes.
  * Returns the array that holds the result: entries or spare, each (count).
+ * should_stop (may be NULL) is asked before each pass: NULL when it says so.
  */
-uint64_t *data_sort_entries(uint64_t *entries, uint64_t *spare, size_t count);
+uint64_t *data_sort_entries(uint64_t *entries, uint64_t *spare, size_t count,
+							em_should_stop should_stop, void *stop_context);
 
 /*
  * Rank one label: scores and truth point at its first row, stride elements lie

@@ -20,26 +20,51 @@ put_in_bin(data_reliability_bin *bin, double score, uint8_t positive)
 	bin->mean_score += score; /* the sum, until all are in */
 }
 
-/* first, last: the labels to look at. */
-static void
-fill_equal_width(uint64_t n, uint32_t labels, const float *scores, const uint8_t *truth,
-				 uint32_t first, uint32_t last, uint32_t bin_count, data_reliability_bin *bins)
+/* What is looked at. */
+typedef struct selection
+{
+	uint64_t n;
+	uint32_t labels;
+	const float *scores;
+	const uint8_t *truth;
+	uint32_t first, last; /* of the labels: from, to before */
+	em_should_stop should_stop;
+	void *stop_context;
+	uint64_t stop_rows; /* between two questions whether to stop */
+} selection;
+
+/* Scores between two questions. */
+#define STOP_SCORES (UINT64_C(1) << 20)
+
+static bool
+stops(const selection *s, uint64_t row)
+{
+	return s->should_stop != NULL && row % s->stop_rows == 0 && s->should_stop(s->stop_context);
+}
+
+/* False when stopped. */
+static bool
+fill_equal_width(const selection *s, uint32_t bin_count, data_reliability_bin *bins)
 {
 	for (uint32_t b = 0; b < bin_count; b++)
 	{
 		bins[b].lower = (double) b / bin_count;
 		bins[b].upper = (double) (b + 1) / bin_count;
 	}
-	for (uint64_t i = 0; i < n; i++)
+	for (uint64_t i = 0; i < s->n; i++)
 	{
-		for (uint32_t l = first; l < last; l++)
+		if (stops(s, i))
+			return false;
+		for (uint32_t l = s->first; l < s->last; l++)
 		{
-			double p = (double) scores[i * labels + l];
+			double p = (double) s->scores[i * s->labels + l];
 			uint32_t bin = (uint32_t) (p * bin_count);
 
-			put_in_bin(&bins[bin < bin_count ? bin : bin_count - 1], p, truth[i * labels + l]);
+			put_in_bin(&bins[bin < bin_count ? bin : bin_count - 1], p,
+					   s->truth[i * s->labels + l]);
 		}
 	}
+	return true;
 }
 
 /* sorted: by falling score, so it is walked from its end. */
@@ -67,12 +92,12 @@ fill_equal_count(const uint64_t *sorted, uint64_t count, uint32_t bin_count,
 }
 
 static em_code
-bin_equal_count(const em_allocator *allocator, uint64_t n, uint32_t labels, const float *scores,
-				const uint8_t *truth, uint32_t first, uint32_t last, uint32_t bin_count,
+bin_equal_count(const em_allocator *allocator, const selection *s, uint32_t bin_count,
 				data_reliability_bin *bins, em_status *status)
 {
-	uint64_t *entries = em_allocate_array(allocator, n, (last - first) * sizeof(uint64_t));
-	uint64_t *spare = em_allocate_array(allocator, n, (last - first) * sizeof(uint64_t));
+	size_t size = (s->last - s->first) * sizeof(uint64_t);
+	uint64_t *entries = em_allocate_array(allocator, s->n, size);
+	uint64_t *spare = em_allocate_array(allocator, s->n, size);
 	em_code code = EM_OK;
 	size_t count = 0;
 
@@ -80,29 +105,37 @@ bin_equal_count(const em_allocator *allocator, uint64_t n, uint32_t labels, cons
 		code = em_fail(status, EM_OUT_OF_MEMORY, "out of memory");
 	else
 	{
-		for (uint64_t i = 0; i < n; i++)
-			for (uint32_t l = first; l < last; l++)
-				entries[count++] = (uint64_t) data_falling_key(scores[i * labels + l]) << 32 |
-								   truth[i * labels + l];
-		fill_equal_count(data_sort_entries(entries, spare, count), count, bin_count, bins);
+		const uint64_t *sorted;
+
+		for (uint64_t i = 0; i < s->n; i++)
+			for (uint32_t l = s->first; l < s->last; l++)
+				entries[count++] = (uint64_t) data_falling_key(s->scores[i * s->labels + l]) << 32 |
+								   s->truth[i * s->labels + l];
+		sorted = data_sort_entries(entries, spare, count, s->should_stop, s->stop_context);
+		if (sorted == NULL)
+			code = em_fail(status, EM_CANCELLED, "cancelled");
+		else
+			fill_equal_count(sorted, count, bin_count, bins);
 	}
 	em_release(allocator, spare);
 	em_release(allocator, entries);
 	return code;
 }
 
-static void
-measure(uint64_t n, uint32_t labels, const float *scores, const uint8_t *truth, uint32_t first,
-		uint32_t last, data_reliability *reliability)
+/* False when stopped. */
+static bool
+measure(const selection *s, data_reliability *reliability)
 {
 	double brier = 0.0, loss = 0.0;
 
-	for (uint64_t i = 0; i < n; i++)
+	for (uint64_t i = 0; i < s->n; i++)
 	{
-		for (uint32_t l = first; l < last; l++)
+		if (stops(s, i))
+			return false;
+		for (uint32_t l = s->first; l < s->last; l++)
 		{
-			double p = (double) scores[i * labels + l];
-			uint8_t positive = truth[i * labels + l];
+			double p = (double) s->scores[i * s->labels + l];
+			uint8_t positive = s->truth[i * s->labels + l];
 			double clipped = fmin(fmax(p, LOG_CLIP), 1.0 - LOG_CLIP);
 
 			reliability->positives += positive;
@@ -110,9 +143,10 @@ measure(uint64_t n, uint32_t labels, const float *scores, const uint8_t *truth, 
 			loss -= log(positive ? clipped : 1.0 - clipped);
 		}
 	}
-	reliability->count = n * (last - first);
+	reliability->count = s->n * (s->last - s->first);
 	reliability->brier = brier / (double) reliability->count;
 	reliability->log_loss = loss / (double) reliability->count;
+	return true;
 }
 
 em_code
@@ -121,9 +155,26 @@ data_measure_reliability(const em_allocator *allocator, uint64_t n, uint32_t lab
 						 uint32_t bin_count, bool equal_count, data_reliability_bin *bins,
 						 data_reliability *reliability, em_status *status)
 {
+	return data_measure_reliability_until(allocator, n, labels, scores, truth, label, bin_count,
+										  equal_count, NULL, NULL, bins, reliability, status);
+}
+
+em_code
+data_measure_reliability_until(const em_allocator *allocator, uint64_t n, uint32_t labels,
+							   const float *scores, const uint8_t *truth, uint32_t label,
+							   uint32_t bin_count, bool equal_count, em_should_stop should_stop,
+							   void *stop_context, data_reliability_bin *bins,
+							   data_reliability *reliability, em_status *status)
+{
 	data_reliability_bin own[DATA_MAX_BINS];
-	uint32_t first = label == DATA_ALL_LABELS ? 0 : label;
-	uint32_t last = label == DATA_ALL_LABELS ? labels : label + 1;
+	selection selected = { .n = n,
+						   .labels = labels,
+						   .scores = scores,
+						   .truth = truth,
+						   .first = label == DATA_ALL_LABELS ? 0 : label,
+						   .last = label == DATA_ALL_LABELS ? labels : label + 1,
+						   .should_stop = should_stop,
+						   .stop_context = stop_context };
 	em_code code = data_check_matrix(n, labels, labels, scores, truth, status);
 
 	if (code != EM_OK)
@@ -131,21 +182,22 @@ data_measure_reliability(const em_allocator *allocator, uint64_t n, uint32_t lab
 	if (bin_count < 1 || bin_count > DATA_MAX_BINS)
 		return em_fail(status, EM_INVALID_OPTION, "%" PRIu32 " bins are not between 1 and %d",
 					   bin_count, DATA_MAX_BINS);
-	if (first >= labels)
+	if (selected.first >= labels)
 		return em_fail(status, EM_INVALID_OPTION, "no label %" PRIu32 " among %" PRIu32, label,
 					   labels);
 	if (bins == NULL)
 		bins = own;
 	memset(bins, 0, bin_count * sizeof(*bins));
+	selected.stop_rows = STOP_SCORES / (selected.last - selected.first) + 1;
+	*reliability = (data_reliability){ 0 };
 	if (equal_count)
-		code = bin_equal_count(allocator, n, labels, scores, truth, first, last, bin_count, bins,
-							   status);
-	else
-		fill_equal_width(n, labels, scores, truth, first, last, bin_count, bins);
+		code = bin_equal_count(allocator, &selected, bin_count, bins, status);
+	else if (!fill_equal_width(&selected, bin_count, bins))
+		code = em_fail(status, EM_CANCELLED, "cancelled");
+	if (code == EM_OK && !measure(&selected, reliability))
+		code = em_fail(status, EM_CANCELLED, "cancelled");
 	if (code != EM_OK)
 		return code;
-	*reliability = (data_reliability){ 0 };
-	measure(n, labels, scores, truth, first, last, reliability);
 	for (uint32_t b = 0; b < bin_count; b++)
 	{
 		reliability->calibration_error +=

@@ -47,4 +47,12 @@ em_code data_measure_reliability(const em_allocator *allocator, uint64_t n, uint
 								 uint32_t bin_count, bool equal_count, data_reliability_bin *bins,
 								 data_reliability *reliability, em_status *status);
 
+/* The same for many rows: should_stop (may be NULL) is asked on the way: EM_CANCELLED. */
+em_code data_measure_reliability_until(const em_allocator *allocator, uint64_t n, uint32_t labels,
+									   const float *scores, const uint8_t *truth, uint32_t label,
+									   uint32_t bin_count, bool equal_count,
+									   em_should_stop should_stop, void *stop_context,
+									   data_reliability_bin *bins, data_reliability *reliability,
+									   em_status *status);
+
 #endif /* EMOTION_DATA_RELIABILITY_H */

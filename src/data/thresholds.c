@@ -210,10 +210,8 @@ tune(const tuning_set *set, double shrinkage, uint64_t *entries, uint64_t *spare
 	}
 	if (count == 0)
 		return em_fail(status, EM_INVALID_DATA, "fold %" PRIu32 " holds every row", set->held_out);
-	if (stops(set))
-		return em_fail(status, EM_CANCELLED, "cancelled");
-	sorted = data_sort_entries(entries, spare, count);
-	if (stops(set) || !global_cut(set, sorted, count, label, &common) ||
+	sorted = data_sort_entries(entries, spare, count, set->should_stop, set->stop_context);
+	if (sorted == NULL || stops(set) || !global_cut(set, sorted, count, label, &common) ||
 		!own_cuts(set, sorted, count, common, label))
 		return em_fail(status, EM_CANCELLED, "cancelled");
 	for (uint32_t l = 0; l < set->labels; l++)

@@ -217,13 +217,12 @@ Measure(const ScoredRows *rows, const float *scores, int bin_count, bool equal_c
 
 	for (uint32 i = 0; i <= rows->labels; i++)
 	{
-		CHECK_FOR_INTERRUPTS();
 		result[i].label = i == 0 ? NULL : rows->model->labels[i - 1];
 		result[i].bins = palloc(sizeof(data_reliability_bin) * (Size) bin_count);
-		Check(data_measure_reliability(rows->allocator, rows->count, rows->labels, scores,
-									   rows->truth, i == 0 ? DATA_ALL_LABELS : i - 1,
-									   (uint32) bin_count, equal_count, result[i].bins,
-									   &result[i].figures, &status),
+		Check(data_measure_reliability_until(rows->allocator, rows->count, rows->labels, scores,
+											 rows->truth, i == 0 ? DATA_ALL_LABELS : i - 1,
+											 (uint32) bin_count, equal_count, InterruptWanted, NULL,
+											 result[i].bins, &result[i].figures, &status),
 			  &status);
 	}
 	return result;
@@ -310,11 +309,13 @@ emotion_calibrate(PG_FUNCTION_ARGS)
 	calibrated =
 		MemoryContextAllocHuge(CurrentMemoryContext, sizeof(float) * rows.count * rows.labels);
 	calibration = Fit(&rows, &options, calibrated);
-	Check(data_measure_reliability(rows.allocator, rows.count, rows.labels, rows.scores, rows.truth,
-								   DATA_ALL_LABELS, 15, false, NULL, &before, &status),
+	Check(data_measure_reliability_until(rows.allocator, rows.count, rows.labels, rows.scores,
+										 rows.truth, DATA_ALL_LABELS, 15, false, InterruptWanted,
+										 NULL, NULL, &before, &status),
 		  &status);
-	Check(data_measure_reliability(rows.allocator, rows.count, rows.labels, calibrated, rows.truth,
-								   DATA_ALL_LABELS, 15, false, NULL, &after, &status),
+	Check(data_measure_reliability_until(rows.allocator, rows.count, rows.labels, calibrated,
+										 rows.truth, DATA_ALL_LABELS, 15, false, InterruptWanted,
+										 NULL, NULL, &after, &status),
 		  &status);
 	published = rows.row.reference;
 	if (options.name)

@@ -176,9 +176,9 @@ emotion_confidence_thresholds(PG_FUNCTION_ARGS)
 	MemoryContextSwitchTo(context);
 	ReadHeld(held, source);
 	cuts = palloc(sizeof(data_confidence) * held->labels);
-	CheckCode(data_confidence_cuts(held->allocator, held->count, held->labels, held->scores,
-								   held->truth, precision, (uint64) held->options.min_rows, cuts,
-								   &status),
+	CheckCode(data_confidence_cuts_until(held->allocator, held->count, held->labels, held->scores,
+										 held->truth, precision, (uint64) held->options.min_rows,
+										 InterruptWanted, NULL, cuts, &status),
 			  &status);
 	cached = UseModel(&held->model);
 	for (uint32 label = 0; label < held->labels; label++)

@@ -224,6 +224,35 @@ stopped_calibration(em_status *status)
 								NULL, calibration, NULL, status);
 }
 
+static em_code
+stopped_confidence(em_status *status)
+{
+	data_confidence cut[4];
+
+	return data_confidence_cuts_until(&check_allocator, ROWS, 4, many_scores, many_truth, 0.5, 2,
+									  stop_soon, NULL, cut, status);
+}
+
+static em_code
+stopped_bins(em_status *status)
+{
+	data_reliability reliability;
+
+	return data_measure_reliability_until(&check_allocator, MANY, 4, many_scores, many_truth,
+										  DATA_ALL_LABELS, 15, false, stop_soon, NULL, NULL,
+										  &reliability, status);
+}
+
+static em_code
+stopped_equal_bins(em_status *status)
+{
+	data_reliability reliability;
+
+	return data_measure_reliability_until(&check_allocator, MANY, 4, many_scores, many_truth,
+										  DATA_ALL_LABELS, 15, true, stop_soon, NULL, NULL,
+										  &reliability, status);
+}
+
 /* Told to stop at each question in turn, it does, and keeps nothing. */
 static void
 stop_everywhere(const char *what, operation run, int least)
@@ -257,6 +286,9 @@ test_stopped(void)
 	stop_everywhere("thresholds, cross-validated,", stopped_validation, 6);
 	stop_everywhere("metrics", stopped_metrics, 4);
 	stop_everywhere("calibrations", stopped_calibration, 10);
+	stop_everywhere("confidence thresholds", stopped_confidence, 12);
+	stop_everywhere("reliability", stopped_bins, 4);
+	stop_everywhere("reliability in bins of equal count", stopped_equal_bins, 5);
 }
 
 /* ---- models ------------------------------------------------------------------------------------- */
