@@ -323,6 +323,21 @@ task_room(const scorer *scorer, const nn_packed *batch)
 		   nn_arena_room(batch->rows, sizeof(real));
 }
 
+uint64_t
+scorer_bare_memory(const network_layout *layout, size_t longest, uint64_t rows, int threads)
+{
+	const scorer bare = { .layout = layout };
+	uint64_t at_once = BATCH_ROWS > longest ? BATCH_ROWS : longest;
+	nn_packed batch = { .sequences = BATCH_SEQUENCES, .steps = longest };
+
+	if (rows == 0)
+		return 0;
+	batch.rows = (size_t) (rows < at_once ? rows : at_once);
+	batch.distinct = batch.rows;
+	return (uint64_t) threads *
+		   (task_room(&bare, &batch) + (layout->vocabulary + 2 * batch.rows) * sizeof(uint32_t));
+}
+
 /* Logits, pooled vectors and attention of a task's batch. */
 static void
 compute(const scorer *scorer, lane_task *task)

@@ -26,6 +26,10 @@ em_code scorer_create_on(const em_allocator *allocator, const model *model, nn_p
 em_code scorer_create_bare(const em_allocator *allocator, const network_layout *layout,
 						   network_weights weights, nn_pool *pool, scorer **out, em_status *status);
 
+/* Bytes that such a scorer takes for texts of up to `longest` tokens, `rows` together. */
+uint64_t scorer_bare_memory(const network_layout *layout, size_t longest, uint64_t rows,
+							int threads);
+
 /* Bare, of a network with n-grams: what ids from layout->vocabulary on name. By reference. */
 em_code scorer_use_bags(scorer *scorer, const nn_bags *bags, em_status *status);
 

@@ -223,6 +223,13 @@ double trainer_last_loss(const trainer *trainer);
 uint64_t trainer_memory(const network_layout *layout, const trainer_options *options);
 
 /*
+ * Bytes that its batches take: texts have up to `longest` tokens, those of a batch up to `rows`
+ * together; dev_rows: tokens of the development set, 0: none.
+ */
+uint64_t trainer_batch_memory(const network_layout *layout, const trainer_options *options,
+							  size_t longest, uint64_t rows, uint64_t dev_rows, int threads);
+
+/*
  * The same of the family roberta, what its batches take included: texts have up to `longest` tokens.
  * dev: there is a development set.
  */

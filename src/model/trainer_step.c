@@ -39,6 +39,49 @@ refresh_copy(void *context, size_t index)
 	network_copies_refresh(&trainer->copies, trainer->dense, index);
 }
 
+/* Bytes that a shard takes from its lane. */
+static size_t
+shard_room(const network_layout *layout, const trainer_options *options, const nn_packed *batch,
+		   const network_copies *copies)
+{
+	size_t texts = batch->sequences;
+	size_t masks = (size_t) options->dropout_samples;
+	network_dropout dropout = { .pooled_masks = masks, .copies = copies };
+
+	return network_workspace(layout, batch, &dropout) +
+		   2 * nn_arena_room(masks * texts * layout->labels, sizeof(real)) +
+		   nn_arena_room(texts * layout->labels, sizeof(real)) +
+		   2 * nn_arena_room(texts, sizeof(real)) + 2 * nn_arena_room(texts, sizeof(uint32_t)) +
+		   nn_arena_room(batch->distinct * layout->embedding, sizeof(real));
+}
+
+uint64_t
+trainer_batch_memory(const network_layout *layout, const trainer_options *options, size_t longest,
+					 uint64_t rows, uint64_t dev_rows, int threads)
+{
+	static const network_copies any;
+	const network_copies *copies = options->precision == TRAINER_MIXED ? &any : NULL;
+	bool bags = layout->rows > layout->vocabulary;
+	size_t size = (size_t) options->batch_size, shard_size = (size_t) options->shard_size;
+	size_t shards = (size + shard_size - 1) / shard_size;
+	nn_packed batch = { .sequences = (size + shards - 1) / shards, .steps = longest };
+	uint64_t room, merged;
+
+	/* its texts are about as many tokens as those of the other shards */
+	batch.rows = (size_t) (rows / shards) + longest;
+	if (batch.rows > rows)
+		batch.rows = (size_t) rows;
+	batch.distinct = bags || batch.rows < layout->vocabulary ? batch.rows : layout->vocabulary;
+	room = shard_room(layout, options, &batch, copies);
+	/* lanes grow by an eighth more than they need */
+	room += room / 8 + sizeof(uint32_t) * (layout->vocabulary + batch.rows + batch.distinct);
+	/* rows of the embedding: a word has some twenty n-grams */
+	merged = shards * batch.distinct * (bags ? 20 : 1);
+	return shards * room + merged * (sizeof(row_source) + 2 * sizeof(uint32_t)) +
+		   (merged < layout->rows ? merged : layout->rows) * layout->embedding * sizeof(real) +
+		   scorer_bare_memory(layout, longest, dev_rows, threads);
+}
+
 /* Each shard takes every shards_used-th text, so that all have about as many tokens. */
 static em_code
 prepare_shard(trainer *trainer, size_t index, const uint32_t *numbers, size_t size,
@@ -52,7 +95,6 @@ prepare_shard(trainer *trainer, size_t index, const uint32_t *numbers, size_t si
 	real smoothing = (real) trainer->options.label_smoothing;
 	nn_packed *batch = &shard->lane.packer.batch;
 	size_t masks = (size_t) trainer->options.dropout_samples;
-	network_dropout dropout = { .pooled_masks = masks, .copies = copies_of(trainer) };
 	size_t dim = layout->embedding;
 	em_code code;
 
@@ -63,13 +105,7 @@ prepare_shard(trainer *trainer, size_t index, const uint32_t *numbers, size_t si
 		return code;
 
 	code = lane_reserve(&shard->lane,
-						network_workspace(layout, batch, &dropout) +
-							2 * nn_arena_room(masks * texts * labels, sizeof(real)) +
-							nn_arena_room(texts * labels, sizeof(real)) +
-							2 * nn_arena_room(texts, sizeof(real)) +
-							2 * nn_arena_room(texts, sizeof(uint32_t)) +
-							nn_arena_room(batch->distinct * dim, sizeof(real)),
-						status);
+						shard_room(layout, &trainer->options, batch, copies_of(trainer)), status);
 	if (code != EM_OK)
 		return code;
 	shard->logits = nn_arena_take(&shard->lane.arena, masks * texts * labels, sizeof(real));

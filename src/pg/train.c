@@ -83,33 +83,58 @@ DescribeNetwork(const Training *training)
 					layout->hidden, layout->vocabulary);
 }
 
-/* Tokens of the longest text. */
-static size_t
-LongestText(const TrainRows *rows)
+/* Tokens of the longest text of both parts, and of the longest of a batch together. */
+static void
+MeasureTexts(const TrainRows *rows, size_t batch, size_t *longest, uint64 *together)
 {
 	const samples *const parts[] = { rows->train, rows->dev };
-	size_t longest = 1;
+	uint64 *texts; /* (longest + 1) of the training by length */
 
+	*longest = 1;
+	*together = 0;
 	for (size_t part = 0; part < lengthof(parts); part++)
 		for (size_t i = 0; i < samples_count(parts[part]); i++)
-			longest = Max(longest, samples_length(parts[part], i));
-	return longest;
+			*longest = Max(*longest, samples_length(parts[part], i));
+	texts = MemoryContextAllocExtended(CurrentMemoryContext, sizeof(uint64) * (*longest + 1),
+									   MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	for (size_t i = 0; i < samples_count(rows->train); i++)
+		texts[samples_length(rows->train, i)]++;
+	for (size_t length = *longest; length > 0 && batch > 0; length--)
+	{
+		size_t taken = Min(texts[length], batch);
+
+		*together += taken * length;
+		batch -= taken;
+	}
+	pfree(texts);
 }
 
 static uint64
 MemoryNeeded(const Training *training)
 {
 	const TrainRequest *request = &training->request;
+	const TrainRows *rows = &training->rows;
 	const encoder_model *encoder = training->encoder;
-	uint64 base = 0;
+	int threads = ThreadsFor(request->threads);
+	uint64 together, bytes, weights;
+	size_t longest;
 
+	MeasureTexts(rows, (size_t) request->trainer.batch_size, &longest, &together);
 	if (encoder == NULL)
-		return trainer_memory(&training->layout, &request->trainer);
-	if (request->base != NULL)
-		base = training->start.base->encoder->layout.total * sizeof(real);
-	return base + trainer_memory_encoder(&encoder->layout, &request->trainer,
-										 LongestText(&training->rows), ThreadsFor(request->threads),
-										 samples_count(training->rows.dev) > 0);
+	{
+		weights = training->layout.rows * training->layout.embedding + training->layout.dense;
+		bytes = trainer_memory(&training->layout, &request->trainer) +
+				trainer_batch_memory(&training->layout, &request->trainer, longest, together,
+									 samples_tokens(rows->dev), threads);
+	}
+	else
+	{
+		weights = encoder->layout.total;
+		bytes = trainer_memory_encoder(&encoder->layout, &request->trainer, longest, threads,
+									   samples_count(rows->dev) > 0) +
+				(request->base != NULL ? weights * sizeof(real) : 0);
+	}
+	return bytes + SavingMemory(weights, 4 * weights);
 }
 
 /* The rows have been read: settle the network's sizes. */
@@ -125,11 +150,13 @@ SettleNetwork(Training *training)
 		Check(network_layout_init(&training->layout, &training->request.config,
 								  text_vocabulary_size(training->rows.vocabulary), labels, &status),
 			  &status);
-	CheckTrainingMemory(MemoryNeeded(training),
-						training->encoder == NULL
-							? "lower \"batch_size\", \"max_words\" or the sizes of layers"
-							: "lower \"shard_size\", \"max_tokens\" or \"threads\", or raise "
-							  "\"frozen\" (\"batch_size\" takes no memory)");
+	CheckTrainingMemory(
+		MemoryNeeded(training),
+		training->encoder == NULL
+			? "lower \"batch_size\", \"text_max_tokens\", \"max_words\" or the sizes "
+			  "of layers"
+			: "lower \"shard_size\", \"max_tokens\" or \"threads\", or raise "
+			  "\"frozen\" (\"batch_size\" takes no memory)");
 }
 
 static void
@@ -138,18 +165,18 @@ NoticeBeginning(const Training *training)
 	uint64 bytes = MemoryNeeded(training);
 	bool cues = training->request.objective == TRAIN_CUES;
 
-	ereport(NOTICE,
-			(errmsg("training \"%s\" on %s (%zu held out), %s, %s, %s, " UINT64_FORMAT " MB of %s",
-					ModelReferenceString(&training->reference),
-					Counted(samples_count(training->rows.train), cues ? "sentence" : "text",
-							cues ? "sentences" : "texts"),
-					samples_count(training->rows.dev),
-					Counted((uint64) training->rows.label_count, cues ? "word to foresee" : "label",
-							cues ? "words to foresee" : "labels"),
-					DescribeNetwork(training),
-					Counted((uint64) ThreadsFor(training->request.threads), "thread", "threads"),
-					(bytes + (1 << 20) - 1) >> 20,
-					training->encoder ? "memory" : "weights and gradients")));
+	ereport(
+		NOTICE,
+		(errmsg("training \"%s\" on %s (%zu held out), %s, %s, %s, " UINT64_FORMAT " MB of memory",
+				ModelReferenceString(&training->reference),
+				Counted(samples_count(training->rows.train), cues ? "sentence" : "text",
+						cues ? "sentences" : "texts"),
+				samples_count(training->rows.dev),
+				Counted((uint64) training->rows.label_count, cues ? "word to foresee" : "label",
+						cues ? "words to foresee" : "labels"),
+				DescribeNetwork(training),
+				Counted((uint64) ThreadsFor(training->request.threads), "thread", "threads"),
+				(bytes + (1 << 20) - 1) >> 20)));
 }
 
 /* The vectors that a request names; the network has as many numbers per word as they. */

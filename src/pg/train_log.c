@@ -18,11 +18,10 @@
 
 #include "glue.h"
 #include "procedure.h"
+#include "train_memory.h"
 
 /* Advisory locks of users have 1 or 2 here; what we lock does not meet theirs. */
 #define TRAINING_LOCK_CLASS 77
-
-#define CHECKPOINT_PART_BYTES ((size_t) 8 * 1024 * 1024)
 
 static uint64
 LockKey(const char *name, int32 version)

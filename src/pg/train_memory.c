@@ -56,6 +56,12 @@ AvailableMemory(void)
 	return Min(bytes, limit - Min(limit, used));
 }
 
+uint64
+SavingMemory(uint64 weights, uint64 kept)
+{
+	return Max(weights * sizeof(float), 3 * Min(kept * sizeof(float), CHECKPOINT_PART_BYTES));
+}
+
 void
 CheckTrainingMemory(uint64 bytes, const char *hint)
 {

@@ -22,6 +22,7 @@
 #include "procedure.h"
 #include "registry.h"
 #include "source.h"
+#include "train_memory.h"
 #include "train_rows.h"
 #include "vectors_log.h"
 #include "vectors_registry.h"
@@ -153,13 +154,17 @@ MakeTrainer(Training *training)
 {
 	const vectors_options *options = &training->request.vectors;
 	uint32 words = text_vocabulary_size(training->vocabulary) - 1;
-	uint64 bytes = vectors_trainer_memory(options, words);
+	uint64 numbers = (words + (options->max_n > 0 ? (uint64) options->buckets : 0)) * options->dim;
+	uint64 bytes = vectors_trainer_memory(options, words) +
+				   SavingMemory(numbers, numbers + (uint64) words * options->dim);
 	em_status status;
 
+	CheckTrainingMemory(bytes,
+						"lower \"dim\", \"buckets\" or \"max_words\", or raise \"min_count\"");
 	ereport(
 		NOTICE,
 		(errmsg("training word vectors \"%s\" on %s, %s, %u different ones seen %d times or more, "
-				"%s, " UINT64_FORMAT " MB of vectors",
+				"%s, " UINT64_FORMAT " MB of memory",
 				training->name, Counted(samples_count(training->texts), "text", "texts"),
 				Counted(samples_tokens(training->texts), "word", "words"), words,
 				options->min_count,

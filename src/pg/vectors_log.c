@@ -14,8 +14,7 @@
 #include "glue.h"
 #include "procedure.h"
 #include "train_log.h"
-
-#define CHECKPOINT_PART_BYTES ((size_t) 8 * 1024 * 1024)
+#include "train_memory.h"
 
 static ModelReference
 Reference(const char *name)

@@ -846,6 +846,70 @@ test_memory_foretold(void)
 	layout = small;
 }
 
+static size_t bytes_live, bytes_most;
+
+static void *
+allocate_counted(void *context, size_t size)
+{
+	size_t *block = malloc(size + 64);
+
+	(void) context;
+	if (block == NULL)
+		return NULL;
+	*block = size;
+	bytes_live += size;
+	if (bytes_live > bytes_most)
+		bytes_most = bytes_live;
+	return (char *) block + 64;
+}
+
+static void
+release_counted(void *context, void *pointer)
+{
+	size_t *block = (size_t *) (void *) ((char *) pointer - 64);
+
+	(void) context;
+	bytes_live -= *block;
+	free(block);
+}
+
+/* Its batches take no more than was foretold of them, and not much less. */
+static void
+test_batch_memory_foretold(void)
+{
+	const em_allocator counted = { allocate_counted, release_counted, NULL };
+	trainer_options options = small_options();
+	uint64_t dev_rows = samples_tokens(dev);
+	size_t longest = 1;
+
+	for (size_t i = 0; i < TEXTS; i++)
+		if (samples_length(train, i) > longest)
+			longest = samples_length(train, i);
+	for (int way = 0; way < 6; way++)
+	{
+		uint64_t foretold;
+		trainer *made;
+		em_status status;
+
+		options.batch_size = way & 1 ? TEXTS : 32;
+		options.shard_size = way & 2 ? 32 : 8;
+		options.dropout_samples = way & 4 ? 3 : 1;
+		foretold = trainer_memory(&layout, &options) +
+				   trainer_batch_memory(&layout, &options, longest,
+										way & 1 ? samples_tokens(train) : 32 * longest, dev_rows, 1);
+		bytes_live = bytes_most = 0;
+		if (trainer_create(&counted, &layout, &options, train, dev, NULL, &made, &status) != EM_OK ||
+			turn(made, &status) != EM_OK)
+			exit(1);
+		CHECK((double) bytes_most < 1.1 * (double) foretold + 100000 &&
+				  (double) bytes_most > 0.4 * (double) foretold,
+			  "batches of %d: %zu KB are foretold, %zu KB taken", options.batch_size,
+			  (size_t) foretold / 1024, bytes_most / 1024);
+		trainer_free(made);
+	}
+	CHECK(bytes_live == 0, "and given back");
+}
+
 /* What is learnt in mixed precision is as good, and as sure; only the weights differ. */
 static void
 test_mixed(void)
@@ -924,6 +988,7 @@ main(void)
 	test_bags(false);
 	test_bags(true);
 	test_memory_foretold();
+	test_batch_memory_foretold();
 	test_mixed();
 	samples_free(train);
 	samples_free(dev);
