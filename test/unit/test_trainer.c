@@ -894,11 +894,13 @@ test_batch_memory_foretold(void)
 		options.batch_size = way & 1 ? TEXTS : 32;
 		options.shard_size = way & 2 ? 32 : 8;
 		options.dropout_samples = way & 4 ? 3 : 1;
-		foretold = trainer_memory(&layout, &options) +
-				   trainer_batch_memory(&layout, &options, longest,
-										way & 1 ? samples_tokens(train) : 32 * longest, dev_rows, 1);
+		foretold =
+			trainer_memory(&layout, &options) +
+			trainer_batch_memory(&layout, &options, longest,
+								 way & 1 ? samples_tokens(train) : 32 * longest, dev_rows, 1);
 		bytes_live = bytes_most = 0;
-		if (trainer_create(&counted, &layout, &options, train, dev, NULL, &made, &status) != EM_OK ||
+		if (trainer_create(&counted, &layout, &options, train, dev, NULL, &made, &status) !=
+				EM_OK ||
 			turn(made, &status) != EM_OK)
 			exit(1);
 		CHECK((double) bytes_most < 1.1 * (double) foretold + 100000 &&
