@@ -182,5 +182,8 @@ FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0
 WHERE c.relnamespace = 'emotion'::regnamespace AND c.relkind = 'r' AND col_description(c.oid, a.attnum) IS NULL
 ORDER BY 1, 2;
 
+-- No table waits for another when they are restored, four at once: pg_dump knows no order among an extension's tables.
+SELECT conrelid::regclass, conname FROM pg_constraint WHERE contype = 'f' AND connamespace = 'emotion'::regnamespace;
+
 DELETE FROM emotion.deployment WHERE NOT bundled;
 SELECT emotion_drop_model(model) FROM emotion_models WHERE name IN ('reg', 'reg_copy', 'pieces') ORDER BY version;

@@ -37,9 +37,7 @@ CREATE TABLE emotion.import_error (
 	line_number pg_catalog.int8 NOT NULL,
 	line pg_catalog.bytea NOT NULL,
 	reason pg_catalog.text NOT NULL,
-	imported_by pg_catalog.text NOT NULL DEFAULT CURRENT_USER,
-	CONSTRAINT import_error_of_import FOREIGN KEY (import) REFERENCES emotion.import_log (import)
-		ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED
+	imported_by pg_catalog.text NOT NULL DEFAULT CURRENT_USER
 );
 CREATE INDEX import_error_by_line ON emotion.import_error (import, line_number);
 COMMENT ON INDEX emotion.import_error_by_line IS 'refused lines of an import, in their order';
@@ -49,6 +47,28 @@ COMMENT ON COLUMN emotion.import_error.line_number IS 'place in the file, from 1
 COMMENT ON COLUMN emotion.import_error.line IS 'the bytes as they came; the beginning of a line over 16 MB';
 COMMENT ON COLUMN emotion.import_error.reason IS 'why it is no row of the target';
 COMMENT ON COLUMN emotion.import_error.imported_by IS 'role that imported';
+
+-- Not foreign keys: parallel restores load an extension's tables in any order (pg_dump writes down no
+-- dependency among their data), and a key would refuse rows that come before those they belong to.
+CREATE FUNCTION emotion.delete_dependents() RETURNS pg_catalog.trigger
+	LANGUAGE plpgsql
+	SET search_path = pg_catalog, pg_temp
+	AS $$
+	BEGIN
+		IF TG_WHEN <> 'AFTER' OR TG_OP <> 'DELETE' OR TG_NARGS < 2 THEN
+			RAISE EXCEPTION 'this trigger fires after the deletion of a row, with a table and its columns as arguments'
+				USING ERRCODE = 'trigger_protocol_violated';
+		END IF;
+		EXECUTE format('DELETE FROM emotion.%I AS c WHERE %s', TG_ARGV[0],
+			(SELECT string_agg(format('c.%1$I = ($1).%1$I', k), ' AND ') FROM unnest(TG_ARGV[1:]) AS k))
+			USING OLD;
+		RETURN NULL;
+	END $$;
+COMMENT ON FUNCTION emotion.delete_dependents() IS
+	'trigger (table, columns): rows of that table with the same values go with the deleted row, by the rights of who deletes';
+REVOKE ALL ON FUNCTION emotion.delete_dependents() FROM PUBLIC;
+CREATE TRIGGER import_log_errors AFTER DELETE ON emotion.import_log
+	FOR EACH ROW EXECUTE FUNCTION emotion.delete_dependents('import_error', 'import');
 
 -- Anyone may import into tables of their own, and sees what became of it.
 ALTER TABLE emotion.import_log ENABLE ROW LEVEL SECURITY;

@@ -44,8 +44,6 @@ CREATE TABLE emotion.annotation_text (
 	held_until pg_catalog.timestamptz[] NOT NULL DEFAULT '{}',
 	free_at pg_catalog.timestamptz NOT NULL DEFAULT '-infinity',
 	CONSTRAINT annotation_text_pkey PRIMARY KEY (text_id),
-	CONSTRAINT annotation_text_of_project FOREIGN KEY (project)
-		REFERENCES emotion.annotation_project (project) ON DELETE CASCADE,
 	CONSTRAINT annotation_text_holders CHECK (pg_catalog.cardinality(holders)
 		OPERATOR(pg_catalog.=) pg_catalog.cardinality(held_until))
 );
@@ -80,9 +78,7 @@ CREATE TABLE emotion.annotator (
 		CONSTRAINT annotator_named CHECK (annotator OPERATOR(pg_catalog.<>) ''),
 	account pg_catalog.text NOT NULL DEFAULT CURRENT_USER,
 	joined_at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.now(),
-	CONSTRAINT annotator_pkey PRIMARY KEY (project, annotator),
-	CONSTRAINT annotator_of_project FOREIGN KEY (project)
-		REFERENCES emotion.annotation_project (project) ON DELETE CASCADE
+	CONSTRAINT annotator_pkey PRIMARY KEY (project, annotator)
 );
 COMMENT ON TABLE emotion.annotator IS 'who judges: people and models';
 COMMENT ON COLUMN emotion.annotator.project IS 'emotion.annotation_project.project';
@@ -96,11 +92,7 @@ CREATE TABLE emotion.annotation_vote (
 	annotator pg_catalog.text COLLATE "C" NOT NULL,
 	labels pg_catalog.text[] NOT NULL,
 	voted_at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.now(),
-	CONSTRAINT annotation_vote_pkey PRIMARY KEY (text_id, annotator),
-	CONSTRAINT annotation_vote_of_text FOREIGN KEY (text_id)
-		REFERENCES emotion.annotation_text (text_id) ON DELETE CASCADE,
-	CONSTRAINT annotation_vote_of_annotator FOREIGN KEY (project, annotator)
-		REFERENCES emotion.annotator (project, annotator) ON DELETE CASCADE
+	CONSTRAINT annotation_vote_pkey PRIMARY KEY (text_id, annotator)
 );
 CREATE INDEX annotation_vote_by_annotator ON emotion.annotation_vote (project, annotator);
 COMMENT ON INDEX emotion.annotation_vote_by_annotator IS 'votes of a project and of an annotator';
@@ -117,9 +109,7 @@ CREATE TABLE emotion.annotation_decision (
 	note pg_catalog.text,
 	decided_at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.now(),
 	decided_by pg_catalog.text NOT NULL DEFAULT CURRENT_USER,
-	CONSTRAINT annotation_decision_pkey PRIMARY KEY (text_id),
-	CONSTRAINT annotation_decision_of_text FOREIGN KEY (text_id)
-		REFERENCES emotion.annotation_text (text_id) ON DELETE CASCADE
+	CONSTRAINT annotation_decision_pkey PRIMARY KEY (text_id)
 );
 COMMENT ON TABLE emotion.annotation_decision IS 'labels that were settled by adjudication, above the votes';
 COMMENT ON COLUMN emotion.annotation_decision.text_id IS 'emotion.annotation_text.text_id';
@@ -167,6 +157,17 @@ INSERT INTO emotion.label_definition (label, definition, bundled) VALUES
 	('sadness', 'is unhappy or sorrowful', true),
 	('surprise', 'is astonished by something unexpected', true),
 	('neutral', 'shows no emotion in particular', true);
+
+CREATE TRIGGER annotation_project_texts AFTER DELETE ON emotion.annotation_project
+	FOR EACH ROW EXECUTE FUNCTION emotion.delete_dependents('annotation_text', 'project');
+CREATE TRIGGER annotation_project_annotators AFTER DELETE ON emotion.annotation_project
+	FOR EACH ROW EXECUTE FUNCTION emotion.delete_dependents('annotator', 'project');
+CREATE TRIGGER annotation_text_votes AFTER DELETE ON emotion.annotation_text
+	FOR EACH ROW EXECUTE FUNCTION emotion.delete_dependents('annotation_vote', 'text_id');
+CREATE TRIGGER annotation_text_decision AFTER DELETE ON emotion.annotation_text
+	FOR EACH ROW EXECUTE FUNCTION emotion.delete_dependents('annotation_decision', 'text_id');
+CREATE TRIGGER annotator_votes AFTER DELETE ON emotion.annotator
+	FOR EACH ROW EXECUTE FUNCTION emotion.delete_dependents('annotation_vote', 'project', 'annotator');
 
 CREATE VIEW emotion.annotation_label_count AS
 	SELECT v.project, v.text_id, l.label, pg_catalog.count(*)::pg_catalog.int4 AS votes

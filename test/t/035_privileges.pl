@@ -168,6 +168,7 @@ my $calls = <<'END';
 	emotion.check_insert()                        n n n  CREATE TRIGGER t AFTER INSERT ON $r.other FOR EACH ROW EXECUTE FUNCTION emotion.check_insert()
 	emotion.keep_number()                         n n n  CREATE TRIGGER t AFTER DELETE ON $r.other FOR EACH ROW EXECUTE FUNCTION emotion.keep_number()
 	emotion.skip_known_number()                   n n n  CREATE TRIGGER t BEFORE INSERT ON $r.other FOR EACH ROW EXECUTE FUNCTION emotion.skip_known_number()
+	emotion.delete_dependents()                   n n n  CREATE TRIGGER t AFTER DELETE ON $r.other FOR EACH ROW EXECUTE FUNCTION emotion.delete_dependents()
 	emotion.registry_changed()                    n n n  CREATE TRIGGER t AFTER DELETE ON $r.other EXECUTE FUNCTION emotion.registry_changed()
 	emotion.check_vectors_part_delete()           n n n  CREATE TRIGGER t BEFORE DELETE ON $r.other FOR EACH ROW EXECUTE FUNCTION emotion.check_vectors_part_delete()
 	emotion.delete_vectors_parts()                n n n  CREATE TRIGGER t AFTER DELETE ON $r.other FOR EACH ROW EXECUTE FUNCTION emotion.delete_vectors_parts()
