@@ -160,7 +160,9 @@ CALL emotion_train('ft_no', 'post', '{"architecture": "roberta", "tokenizer": "f
 \echo :SQLSTATE
 CALL emotion_train('ft_no', 'post', '{"embedding_dim": 300, "threads": 1, "holdout": 0}');
 \echo :SQLSTATE
+\set VERBOSITY sqlstate
 SET emotion.max_training_memory = -2;
+\set VERBOSITY default
 RESET emotion.max_training_memory;
 SELECT count(*) AS left_behind FROM emotion.training_run WHERE name = 'ft_no' AND fingerprint IS NOT NULL;
 SELECT count(*) AS checkpoints FROM emotion.training_checkpoint;

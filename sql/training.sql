@@ -405,7 +405,8 @@ CALL emotion_train('no', 'SELECT ''a'' AS text, ''{joy}''::text[] AS labels', '{
 \echo :SQLSTATE
 CALL emotion_train('no', 'SELECT ''a'' AS text, ''{rage}''::text[] AS labels', '{"teachers": ["mood@1"]}');
 \echo :SQLSTATE
-SELECT format('CALL emotion_train(''no'', ''beside'', ''{"teachers": %s}'')', jsonb_agg('mood@1'::text)) FROM generate_series(1, 65) \gexec
+SELECT format('CALL emotion_train(''no'', ''beside'', ''{"teachers": %s}'')', jsonb_agg('mood@1'::text)) AS too_many FROM generate_series(1, 65) \gset
+:too_many;
 \echo :SQLSTATE
 CALL emotion_train('no', 'beside', '{"soft_column": "marks"}');
 \echo :SQLSTATE
@@ -434,7 +435,8 @@ CALL emotion_train('no', 'beside', '{"teachers": ["mood@1"], "dev_source": "taug
 \echo :SQLSTATE
 -- options that would be without effect
 SELECT format('CALL emotion_train(''no'', ''beside'', ''{"%s": 1}'')', name)
-FROM unnest('{soft_weight,soft_temperature,transfer_weight,cues,cue_rate,cue_noise,cue_count}'::text[]) AS name \gexec
+FROM unnest('{soft_weight,soft_temperature,transfer_weight,cues,cue_rate,cue_noise}'::text[]) AS name \gexec
+CALL emotion_train('no', 'beside', '{"cue_count": 1}');
 \echo :SQLSTATE
 CALL emotion_train('no', 'beside', '{"dev_split": "dev"}');
 \echo :SQLSTATE
