@@ -30,6 +30,8 @@ has_fuzzer() {
 	runtime=$(clang -print-resource-dir 2>/dev/null) && [ -n "$runtime" ] &&
 		find -L "$runtime/lib" -name 'libclang_rt.fuzzer*' 2>/dev/null | grep . >/dev/null
 }
+# Older clang brings its runtime along and knows no package of this name.
+has_package() { ! has apt-cache || apt-cache show "$1" >/dev/null 2>&1; }
 has_clang_format() { has clang-format-14 || has clang-format; }
 
 # The version of the server that the platform brings, or that is already here.
@@ -51,13 +53,14 @@ missing() {
 	[ -f /usr/include/stdio.h ] || has_server_headers || echo libc6-dev
 	has_server || echo postgresql
 	has_server_headers || echo postgresql-server-dev-V
+	[ "$(server_version)" != 13 ] || [ -f /usr/include/openssl/sha.h ] || echo libssl-dev # sha2.h wants it
 	has_library 'libopenblas\.so\.0' || echo libopenblas0-pthread
 	[ "$level" = build ] && return
 	has_pgtap || echo postgresql-V-pgtap
 	has_perl IPC::Run || echo libipc-run-perl
 	has prove || echo perl
 	has clang || echo clang
-	has_fuzzer || echo libclang-rt-dev
+	has_fuzzer || ! has_package libclang-rt-dev || echo libclang-rt-dev
 	has_clang_format || echo clang-format
 	has clang-tidy || echo clang-tidy
 	has cppcheck || echo cppcheck

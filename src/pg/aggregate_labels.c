@@ -25,6 +25,11 @@
 #include "glue.h"
 #include "label_state.h"
 
+#if PG_VERSION_NUM < 140000
+#define int64_to_numeric(value) \
+	DatumGetNumeric(DirectFunctionCall1(int8_numeric, Int64GetDatum(value)))
+#endif
+
 PG_FUNCTION_INFO_V1(emotion_label_accum);
 PG_FUNCTION_INFO_V1(emotion_label_remove);
 PG_FUNCTION_INFO_V1(emotion_label_merge);

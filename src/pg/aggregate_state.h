@@ -10,11 +10,9 @@
 
 #include "postgres.h"
 
-#include "fmgr.h"
-#include "lib/stringinfo.h"
-#include "utils/array.h"
+#include "glue.h"
 
-#include "../base.h"
+#include "lib/stringinfo.h"
 
 /* The context in which states live; an error for a call from outside of an aggregate. */
 extern MemoryContext AggregateContext(FunctionCallInfo fcinfo, const char *function);
@@ -47,7 +45,7 @@ extern void AppendStateText(StringInfo bytes, em_slice text);
 
 /* An error unless all is read. */
 extern void CloseState(const StateReader *reader);
-extern void RefuseState(const char *whose, const char *why) pg_attribute_noreturn();
+EM_NORETURN_BEFORE extern void RefuseState(const char *whose, const char *why) EM_NORETURN_AFTER;
 
 /* The elements of a text[], one after another, without a copy. */
 typedef struct TextArrayWalk

@@ -7,6 +7,8 @@
 
 #include "postgres.h"
 
+#include "glue.h"
+
 #include "nodes/execnodes.h"
 #include "utils/jsonb.h"
 
@@ -23,7 +25,8 @@ extern void VisitOptions(const Jsonb *options,
 						 void *context);
 
 /* Report an option that nobody knows, with a hint where they are listed. */
-extern void UnknownOption(em_slice name, const char *where_listed) pg_attribute_noreturn();
+EM_NORETURN_BEFORE extern void UnknownOption(em_slice name,
+											 const char *where_listed) EM_NORETURN_AFTER;
 
 /* A string option's value as a C string in the database's encoding; an error for other types. */
 extern char *StringOption(em_slice name, const option_value *value);

@@ -7,7 +7,7 @@
 
 #include "postgres.h"
 
-#include "../base.h"
+#include "glue.h"
 
 /* Where to read and which columns; but for the text's, NULL columns are not read. */
 typedef struct Source
@@ -55,8 +55,8 @@ extern void ScanSource(const Source *source, void (*visit)(const SourceRow *row,
 					   void *context);
 
 /* Refuse a row because that column of it is null. */
-extern void RefuseNullValue(const Source *source, const char *column, uint64 number)
-	pg_attribute_noreturn();
+EM_NORETURN_BEFORE extern void RefuseNullValue(const Source *source, const char *column,
+											   uint64 number) EM_NORETURN_AFTER;
 
 /* The distinct labels of the source in byte order, as text values in the current context. */
 extern int SourceLabels(const Source *source, Datum **labels);

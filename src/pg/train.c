@@ -9,6 +9,7 @@
  */
 #include "postgres.h"
 
+#include <inttypes.h>
 #include <math.h>
 
 #include "access/xact.h"
@@ -516,11 +517,11 @@ PublishedLineage(const Training *training)
 	appendStringInfo(
 		&json,
 		"{\"source\": %s, \"options\": %s, \"train_texts\": %zu, \"train_tokens\": " UINT64_FORMAT
-		", \"fingerprint\": \"%016" INT64_MODIFIER
-		"x\", \"epochs\": %d, \"best_epoch\": %d, \"threads\": %d}",
+		", \"fingerprint\": \"%016" PRIx64
+		"\", \"epochs\": %d, \"best_epoch\": %d, \"threads\": %d}",
 		escaped.data, JsonbToCString(NULL, &training->options->root, VARSIZE(training->options)),
 		samples_count(training->rows.train), (uint64) samples_tokens(training->rows.train),
-		(uint64) samples_fingerprint(training->rows.train), trainer_epochs_done(training->trainer),
+		(uint64_t) samples_fingerprint(training->rows.train), trainer_epochs_done(training->trainer),
 		trainer_best_epoch(training->trainer) + 1, nn_pool_threads(training->pool));
 	return DatumGetJsonbP(JsonbFromCString(json.data));
 }

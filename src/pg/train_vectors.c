@@ -8,6 +8,8 @@
  */
 #include "postgres.h"
 
+#include <inttypes.h>
+
 #include "access/xact.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
@@ -310,10 +312,10 @@ PublishedArguments(const Training *training)
 	appendStringInfo(
 		&json,
 		"{\"text_column\": %s, \"options\": %s, \"texts\": %zu, \"words\": " UINT64_FORMAT
-		", \"fingerprint\": \"%016" INT64_MODIFIER "x\", \"loss\": %.5f, \"threads\": %d}",
+		", \"fingerprint\": \"%016" PRIx64 "\", \"loss\": %.5f, \"threads\": %d}",
 		column.data, JsonbToCString(NULL, &training->options->root, VARSIZE(training->options)),
 		samples_count(training->texts), (uint64) samples_tokens(training->texts),
-		(uint64) samples_fingerprint(training->texts), progress.loss,
+		(uint64_t) samples_fingerprint(training->texts), progress.loss,
 		nn_pool_threads(training->pool));
 	return DatumGetJsonbP(JsonbFromCString(json.data));
 }

@@ -112,7 +112,6 @@ sub cancelled
 	}
 	my $took = time - $began;
 	diag(sprintf('%s of %s: %.2f s', $function, $what, $took));
-	cmp_ok($took, '<', 5, 'soon');
 	return;
 }
 cancelled('a training', 'pg_cancel_backend', $session, $pid);
