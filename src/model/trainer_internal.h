@@ -10,7 +10,7 @@
 #include "../nn/activation.h"
 #include "lane.h"
 #include "network_mixed.h"
-#include "scorer.h"
+#include "sequence_scorer.h"
 #include "trainer.h"
 
 /* Weights that share one fate in an update: a piece of one dense tensor. */
@@ -193,7 +193,7 @@ struct trainer
 	size_t partial_capacity;
 	group_state groups[TRAINER_GROUPS];
 
-	scorer *scorer; /* of the development set */
+	sequence_scorer *scorer; /* of the development set */
 };
 
 /*

@@ -160,8 +160,8 @@ static em_code
 score(trainer *trainer, const nn_sequence *sequences, size_t count, float *scores,
 	  em_should_stop should_stop, void *stop_context, em_status *status)
 {
-	return scorer_run_ids(trainer->scorer, sequences, count, scores, should_stop, stop_context,
-						  status);
+	return sequence_scorer_run(trainer->scorer, sequences, count, scores, NULL, should_stop,
+							   stop_context, status);
 }
 
 static void
@@ -214,7 +214,7 @@ free_network(trainer *trainer)
 		lane_free(&trainer->shards[i].lane);
 		em_release(allocator, trainer->shards[i].d_dense);
 	}
-	scorer_free(trainer->scorer);
+	sequence_scorer_free(trainer->scorer);
 	em_release(allocator, trainer->block);
 	em_release(allocator, trainer->copies_block);
 	em_release(allocator, trainer->averaged);
@@ -276,8 +276,8 @@ trainer_create(const em_allocator *allocator, const network_layout *layout,
 	if (code == EM_OK)
 		code = make_shards(made, status);
 	if (code == EM_OK && made->dev != NULL)
-		code = scorer_create_bare(allocator, layout, trainer_evaluated(made), pool, &made->scorer,
-								  status);
+		code = sequence_scorer_create(allocator, layout, trainer_evaluated(made), pool,
+									  &made->scorer, status);
 	if (code != EM_OK)
 	{
 		trainer_free(made);
@@ -299,7 +299,7 @@ trainer_use_bags(trainer *trainer, const nn_bags *bags, em_status *status)
 	for (size_t i = 0; code == EM_OK && i < trainer->shard_count; i++)
 		code = nn_packer_bags(&trainer->shards[i].lane.packer, bags, status);
 	if (code == EM_OK && trainer->scorer != NULL)
-		code = scorer_use_bags(trainer->scorer, bags, status);
+		code = sequence_scorer_use_bags(trainer->scorer, bags, status);
 	return code;
 }
 

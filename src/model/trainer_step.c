@@ -79,7 +79,7 @@ trainer_batch_memory(const network_layout *layout, const trainer_options *option
 	merged = shards * batch.distinct * (bags ? 20 : 1);
 	return shards * room + merged * (sizeof(row_source) + 2 * sizeof(uint32_t)) +
 		   (merged < layout->rows ? merged : layout->rows) * layout->embedding * sizeof(real) +
-		   scorer_bare_memory(layout, longest, dev_rows, threads);
+		   sequence_scorer_memory(layout, longest, dev_rows, threads);
 }
 
 /* Each shard takes every shards_used-th text, so that all have about as many tokens. */
