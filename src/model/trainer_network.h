@@ -7,7 +7,7 @@
 #define EMOTION_MODEL_TRAINER_NETWORK_H
 
 #include "lane.h"
-#include "network_mixed.h"
+#include "network_copies.h"
 #include "sequence_scorer.h"
 #include "trainer_internal.h"
 
