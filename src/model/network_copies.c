@@ -26,16 +26,18 @@ list_products(network_copies *copies, product *list)
 		list[count++] =
 			(product){ &copies->conv[i], &copies->conv_back[i],
 					   (size_t) layout->config.kernel_widths.values[i] * layout->embedding,
-					   (size_t) layout->config.filters, copies->conv_weight[i] };
+					   (size_t) layout->config.filters, copies->at.conv_weight[i] };
 	for (size_t d = 0; d < 2; d++)
 	{
-		list[count++] = (product){ &copies->input[d], &copies->input_back[d], layout->conv,
-								   4 * hidden, copies->lstm_input + d * 4 * hidden * layout->conv };
-		list[count++] = (product){ &copies->recurrent[d], &copies->recurrent_back[d], hidden,
-								   4 * hidden, copies->lstm_recurrent + d * 4 * hidden * hidden };
+		list[count++] =
+			(product){ &copies->input[d], &copies->input_back[d], layout->conv, 4 * hidden,
+					   copies->at.lstm_input + d * 4 * hidden * layout->conv };
+		list[count++] =
+			(product){ &copies->recurrent[d], &copies->recurrent_back[d], hidden, 4 * hidden,
+					   copies->at.lstm_recurrent + d * 4 * hidden * hidden };
 	}
 	list[count++] = (product){ &copies->attention, &copies->attention_back, 2 * hidden,
-							   layout->attention, copies->attention_weight };
+							   layout->attention, copies->at.attention_weight };
 	return count;
 }
 
@@ -83,45 +85,9 @@ network_copies_bytes(const network_layout *layout)
 void
 network_copies_init(network_copies *copies, const network_layout *layout, void *memory)
 {
-	int weights = 0;
-	int biases = 0;
-
 	memset(copies, 0, sizeof(*copies));
 	copies->layout = layout;
-	for (size_t i = 0; i < layout->tensor_count; i++)
-	{
-		size_t offset = layout->tensors[i].offset;
-
-		switch (layout->tensors[i].kind)
-		{
-			case TENSOR_CONV_WEIGHT:
-				copies->conv_weight[weights++] = offset;
-				break;
-			case TENSOR_CONV_BIAS:
-				copies->conv_bias[biases++] = offset;
-				break;
-			case TENSOR_LSTM_INPUT:
-				copies->lstm_input = offset;
-				break;
-			case TENSOR_LSTM_RECURRENT:
-				copies->lstm_recurrent = offset;
-				break;
-			case TENSOR_LSTM_BIAS:
-				copies->lstm_bias = offset;
-				break;
-			case TENSOR_ATTENTION_WEIGHT:
-				copies->attention_weight = offset;
-				break;
-			case TENSOR_ATTENTION_BIAS:
-				copies->attention_bias = offset;
-				break;
-			case TENSOR_ATTENTION_QUERY:
-				copies->attention_query = offset;
-				break;
-			default:
-				break;
-		}
-	}
+	copies->at = network_find_places(layout);
 	place_panels(copies, memory);
 }
 

@@ -8,7 +8,7 @@
 #define EMOTION_MODEL_NETWORK_COPIES_H
 
 #include "../nn/bf16.h"
-#include "network.h"
+#include "network_places.h"
 
 /*
  * The matrices that multiply in mixed precision, as bf16, made anew from the float weights
@@ -17,10 +17,7 @@
 typedef struct network_copies
 {
 	const network_layout *layout;
-	size_t conv_weight[OPTION_LIST_MAX]; /* offsets in the dense parameters */
-	size_t conv_bias[OPTION_LIST_MAX];
-	size_t lstm_input, lstm_recurrent, lstm_bias;
-	size_t attention_weight, attention_bias, attention_query;
+	network_places at;
 	nn_panels conv[OPTION_LIST_MAX]; /* (width E, filters) */
 	nn_panels conv_back[OPTION_LIST_MAX];
 	nn_panels input[2]; /* (F, 4H) of each direction */

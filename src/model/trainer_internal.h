@@ -9,6 +9,9 @@
 #include "../nn/activation.h"
 #include "trainer.h"
 
+/* Weights per task of an update: enough to outweigh handing it out. */
+#define TRAINER_PIECE_ELEMENTS 16384
+
 /* Weights that share one fate in an update: a piece of one dense tensor. */
 typedef struct dense_piece
 {

@@ -3,12 +3,10 @@
  *	  The first family's part of a training: its weights, their moments, evaluation.
  */
 #include "trainer_network.h"
+#include "network_places.h"
 
 #include <math.h>
 #include <string.h>
-
-/* Weights per task of an update: enough to outweigh handing it out. */
-#define PIECE_ELEMENTS 16384
 
 static em_code
 out_of_memory(em_status *status)
@@ -39,7 +37,8 @@ make_pieces(trainer *trainer, em_status *status)
 	size_t count = 0;
 
 	for (size_t i = 0; i < layout->tensor_count; i++)
-		count += (layout->tensors[i].elements + PIECE_ELEMENTS - 1) / PIECE_ELEMENTS;
+		count +=
+			(layout->tensors[i].elements + TRAINER_PIECE_ELEMENTS - 1) / TRAINER_PIECE_ELEMENTS;
 	network->pieces = em_allocate_array(trainer->allocator, count, sizeof(dense_piece));
 	if (network->pieces == NULL)
 		return out_of_memory(status);
@@ -47,12 +46,13 @@ make_pieces(trainer *trainer, em_status *status)
 	{
 		const network_tensor *tensor = &layout->tensors[i];
 
-		for (size_t done = 0; done < tensor->elements; done += PIECE_ELEMENTS)
+		for (size_t done = 0; done < tensor->elements; done += TRAINER_PIECE_ELEMENTS)
 		{
 			size_t left = tensor->elements - done;
 
 			network->pieces[network->piece_count++] =
-				(dense_piece){ tensor->offset + done, left < PIECE_ELEMENTS ? left : PIECE_ELEMENTS,
+				(dense_piece){ tensor->offset + done,
+							   left < TRAINER_PIECE_ELEMENTS ? left : TRAINER_PIECE_ELEMENTS,
 							   tensor->decay, (int) trainer_group_of(tensor->kind) };
 		}
 	}
@@ -257,18 +257,6 @@ static const trainer_family network_family = {
 	.free = free_network,
 };
 
-static real *
-output_bias_of(trainer *trainer)
-{
-	const network_trainer *network = trainer->network;
-	const network_layout *layout = network->layout;
-
-	for (size_t i = 0; i < layout->tensor_count; i++)
-		if (layout->tensors[i].kind == TENSOR_OUTPUT_BIAS)
-			return network->dense + layout->tensors[i].offset;
-	return NULL;
-}
-
 em_code
 trainer_create(const em_allocator *allocator, const network_layout *layout,
 			   const trainer_options *options, samples *train, samples *dev, nn_pool *pool,
@@ -292,7 +280,8 @@ trainer_create(const em_allocator *allocator, const network_layout *layout,
 	if (code == EM_OK)
 		code = make_weights(made, status);
 	if (code == EM_OK)
-		code = trainer_make_loss(made, output_bias_of(made), status);
+		code = trainer_make_loss(made, network->dense + network_find_places(layout).output_bias,
+								 status);
 	if (code == EM_OK)
 		code = make_copies(made, status);
 	if (code == EM_OK)
