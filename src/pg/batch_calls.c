@@ -209,7 +209,6 @@ AddCall(ScoringCalls *calls, FuncExpr *call, int model_argument)
 	calls->models = lappend(calls->models, model);
 }
 
-/* ScoringCalls that are made for every row: not those that a condition may spare. */
 static bool
 FindCalls(Node *node, void *context)
 {
