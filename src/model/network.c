@@ -337,6 +337,65 @@ network_forward(const network_layout *layout, const network_weights *weights,
 			  2 * hidden, dense + at.output_weight, dense + at.output_bias, logits, layout->labels);
 }
 
+/* From scratch->d_h, the gradient of what encode() made, to those of its weights and the embedding. */
+static void
+encode_backward(const network_layout *layout, const network_places *at, const real *dense,
+				const nn_packed *batch, network_pass *pass, const backward_scratch *scratch,
+				real *d_dense, real *d_embedding)
+{
+	size_t n = batch->rows;
+	size_t hidden = layout->hidden;
+	size_t widest = network_widest_kernel(layout);
+	size_t filters = (size_t) layout->config.filters;
+
+	for (size_t direction = 0; direction < 2; direction++)
+	{
+		size_t recurrent = at->lstm_recurrent + direction * 4 * hidden * hidden;
+
+		nn_lstm_backward(batch, hidden, direction == 1, dense + recurrent,
+						 pass->gates + direction * 4 * hidden, 8 * hidden,
+						 pass->c + direction * n * hidden, pass->tanh_c + direction * n * hidden,
+						 pass->h_kept + direction * hidden, scratch->d_h + direction * hidden,
+						 2 * hidden, scratch->lstm, d_dense + recurrent);
+	}
+	nn_linear_backward(n, layout->conv, 8 * hidden, pass->conv, layout->conv,
+					   dense + at->lstm_input, pass->gates, 8 * hidden, d_dense + at->lstm_input,
+					   d_dense + at->lstm_bias, scratch->d_conv, layout->conv, false);
+
+	/* a dropped unit is 0 after ReLU and dropout, so that one comparison serves both */
+	nn_relu_backward(n * layout->conv, pass->conv, scratch->d_conv, scratch->d_conv);
+	if (pass->conv_mask)
+		nn_multiply(n * layout->conv, pass->conv_mask, scratch->d_conv);
+	for (int i = 0; i < layout->config.kernel_widths.count; i++)
+	{
+		size_t width = (size_t) layout->config.kernel_widths.values[i];
+
+		nn_linear_backward(n, width * layout->embedding, filters,
+						   pass->columns + network_first_word(widest, width) * layout->embedding,
+						   widest * layout->embedding, dense + at->conv_weight[i],
+						   scratch->d_conv + (size_t) i * filters, layout->conv,
+						   d_dense + at->conv_weight[i], d_dense + at->conv_bias[i], NULL, 0,
+						   false);
+	}
+
+	if (d_embedding == NULL)
+		return;
+	/* the columns have served: their place takes their gradient */
+	memset(pass->columns, 0, n * widest * layout->embedding * sizeof(real));
+	for (int i = 0; i < layout->config.kernel_widths.count; i++)
+	{
+		size_t width = (size_t) layout->config.kernel_widths.values[i];
+
+		nn_gemm(false, false, n, width * layout->embedding, filters, 1,
+				scratch->d_conv + (size_t) i * filters, layout->conv, dense + at->conv_weight[i],
+				width * layout->embedding, 1,
+				pass->columns + network_first_word(widest, width) * layout->embedding,
+				widest * layout->embedding);
+	}
+	nn_windows_backward(batch, widest, layout->embedding, pass->columns, pass->spatial, pass->word,
+						d_embedding);
+}
+
 void
 network_backward(const network_layout *layout, const network_weights *weights,
 				 const nn_packed *batch, network_pass *pass, const real *d_logits, nn_arena *arena,
@@ -346,8 +405,6 @@ network_backward(const network_layout *layout, const network_weights *weights,
 	const real *dense = weights->dense;
 	size_t n = batch->rows;
 	size_t hidden = layout->hidden;
-	size_t widest = network_widest_kernel(layout);
-	size_t filters = (size_t) layout->config.filters;
 	size_t pooled = batch->sequences * 2 * hidden;
 	backward_scratch scratch;
 
@@ -380,54 +437,7 @@ network_backward(const network_layout *layout, const network_weights *weights,
 	if (pass->h_mask)
 		nn_multiply(n * 2 * hidden, pass->h_mask, scratch.d_h);
 	if (pass->copies)
-	{
 		network_mixed_backward(batch, pass, scratch.d_h, d_dense, d_embedding);
-		return;
-	}
-
-	for (size_t direction = 0; direction < 2; direction++)
-	{
-		size_t recurrent = at.lstm_recurrent + direction * 4 * hidden * hidden;
-
-		nn_lstm_backward(batch, hidden, direction == 1, dense + recurrent,
-						 pass->gates + direction * 4 * hidden, 8 * hidden,
-						 pass->c + direction * n * hidden, pass->tanh_c + direction * n * hidden,
-						 pass->h_kept + direction * hidden, scratch.d_h + direction * hidden,
-						 2 * hidden, scratch.lstm, d_dense + recurrent);
-	}
-	nn_linear_backward(n, layout->conv, 8 * hidden, pass->conv, layout->conv, dense + at.lstm_input,
-					   pass->gates, 8 * hidden, d_dense + at.lstm_input, d_dense + at.lstm_bias,
-					   scratch.d_conv, layout->conv, false);
-
-	/* a dropped unit is 0 after ReLU and dropout, so that one comparison serves both */
-	nn_relu_backward(n * layout->conv, pass->conv, scratch.d_conv, scratch.d_conv);
-	if (pass->conv_mask)
-		nn_multiply(n * layout->conv, pass->conv_mask, scratch.d_conv);
-	for (int i = 0; i < layout->config.kernel_widths.count; i++)
-	{
-		size_t width = (size_t) layout->config.kernel_widths.values[i];
-
-		nn_linear_backward(n, width * layout->embedding, filters,
-						   pass->columns + network_first_word(widest, width) * layout->embedding,
-						   widest * layout->embedding, dense + at.conv_weight[i],
-						   scratch.d_conv + (size_t) i * filters, layout->conv,
-						   d_dense + at.conv_weight[i], d_dense + at.conv_bias[i], NULL, 0, false);
-	}
-
-	if (d_embedding == NULL)
-		return;
-	/* the columns have served: their place takes their gradient */
-	memset(pass->columns, 0, n * widest * layout->embedding * sizeof(real));
-	for (int i = 0; i < layout->config.kernel_widths.count; i++)
-	{
-		size_t width = (size_t) layout->config.kernel_widths.values[i];
-
-		nn_gemm(false, false, n, width * layout->embedding, filters, 1,
-				scratch.d_conv + (size_t) i * filters, layout->conv, dense + at.conv_weight[i],
-				width * layout->embedding, 1,
-				pass->columns + network_first_word(widest, width) * layout->embedding,
-				widest * layout->embedding);
-	}
-	nn_windows_backward(batch, widest, layout->embedding, pass->columns, pass->spatial, pass->word,
-						d_embedding);
+	else
+		encode_backward(layout, &at, dense, batch, pass, &scratch, d_dense, d_embedding);
 }
