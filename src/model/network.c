@@ -337,7 +337,7 @@ network_forward(const network_layout *layout, const network_weights *weights,
 			  2 * hidden, dense + at.output_weight, dense + at.output_bias, logits, layout->labels);
 }
 
-/* From scratch->d_h, the gradient of what encode() made, to those of its weights and the embedding. */
+/* From scratch->d_h, the gradient of what encode() made, to those of weights and embedding. */
 static void
 encode_backward(const network_layout *layout, const network_places *at, const real *dense,
 				const nn_packed *batch, network_pass *pass, const backward_scratch *scratch,

@@ -177,7 +177,7 @@ network_scorer_run(network_scorer *scorer, const em_slice *texts, size_t n, floa
 							   stop_context, status);
 }
 
-/* Of each of the first `asked` tokens, many texts with one token changed to a batch. */
+/* scorer->influence of the first tokens: many texts with one token changed to a batch. */
 static em_code
 measure_influence(network_scorer *scorer, size_t count, int label, real logit,
 				  em_should_stop should_stop, void *stop_context, em_status *status)

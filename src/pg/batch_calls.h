@@ -27,7 +27,7 @@ extern void InitBatchCalls(void);
  */
 extern void FindScoringCalls(Node *expressions, ScoringCalls *calls);
 
-/* Whether there is any call. */
+/* Whether there is any call, on whatever condition. */
 extern bool HasScoringCalls(Node *expressions);
 
 #endif /* EMOTION_PG_BATCH_CALLS_H */

@@ -17,7 +17,7 @@
 extern void PrepareSplitTable(const LabelSource *source, const char *table,
 							  const SplitOptions *options);
 
-/* Each row's part, part (rows.n) by index, into the column of the table that the rows were read from. */
+/* part (rows.n): the index of each row's, into the column of the table that they were read from. */
 extern void WriteSplitColumn(const LabelSource *source, const char *table,
 							 const SplitOptions *options, const SplitParts *parts,
 							 const uint8 *part);
