@@ -17,6 +17,7 @@
 #include "../src/data/metrics.h"
 #include "../src/model/bags.h"
 #include "../src/model/scorer.h"
+#include "../src/model/sequence_scorer.h"
 #include "../src/nn/activation.h"
 #include "../src/nn/matmul.h"
 
@@ -211,18 +212,19 @@ measure_many(const model *model, const nn_bags *bags, double peak)
 			double best = 1e9;
 			nn_pool *pool;
 			scorer *scorer;
+			sequence_scorer *of_ids;
 
 			must(nn_pool_create(&allocator, threads, &pool, &status), &status);
 			must(scorer_create_on(&allocator, model, pool, &scorer, &status), &status);
+			must(sequence_scorer_create_model(&allocator, model, pool, &of_ids, &status), &status);
+			must(sequence_scorer_use_bags(of_ids, bags, &status), &status);
 			for (int trial = 0; trial < TRIALS; trial++)
 			{
-				double start;
+				double start = now();
 
-				must(scorer_use_bags(scorer, bags, &status), &status);
-				start = now();
-				must(from_text
-						 ? scorer_run(scorer, texts, count, scores, NULL, NULL, &status)
-						 : scorer_run_ids(scorer, sequences, count, scores, NULL, NULL, &status),
+				must(from_text ? scorer_run(scorer, texts, count, scores, NULL, NULL, &status)
+							   : sequence_scorer_run(of_ids, sequences, count, scores, NULL, NULL,
+													 NULL, &status),
 					 &status);
 				best = fmin(best, now() - start);
 			}
@@ -231,6 +233,7 @@ measure_many(const model *model, const nn_bags *bags, double peak)
 				   from_text ? "from texts:" : "from token ids:", (double) count / best,
 				   operations / best * 1e-9, 100 * operations / best * 1e-9 / peak / threads);
 			scorer_free(scorer);
+			sequence_scorer_free(of_ids);
 			nn_pool_destroy(pool);
 		}
 	free(scores);
@@ -251,22 +254,24 @@ measure_one(const model *model, const nn_bags *bags)
 	float scores[MODEL_MAX_LABELS];
 	em_status status;
 	scorer *scorer;
+	sequence_scorer *of_ids;
 
 	must(scorer_create(&allocator, model, &scorer, &status), &status);
+	must(sequence_scorer_create_model(&allocator, model, NULL, &of_ids, &status), &status);
+	must(sequence_scorer_use_bags(of_ids, bags, &status), &status);
 	for (int from_text = 0; from_text < 2; from_text++)
 	{
 		for (size_t i = 0; i < count; i++)
 			took[i] = 1e9;
 		for (int trial = 0; trial < TRIALS; trial++)
 		{
-			must(scorer_use_bags(scorer, bags, &status), &status);
 			for (size_t i = 0; i < count; i++)
 			{
 				double start = now();
 
-				must(from_text
-						 ? scorer_run(scorer, &texts[i], 1, scores, NULL, NULL, &status)
-						 : scorer_run_ids(scorer, &sequences[i], 1, scores, NULL, NULL, &status),
+				must(from_text ? scorer_run(scorer, &texts[i], 1, scores, NULL, NULL, &status)
+							   : sequence_scorer_run(of_ids, &sequences[i], 1, scores, NULL, NULL,
+													 NULL, &status),
 					 &status);
 				took[i] = fmin(took[i], now() - start);
 			}
@@ -277,6 +282,7 @@ measure_one(const model *model, const nn_bags *bags)
 			   took[count * 99 / 100] * 1e6);
 	}
 	scorer_free(scorer);
+	sequence_scorer_free(of_ids);
 }
 
 static double
@@ -291,7 +297,7 @@ difference(const float *a, const float *b, size_t cells)
 
 /* Scores of all texts, what they are worth, how far from float, and from those of texts one by one. */
 static void
-measure_scores(scorer *scorer, const model *model, const nn_bags *bags, const char *name,
+measure_scores(sequence_scorer *scorer, const model *model, const nn_bags *bags, const char *name,
 			   const char *set, float *reference, float *scores)
 {
 	size_t labels = model->layout.labels;
@@ -302,17 +308,19 @@ measure_scores(scorer *scorer, const model *model, const nn_bags *bags, const ch
 	float alone[MODEL_MAX_LABELS];
 	em_status status;
 
-	must(scorer_use_bags(scorer, bags, &status), &status);
+	must(sequence_scorer_use_bags(scorer, bags, &status), &status);
 	for (int trial = 0; trial < TRIALS; trial++)
 	{
 		double start = now();
 
-		must(scorer_run_ids(scorer, sequences, count, scores, NULL, NULL, &status), &status);
+		must(sequence_scorer_run(scorer, sequences, count, scores, NULL, NULL, NULL, &status),
+			 &status);
 		best = fmin(best, now() - start);
 	}
 	for (size_t i = 0; i < count; i += 7)
 	{
-		must(scorer_run_ids(scorer, &sequences[i], 1, alone, NULL, NULL, &status), &status);
+		must(sequence_scorer_run(scorer, &sequences[i], 1, alone, NULL, NULL, NULL, &status),
+			 &status);
 		apart = fmax(apart, difference(alone, scores + i * labels, labels));
 	}
 	must(data_metrics_compute(&allocator, count, (uint32_t) labels, scores, truth,
@@ -331,17 +339,19 @@ measure_rules(const model *model, const nn_bags *bags)
 	size_t cells = count * model->layout.labels;
 	float *reference = malloc(cells * sizeof(float)), *scores = malloc(cells * sizeof(float));
 	network_weights weights = { model->embedding, model->dense };
-	scorer *scorer;
+	sequence_scorer *scorer;
 	em_status status;
 
 	if (reference == NULL || scores == NULL)
 		exit(1);
 	printf("%19s %8s %14s %10s %13s\n", "", "texts/s", "macro ROC-AUC", "to float", "one to many");
-	must(scorer_create_bare(&allocator, &model->layout, weights, NULL, &scorer, &status), &status);
-	must(scorer_use_bags(scorer, bags, &status), &status);
-	must(scorer_run_ids(scorer, sequences, count, reference, NULL, NULL, &status), &status);
+	must(sequence_scorer_create(&allocator, &model->layout, weights, NULL, &scorer, &status),
+		 &status);
+	must(sequence_scorer_use_bags(scorer, bags, &status), &status);
+	must(sequence_scorer_run(scorer, sequences, count, reference, NULL, NULL, NULL, &status),
+		 &status);
 	measure_scores(scorer, model, bags, "float", nn_simd_name(), reference, scores);
-	scorer_free(scorer);
+	sequence_scorer_free(scorer);
 	for (nn_numbers rule = NN_REALS; rule <= NN_BYTES; rule++)
 	{
 		size_t size = network_panels_size(&model->layout, rule);
@@ -357,9 +367,9 @@ measure_rules(const model *model, const nn_bags *bags)
 		{
 			if (!nn_simd_force(sets[s]))
 				continue;
-			must(scorer_create(&allocator, &other, &scorer, &status), &status);
+			must(sequence_scorer_create_model(&allocator, &other, NULL, &scorer, &status), &status);
 			measure_scores(scorer, &other, bags, rules[rule], sets[s], reference, scores);
-			scorer_free(scorer);
+			sequence_scorer_free(scorer);
 		}
 		free(panels);
 	}

@@ -257,19 +257,19 @@ scratch.d_pooled = pass->unmixed; ;;  ;
 nn_axpy(pooled, 1, scratch.d_pooled + i * pooled, scratch.d_pooled); ;; nn_axpy(pooled, -1, scratch.d_pooled + i * pooled, scratch.d_pooled);
 nn_axpy(pooled, 1, scratch.d_pooled + i * pooled, scratch.d_pooled); ;; nn_axpy(pooled, 1, scratch.d_pooled, scratch.d_pooled);
 nn_multiply(n * 2 * hidden, pass->h_mask, scratch.d_h); ;;  ;
-pass->h_kept + direction * hidden, scratch.d_h ;; pass->h + direction * hidden, scratch.d_h
-scratch.lstm, d_dense + recurrent); ;; scratch.lstm, d_dense + at.lstm_recurrent);
-nn_relu_backward(n * layout->conv, pass->conv, scratch.d_conv, scratch.d_conv); ;;  
-nn_multiply(n * layout->conv, pass->conv_mask, scratch.d_conv); ;;  ;
-scratch.d_conv + (size_t) i * filters, layout->conv, d_dense ;; scratch.d_conv, layout->conv, d_dense
-d_dense + at.conv_weight[i], d_dense + at.conv_bias[i] ;; d_dense + at.conv_weight[i], NULL
+pass->h_kept + direction * hidden, scratch->d_h ;; pass->h + direction * hidden, scratch->d_h
+scratch->lstm, d_dense + recurrent); ;; scratch->lstm, d_dense + at->lstm_recurrent);
+nn_relu_backward(n * layout->conv, pass->conv, scratch->d_conv, scratch->d_conv); ;;  
+nn_multiply(n * layout->conv, pass->conv_mask, scratch->d_conv); ;;  ;
+scratch->d_conv + (size_t) i * filters, layout->conv, d_dense ;; scratch->d_conv, layout->conv, d_dense
+d_dense + at->conv_weight[i], d_dense + at->conv_bias[i] ;; d_dense + at->conv_weight[i], NULL
 memset(pass->columns, 0, n * widest * layout->embedding * sizeof(real)); ;;  
-width * layout->embedding, filters, 1, scratch.d_conv ;; width * layout->embedding, filters, -1, scratch.d_conv
+width * layout->embedding, filters, 1, scratch->d_conv ;; width * layout->embedding, filters, -1, scratch->d_conv
 width * layout->embedding, 1, pass->columns ;; width * layout->embedding, 0, pass->columns
 pass->columns, pass->spatial, pass->word, d_embedding ;; pass->columns, NULL, pass->word, d_embedding
 pass->columns, pass->spatial, pass->word, d_embedding ;; pass->columns, pass->spatial, NULL, d_embedding
 d_dense + at.output_weight, d_dense + at.output_bias ;; d_dense + at.output_weight, NULL
-d_dense + at.lstm_input, d_dense + at.lstm_bias ;; d_dense + at.lstm_input, NULL
+d_dense + at->lstm_input, d_dense + at->lstm_bias ;; d_dense + at->lstm_input, NULL
 MISTAKES
 
 xargs -0 -r -n 4 -P "$jobs" bash -c 'plant "$@" >"$work/$2.tap"' plant <"$work/list"

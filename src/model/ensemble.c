@@ -13,41 +13,6 @@
 /* How far from 1 the weights of a file may sum: they are rounded to floats. */
 #define WEIGHT_SLACK 1e-4
 
-const model *
-model_first(const model *model)
-{
-	return model->member_count > 0 ? model->members[0] : model;
-}
-
-const char *
-model_architecture(const model *model)
-{
-	return model->member_count > 0  ? MODEL_ENSEMBLE
-		   : model->encoder != NULL ? ENCODER_ARCHITECTURE
-									: MODEL_ARCHITECTURE;
-}
-
-size_t
-model_feature_width(const model *model)
-{
-	return model->encoder != NULL ? model->encoder->layout.hidden : 2 * model->layout.hidden;
-}
-
-uint64_t
-model_parameters(const model *model)
-{
-	const network_layout *layout = &model->layout;
-	uint64_t count = 0;
-
-	if (model->encoder != NULL)
-		return encoder_model_parameters(model->encoder);
-	if (model->member_count == 0)
-		return (uint64_t) layout->rows * layout->embedding + layout->dense;
-	for (size_t i = 0; i < model->member_count; i++)
-		count += model_parameters(model->members[i]);
-	return count;
-}
-
 bool
 model_match_labels(const model *model, const struct model *member, uint16_t *place)
 {

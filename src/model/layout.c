@@ -2,7 +2,7 @@
  * layout.c
  *	  Names, shapes and places of the tensors that a configuration asks for.
  */
-#include "network.h"
+#include "network_places.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -109,4 +109,64 @@ network_layout_init(network_layout *layout, const model_config *config, size_t v
 		return EM_LIMIT;
 	}
 	return EM_OK;
+}
+
+network_places
+network_find_places(const network_layout *layout)
+{
+	network_places found;
+	int weights = 0;
+	int biases = 0;
+
+	memset(&found, 0, sizeof(found));
+	for (size_t i = 0; i < layout->tensor_count; i++)
+	{
+		size_t offset = layout->tensors[i].offset;
+
+		switch (layout->tensors[i].kind)
+		{
+			case TENSOR_CONV_WEIGHT:
+				found.conv_weight[weights++] = offset;
+				break;
+			case TENSOR_CONV_BIAS:
+				found.conv_bias[biases++] = offset;
+				break;
+			case TENSOR_LSTM_INPUT:
+				found.lstm_input = offset;
+				break;
+			case TENSOR_LSTM_RECURRENT:
+				found.lstm_recurrent = offset;
+				break;
+			case TENSOR_LSTM_BIAS:
+				found.lstm_bias = offset;
+				break;
+			case TENSOR_ATTENTION_WEIGHT:
+				found.attention_weight = offset;
+				break;
+			case TENSOR_ATTENTION_BIAS:
+				found.attention_bias = offset;
+				break;
+			case TENSOR_ATTENTION_QUERY:
+				found.attention_query = offset;
+				break;
+			case TENSOR_OUTPUT_WEIGHT:
+				found.output_weight = offset;
+				break;
+			case TENSOR_OUTPUT_BIAS:
+				found.output_bias = offset;
+				break;
+		}
+	}
+	return found;
+}
+
+size_t
+network_widest_kernel(const network_layout *layout)
+{
+	int widest = 1;
+
+	for (int i = 0; i < layout->config.kernel_widths.count; i++)
+		if (layout->config.kernel_widths.values[i] > widest)
+			widest = layout->config.kernel_widths.values[i];
+	return (size_t) widest;
 }

@@ -1,6 +1,6 @@
 /*
  * model_file.h
- *	  What reading and writing a model file share; private to the two.
+ *	  What reading and writing a model file share; inside the room only.
  */
 #ifndef EMOTION_MODEL_MODEL_FILE_H
 #define EMOTION_MODEL_MODEL_FILE_H
@@ -19,11 +19,27 @@
 em_code model_file_check_format(const safetensors *file, em_status *status);
 
 /*
+ * What is wrong with the contents is wrong with the file: the codes of the checks that users' options
+ * and rows share become EM_CORRUPT.
+ */
+em_code model_file_as_corrupt(em_code code, em_status *status);
+
+/* A metadata value that must be there: EM_CORRUPT otherwise. */
+em_code model_file_metadata(const safetensors *file, const char *key, em_slice *value,
+							em_status *status);
+
+/*
  * The labels of a file: slices into *text, which takes their unescaped bytes. Both are allocated;
  * the caller releases them (em_release), also after a failure.
  */
 em_code model_file_labels(const em_allocator *allocator, const safetensors *file, em_slice **labels,
 						  char **text, size_t *count, em_status *status);
+
+/* model->labels and model->thresholds (count) from its file. */
+em_code model_file_keep_labels(model *model, const safetensors *file, size_t *count,
+							   em_status *status);
+em_code model_file_keep_thresholds(model *model, const safetensors *file, size_t count,
+								   em_status *status);
 
 /* A model of the family roberta, to be scored with, but for its weights. */
 em_code model_file_describe_encoder(const em_allocator *allocator, const safetensors *file,

@@ -12,83 +12,7 @@
 #include "../nn/matmul.h"
 #include "../nn/random.h"
 #include "network_mixed.h"
-
-/* Where each tensor begins in the dense parameters, by name instead of by index. */
-typedef struct places
-{
-	size_t conv_weight[OPTION_LIST_MAX];
-	size_t conv_bias[OPTION_LIST_MAX];
-	size_t lstm_input, lstm_recurrent, lstm_bias;
-	size_t attention_weight, attention_bias, attention_query;
-	size_t output_weight, output_bias;
-} places;
-
-static places
-find_places(const network_layout *layout)
-{
-	places found;
-	int weights = 0;
-	int biases = 0;
-
-	memset(&found, 0, sizeof(found));
-	for (size_t i = 0; i < layout->tensor_count; i++)
-	{
-		size_t offset = layout->tensors[i].offset;
-
-		switch (layout->tensors[i].kind)
-		{
-			case TENSOR_CONV_WEIGHT:
-				found.conv_weight[weights++] = offset;
-				break;
-			case TENSOR_CONV_BIAS:
-				found.conv_bias[biases++] = offset;
-				break;
-			case TENSOR_LSTM_INPUT:
-				found.lstm_input = offset;
-				break;
-			case TENSOR_LSTM_RECURRENT:
-				found.lstm_recurrent = offset;
-				break;
-			case TENSOR_LSTM_BIAS:
-				found.lstm_bias = offset;
-				break;
-			case TENSOR_ATTENTION_WEIGHT:
-				found.attention_weight = offset;
-				break;
-			case TENSOR_ATTENTION_BIAS:
-				found.attention_bias = offset;
-				break;
-			case TENSOR_ATTENTION_QUERY:
-				found.attention_query = offset;
-				break;
-			case TENSOR_OUTPUT_WEIGHT:
-				found.output_weight = offset;
-				break;
-			case TENSOR_OUTPUT_BIAS:
-				found.output_bias = offset;
-				break;
-		}
-	}
-	return found;
-}
-
-static size_t
-widest_kernel(const network_layout *layout)
-{
-	int widest = 1;
-
-	for (int i = 0; i < layout->config.kernel_widths.count; i++)
-		if (layout->config.kernel_widths.values[i] > widest)
-			widest = layout->config.kernel_widths.values[i];
-	return (size_t) widest;
-}
-
-/* Where a narrower kernel's blocks begin among those of the widest one. */
-static size_t
-first_block(size_t widest, size_t width)
-{
-	return (widest - 1) / 2 - (width - 1) / 2;
-}
+#include "network_places.h"
 
 static void
 fill_uniform(real *weight, size_t count, double bound, uint64_t seed, uint32_t tensor)
@@ -196,7 +120,7 @@ take_pass(const network_layout *layout, const nn_packed *batch, const network_dr
 		{ &pass->vectors, true, batch->distinct * layout->embedding },
 		{ &pass->spatial, spatial, batch->sequences * layout->embedding },
 		{ &pass->word, word, n },
-		{ &pass->columns, !mixed, n * widest_kernel(layout) * layout->embedding },
+		{ &pass->columns, !mixed, n * network_widest_kernel(layout) * layout->embedding },
 		{ &pass->conv, !mixed, n * layout->conv },
 		{ &pass->conv_mask, conv, n * layout->conv },
 		{ &pass->gates, !mixed, n * 8 * hidden },
@@ -331,12 +255,12 @@ fill_masks(const network_layout *layout, const nn_packed *batch, const network_d
 
 /* From the vectors to h_kept. */
 static void
-encode(const network_layout *layout, const places *at, const real *dense, const nn_packed *batch,
-	   network_pass *pass)
+encode(const network_layout *layout, const network_places *at, const real *dense,
+	   const nn_packed *batch, network_pass *pass)
 {
 	size_t n = batch->rows;
 	size_t hidden = layout->hidden;
-	size_t widest = widest_kernel(layout);
+	size_t widest = network_widest_kernel(layout);
 
 	nn_windows(batch, widest, layout->embedding, pass->vectors, pass->spatial, pass->word,
 			   pass->columns);
@@ -348,7 +272,7 @@ encode(const network_layout *layout, const places *at, const real *dense, const 
 
 		/* ld of the columns is the widest kernel's, so nn_linear's weight stays contiguous */
 		nn_linear(n, width * layout->embedding, filters,
-				  pass->columns + first_block(widest, width) * layout->embedding,
+				  pass->columns + network_first_word(widest, width) * layout->embedding,
 				  widest * layout->embedding, dense + at->conv_weight[i], dense + at->conv_bias[i],
 				  y, layout->conv);
 	}
@@ -371,7 +295,7 @@ network_forward(const network_layout *layout, const network_weights *weights,
 				const nn_packed *batch, const network_dropout *dropout, nn_arena *arena,
 				network_pass *pass, real *logits)
 {
-	const places at = find_places(layout);
+	const network_places at = network_find_places(layout);
 	const real *dense = weights->dense;
 	size_t n = batch->rows;
 	size_t hidden = layout->hidden;
@@ -413,17 +337,74 @@ network_forward(const network_layout *layout, const network_weights *weights,
 			  2 * hidden, dense + at.output_weight, dense + at.output_bias, logits, layout->labels);
 }
 
+/* From scratch->d_h, the gradient of what encode() made, to those of weights and embedding. */
+static void
+encode_backward(const network_layout *layout, const network_places *at, const real *dense,
+				const nn_packed *batch, network_pass *pass, const backward_scratch *scratch,
+				real *d_dense, real *d_embedding)
+{
+	size_t n = batch->rows;
+	size_t hidden = layout->hidden;
+	size_t widest = network_widest_kernel(layout);
+	size_t filters = (size_t) layout->config.filters;
+
+	for (size_t direction = 0; direction < 2; direction++)
+	{
+		size_t recurrent = at->lstm_recurrent + direction * 4 * hidden * hidden;
+
+		nn_lstm_backward(batch, hidden, direction == 1, dense + recurrent,
+						 pass->gates + direction * 4 * hidden, 8 * hidden,
+						 pass->c + direction * n * hidden, pass->tanh_c + direction * n * hidden,
+						 pass->h_kept + direction * hidden, scratch->d_h + direction * hidden,
+						 2 * hidden, scratch->lstm, d_dense + recurrent);
+	}
+	nn_linear_backward(n, layout->conv, 8 * hidden, pass->conv, layout->conv,
+					   dense + at->lstm_input, pass->gates, 8 * hidden, d_dense + at->lstm_input,
+					   d_dense + at->lstm_bias, scratch->d_conv, layout->conv, false);
+
+	/* a dropped unit is 0 after ReLU and dropout, so that one comparison serves both */
+	nn_relu_backward(n * layout->conv, pass->conv, scratch->d_conv, scratch->d_conv);
+	if (pass->conv_mask)
+		nn_multiply(n * layout->conv, pass->conv_mask, scratch->d_conv);
+	for (int i = 0; i < layout->config.kernel_widths.count; i++)
+	{
+		size_t width = (size_t) layout->config.kernel_widths.values[i];
+
+		nn_linear_backward(n, width * layout->embedding, filters,
+						   pass->columns + network_first_word(widest, width) * layout->embedding,
+						   widest * layout->embedding, dense + at->conv_weight[i],
+						   scratch->d_conv + (size_t) i * filters, layout->conv,
+						   d_dense + at->conv_weight[i], d_dense + at->conv_bias[i], NULL, 0,
+						   false);
+	}
+
+	if (d_embedding == NULL)
+		return;
+	/* the columns have served: their place takes their gradient */
+	memset(pass->columns, 0, n * widest * layout->embedding * sizeof(real));
+	for (int i = 0; i < layout->config.kernel_widths.count; i++)
+	{
+		size_t width = (size_t) layout->config.kernel_widths.values[i];
+
+		nn_gemm(false, false, n, width * layout->embedding, filters, 1,
+				scratch->d_conv + (size_t) i * filters, layout->conv, dense + at->conv_weight[i],
+				width * layout->embedding, 1,
+				pass->columns + network_first_word(widest, width) * layout->embedding,
+				widest * layout->embedding);
+	}
+	nn_windows_backward(batch, widest, layout->embedding, pass->columns, pass->spatial, pass->word,
+						d_embedding);
+}
+
 void
 network_backward(const network_layout *layout, const network_weights *weights,
 				 const nn_packed *batch, network_pass *pass, const real *d_logits, nn_arena *arena,
 				 real *d_dense, real *d_embedding)
 {
-	const places at = find_places(layout);
+	const network_places at = network_find_places(layout);
 	const real *dense = weights->dense;
 	size_t n = batch->rows;
 	size_t hidden = layout->hidden;
-	size_t widest = widest_kernel(layout);
-	size_t filters = (size_t) layout->config.filters;
 	size_t pooled = batch->sequences * 2 * hidden;
 	backward_scratch scratch;
 
@@ -456,54 +437,7 @@ network_backward(const network_layout *layout, const network_weights *weights,
 	if (pass->h_mask)
 		nn_multiply(n * 2 * hidden, pass->h_mask, scratch.d_h);
 	if (pass->copies)
-	{
 		network_mixed_backward(batch, pass, scratch.d_h, d_dense, d_embedding);
-		return;
-	}
-
-	for (size_t direction = 0; direction < 2; direction++)
-	{
-		size_t recurrent = at.lstm_recurrent + direction * 4 * hidden * hidden;
-
-		nn_lstm_backward(batch, hidden, direction == 1, dense + recurrent,
-						 pass->gates + direction * 4 * hidden, 8 * hidden,
-						 pass->c + direction * n * hidden, pass->tanh_c + direction * n * hidden,
-						 pass->h_kept + direction * hidden, scratch.d_h + direction * hidden,
-						 2 * hidden, scratch.lstm, d_dense + recurrent);
-	}
-	nn_linear_backward(n, layout->conv, 8 * hidden, pass->conv, layout->conv, dense + at.lstm_input,
-					   pass->gates, 8 * hidden, d_dense + at.lstm_input, d_dense + at.lstm_bias,
-					   scratch.d_conv, layout->conv, false);
-
-	/* a dropped unit is 0 after ReLU and dropout, so that one comparison serves both */
-	nn_relu_backward(n * layout->conv, pass->conv, scratch.d_conv, scratch.d_conv);
-	if (pass->conv_mask)
-		nn_multiply(n * layout->conv, pass->conv_mask, scratch.d_conv);
-	for (int i = 0; i < layout->config.kernel_widths.count; i++)
-	{
-		size_t width = (size_t) layout->config.kernel_widths.values[i];
-
-		nn_linear_backward(n, width * layout->embedding, filters,
-						   pass->columns + first_block(widest, width) * layout->embedding,
-						   widest * layout->embedding, dense + at.conv_weight[i],
-						   scratch.d_conv + (size_t) i * filters, layout->conv,
-						   d_dense + at.conv_weight[i], d_dense + at.conv_bias[i], NULL, 0, false);
-	}
-
-	if (d_embedding == NULL)
-		return;
-	/* the columns have served: their place takes their gradient */
-	memset(pass->columns, 0, n * widest * layout->embedding * sizeof(real));
-	for (int i = 0; i < layout->config.kernel_widths.count; i++)
-	{
-		size_t width = (size_t) layout->config.kernel_widths.values[i];
-
-		nn_gemm(false, false, n, width * layout->embedding, filters, 1,
-				scratch.d_conv + (size_t) i * filters, layout->conv, dense + at.conv_weight[i],
-				width * layout->embedding, 1,
-				pass->columns + first_block(widest, width) * layout->embedding,
-				widest * layout->embedding);
-	}
-	nn_windows_backward(batch, widest, layout->embedding, pass->columns, pass->spatial, pass->word,
-						d_embedding);
+	else
+		encode_backward(layout, &at, dense, batch, pass, &scratch, d_dense, d_embedding);
 }

@@ -101,7 +101,7 @@ typedef struct network_dropout
 	 */
 	const uint32_t *partner;
 	const real *share;
-	/* NULL, or: the pass is of mixed precision, with these copies of the weights (network_mixed.h) */
+	/* NULL, or: the pass is of mixed precision, with these copies of the weights (network_copies.h) */
 	const struct network_copies *copies;
 } network_dropout;
 

@@ -23,165 +23,13 @@ smaller(size_t a, size_t b)
 	return a < b ? a : b;
 }
 
-/* The panels of a copy, forward ones and backward ones in turn, and the weights they come from. */
-typedef struct product
-{
-	nn_panels *forward;  /* (in, out) */
-	nn_panels *backward; /* (out, in) */
-	size_t in, out;
-	size_t offset; /* of the weight (out, in) in the dense parameters */
-} product;
-
-static size_t
-list_products(network_copies *copies, product *list)
-{
-	const network_layout *layout = copies->layout;
-	size_t hidden = layout->hidden;
-	size_t count = 0;
-
-	for (int i = 0; i < layout->config.kernel_widths.count; i++)
-		list[count++] =
-			(product){ &copies->conv[i], &copies->conv_back[i],
-					   (size_t) layout->config.kernel_widths.values[i] * layout->embedding,
-					   (size_t) layout->config.filters, copies->conv_weight[i] };
-	for (size_t d = 0; d < 2; d++)
-	{
-		list[count++] = (product){ &copies->input[d], &copies->input_back[d], layout->conv,
-								   4 * hidden, copies->lstm_input + d * 4 * hidden * layout->conv };
-		list[count++] = (product){ &copies->recurrent[d], &copies->recurrent_back[d], hidden,
-								   4 * hidden, copies->lstm_recurrent + d * 4 * hidden * hidden };
-	}
-	list[count++] = (product){ &copies->attention, &copies->attention_back, 2 * hidden,
-							   layout->attention, copies->attention_weight };
-	return count;
-}
-
-#define MAX_PRODUCTS (OPTION_LIST_MAX + 5)
-
-static size_t
-aligned(size_t bytes)
-{
-	return (bytes + NN_ALIGNMENT - 1) & ~(size_t) (NN_ALIGNMENT - 1);
-}
-
-/* Give every product its panels, from `memory` on (NULL: only count). */
-static size_t
-place_panels(network_copies *copies, char *memory)
-{
-	product list[MAX_PRODUCTS];
-	size_t count = list_products(copies, list);
-	size_t bytes = 0;
-
-	for (size_t i = 0; i < count; i++)
-	{
-		size_t size = aligned(nn_panels_bytes(list[i].in, list[i].out));
-
-		if (memory != NULL)
-		{
-			*list[i].forward = (nn_panels){ list[i].in, list[i].out, true, memory + bytes };
-			*list[i].backward =
-				(nn_panels){ list[i].out, list[i].in, false, memory + bytes + size };
-		}
-		bytes += size + aligned(nn_panels_bytes(list[i].out, list[i].in));
-	}
-	return bytes;
-}
-
-size_t
-network_copies_bytes(const network_layout *layout)
-{
-	network_copies copies;
-
-	memset(&copies, 0, sizeof(copies));
-	copies.layout = layout;
-	return place_panels(&copies, NULL);
-}
-
-void
-network_copies_init(network_copies *copies, const network_layout *layout, void *memory)
-{
-	int weights = 0;
-	int biases = 0;
-
-	memset(copies, 0, sizeof(*copies));
-	copies->layout = layout;
-	for (size_t i = 0; i < layout->tensor_count; i++)
-	{
-		size_t offset = layout->tensors[i].offset;
-
-		switch (layout->tensors[i].kind)
-		{
-			case TENSOR_CONV_WEIGHT:
-				copies->conv_weight[weights++] = offset;
-				break;
-			case TENSOR_CONV_BIAS:
-				copies->conv_bias[biases++] = offset;
-				break;
-			case TENSOR_LSTM_INPUT:
-				copies->lstm_input = offset;
-				break;
-			case TENSOR_LSTM_RECURRENT:
-				copies->lstm_recurrent = offset;
-				break;
-			case TENSOR_LSTM_BIAS:
-				copies->lstm_bias = offset;
-				break;
-			case TENSOR_ATTENTION_WEIGHT:
-				copies->attention_weight = offset;
-				break;
-			case TENSOR_ATTENTION_BIAS:
-				copies->attention_bias = offset;
-				break;
-			case TENSOR_ATTENTION_QUERY:
-				copies->attention_query = offset;
-				break;
-			default:
-				break;
-		}
-	}
-	place_panels(copies, memory);
-}
-
-size_t
-network_copies_tasks(network_copies *copies)
-{
-	product list[MAX_PRODUCTS];
-
-	return 2 * list_products(copies, list);
-}
-
-void
-network_copies_refresh(network_copies *copies, const real *dense, size_t task)
-{
-	product list[MAX_PRODUCTS];
-	const product *chosen;
-
-	list_products(copies, list);
-	chosen = &list[task / 2];
-	if (task % 2 == 0)
-		nn_panels_fill(chosen->forward, nn_reals(dense + chosen->offset, chosen->in, true));
-	else
-		nn_panels_fill(chosen->backward, nn_reals(dense + chosen->offset, chosen->in, false));
-}
-
-static size_t
-widest_kernel(const network_layout *layout)
-{
-	int widest = 1;
-
-	for (int i = 0; i < layout->config.kernel_widths.count; i++)
-		if (layout->config.kernel_widths.values[i] > widest)
-			widest = layout->config.kernel_widths.values[i];
-	return (size_t) widest;
-}
-
 size_t
 network_mixed_take(const network_layout *layout, const nn_packed *batch, nn_arena *arena,
 				   network_mixed_pass *pass)
 {
 	size_t n = batch->rows;
 	size_t hidden = layout->hidden;
-	size_t window = widest_kernel(layout) * layout->embedding;
+	size_t window = network_widest_kernel(layout) * layout->embedding;
 	size_t conv_or_u = layout->conv > layout->attention ? layout->conv : layout->attention;
 	size_t block = smaller(n, BLOCK);
 	size_t step = batch->sequences;
@@ -309,13 +157,6 @@ add_windows(const nn_packed *batch, size_t widest, size_t dim, const network_pas
 		}
 }
 
-/* Where a narrower kernel's words begin among those of the widest one. */
-static size_t
-first_word(size_t widest, size_t width)
-{
-	return (widest - 1) / 2 - (width - 1) / 2;
-}
-
 /* Rows first..first+count-1 of the convolution, as network_forward has them. */
 static void
 convolve(const network_copies *copies, const real *dense, const nn_packed *batch,
@@ -323,7 +164,7 @@ convolve(const network_copies *copies, const real *dense, const nn_packed *batch
 {
 	const network_layout *layout = copies->layout;
 	const network_mixed_pass *mixed = &pass->mixed;
-	size_t widest = widest_kernel(layout);
+	size_t widest = network_widest_kernel(layout);
 	size_t dim = layout->embedding;
 	size_t filters = (size_t) layout->config.filters;
 	double rate = layout->config.dropout_conv;
@@ -332,12 +173,13 @@ convolve(const network_copies *copies, const real *dense, const nn_packed *batch
 	make_windows(batch, widest, dim, pass, first, count);
 	for (int i = 0; i < layout->config.kernel_widths.count; i++)
 	{
-		size_t skipped = first_word(widest, (size_t) layout->config.kernel_widths.values[i]);
+		size_t skipped =
+			network_first_word(widest, (size_t) layout->config.kernel_widths.values[i]);
 
 		nn_gemm_panels(count, nn_halves(mixed->windows + skipped * dim, widest * dim, false),
 					   &copies->conv[i], false, y + (size_t) i * filters, layout->conv,
 					   mixed->product);
-		nn_add_bias(count, filters, dense + copies->conv_bias[i], y + (size_t) i * filters,
+		nn_add_bias(count, filters, dense + copies->at.conv_bias[i], y + (size_t) i * filters,
 					layout->conv);
 	}
 	nn_relu(count * layout->conv, y, y);
@@ -358,16 +200,6 @@ convolve(const network_copies *copies, const real *dense, const nn_packed *batch
 	nn_bf16_round(count * layout->conv, y, mixed->conv + first * layout->conv);
 }
 
-/* As in layers.c: how many rows of step t have been through the step before it in the direction. */
-static size_t
-rows_with_history(const nn_packed *batch, size_t direction, size_t t, size_t *previous)
-{
-	*previous = direction == 0 ? t - 1 : t + 1;
-	if (direction == 0)
-		return t == 0 ? 0 : batch->active[t];
-	return t + 1 == batch->steps ? 0 : batch->active[t + 1];
-}
-
 static void
 run_lstm(const network_copies *copies, const real *dense, const nn_packed *batch, size_t direction,
 		 network_pass *pass)
@@ -375,7 +207,7 @@ run_lstm(const network_copies *copies, const real *dense, const nn_packed *batch
 	const network_layout *layout = copies->layout;
 	const network_mixed_pass *mixed = &pass->mixed;
 	size_t hidden = layout->hidden;
-	const real *bias = dense + copies->lstm_bias + direction * 4 * hidden;
+	const real *bias = dense + copies->at.lstm_bias + direction * 4 * hidden;
 	real *h = pass->h_kept + direction * hidden;
 	nn_bf16 *gates_kept = mixed->gates + direction * batch->rows * 4 * hidden;
 	nn_bf16 *c_kept = mixed->c + direction * batch->rows * hidden;
@@ -388,7 +220,7 @@ run_lstm(const network_copies *copies, const real *dense, const nn_packed *batch
 		size_t row = batch->offset[t];
 		size_t active = batch->active[t];
 		size_t previous;
-		size_t known = rows_with_history(batch, direction, t, &previous);
+		size_t known = nn_rows_with_history(batch, direction == 1, t, &previous);
 
 		nn_gemm_panels(active, nn_halves(mixed->conv + row * layout->conv, layout->conv, false),
 					   &copies->input[direction], false, gates, 4 * hidden, mixed->product);
@@ -436,11 +268,11 @@ network_mixed_attention(const real *dense, const nn_packed *batch, network_pass 
 
 		nn_gemm_panels(count, nn_reals(pass->h + row * dim, dim, false), &copies->attention, false,
 					   u, units, mixed->product);
-		nn_add_bias(count, units, dense + copies->attention_bias, u, units);
+		nn_add_bias(count, units, dense + copies->at.attention_bias, u, units);
 		nn_tanh(count * units, u, u);
 		for (size_t i = 0; i < count; i++)
 			pass->attention[row + i] =
-				nn_dot(units, u + i * units, dense + copies->attention_query);
+				nn_dot(units, u + i * units, dense + copies->at.attention_query);
 		nn_bf16_round(count * units, u, mixed->u + row * units);
 	}
 	nn_pool_rows(batch, dim, pass->h, pass->attention, pooled);
@@ -452,7 +284,7 @@ network_mixed_attention_backward(const real *dense, const nn_packed *batch, netw
 {
 	const network_copies *copies = pass->copies;
 	const network_mixed_pass *mixed = &pass->mixed;
-	const real *query = dense + copies->attention_query;
+	const real *query = dense + copies->at.attention_query;
 	size_t units = copies->layout->attention;
 	size_t dim = 2 * copies->layout->hidden;
 	real *d_score = scratch; /* (N) */
@@ -468,14 +300,14 @@ network_mixed_attention_backward(const real *dense, const nn_packed *batch, netw
 		{
 			real *u = d_u + i * units;
 
-			nn_axpy(units, d_score[row + i], u, d_dense + copies->attention_query);
+			nn_axpy(units, d_score[row + i], u, d_dense + copies->at.attention_query);
 			for (size_t a = 0; a < units; a++)
 				u[a] = d_score[row + i] * query[a] * (1 - u[a] * u[a]);
 		}
-		nn_add_bias_backward(count, units, d_u, units, d_dense + copies->attention_bias);
+		nn_add_bias_backward(count, units, d_u, units, d_dense + copies->at.attention_bias);
 		nn_gemm_bf16(units, dim, count, nn_reals(d_u, units, true),
 					 nn_reals(pass->h + row * dim, dim, false), true,
-					 d_dense + copies->attention_weight, dim, mixed->product);
+					 d_dense + copies->at.attention_weight, dim, mixed->product);
 		nn_gemm_panels(count, nn_reals(d_u, units, false), &copies->attention_back, true,
 					   d_h + row * dim, dim, mixed->product);
 	}
@@ -500,7 +332,7 @@ run_lstm_backward(const network_copies *copies, const nn_packed *batch, size_t d
 		size_t row = batch->offset[t];
 		size_t active = batch->active[t];
 		size_t previous;
-		size_t known = rows_with_history(batch, direction, t, &previous);
+		size_t known = nn_rows_with_history(batch, direction == 1, t, &previous);
 		nn_bf16 *here = gates_kept + row * 4 * hidden;
 
 		nn_bf16_widen(active * 4 * hidden, here, gates);
@@ -538,7 +370,7 @@ gather_h_before(const nn_packed *batch, size_t direction, size_t hidden, const n
 	{
 		size_t previous;
 
-		if (at.b < rows_with_history(batch, direction, at.t, &previous))
+		if (at.b < nn_rows_with_history(batch, direction == 1, at.t, &previous))
 			nn_bf16_round(hidden,
 						  pass->h_kept + (batch->offset[previous] + at.b) * 2 * hidden +
 							  direction * hidden,
@@ -561,8 +393,8 @@ lstm_weights_backward(const network_copies *copies, const nn_packed *batch,
 	for (size_t direction = 0; direction < 2; direction++)
 	{
 		const nn_bf16 *d_gates = mixed->gates + (direction * batch->rows + first) * 4 * hidden;
-		real *d_input = d_dense + copies->lstm_input + direction * 4 * hidden * conv;
-		real *d_recurrent = d_dense + copies->lstm_recurrent + direction * 4 * hidden * hidden;
+		real *d_input = d_dense + copies->at.lstm_input + direction * 4 * hidden * conv;
+		real *d_recurrent = d_dense + copies->at.lstm_recurrent + direction * 4 * hidden * hidden;
 
 		gather_h_before(batch, direction, hidden, pass, first, count);
 		nn_gemm_bf16(4 * hidden, hidden, count, nn_halves(d_gates, 4 * hidden, true),
@@ -583,7 +415,7 @@ convolve_backward(const network_copies *copies, const nn_packed *batch, const ne
 {
 	const network_layout *layout = copies->layout;
 	const network_mixed_pass *mixed = &pass->mixed;
-	size_t widest = widest_kernel(layout);
+	size_t widest = network_widest_kernel(layout);
 	size_t dim = layout->embedding;
 	size_t filters = (size_t) layout->config.filters;
 	size_t cells = count * layout->conv;
@@ -602,13 +434,13 @@ convolve_backward(const network_copies *copies, const nn_packed *batch, const ne
 	for (int i = 0; i < layout->config.kernel_widths.count; i++)
 	{
 		size_t width = (size_t) layout->config.kernel_widths.values[i];
-		size_t skipped = first_word(widest, width);
+		size_t skipped = network_first_word(widest, width);
 		const real *d_y = d_conv + (size_t) i * filters;
 
-		nn_add_bias_backward(count, filters, d_y, layout->conv, d_dense + copies->conv_bias[i]);
+		nn_add_bias_backward(count, filters, d_y, layout->conv, d_dense + copies->at.conv_bias[i]);
 		nn_gemm_bf16(filters, width * dim, count, nn_reals(d_y, layout->conv, true),
 					 nn_halves(mixed->windows + skipped * dim, widest * dim, false), true,
-					 d_dense + copies->conv_weight[i], width * dim, mixed->product);
+					 d_dense + copies->at.conv_weight[i], width * dim, mixed->product);
 		if (d_embedding != NULL)
 			nn_gemm_panels(count, nn_reals(d_y, layout->conv, false), &copies->conv_back[i], true,
 						   mixed->block + skipped * dim, widest * dim, mixed->product);
@@ -626,7 +458,7 @@ network_mixed_backward(const nn_packed *batch, network_pass *pass, real *d_h, re
 
 	for (size_t direction = 0; direction < 2; direction++)
 		run_lstm_backward(copies, batch, direction, &pass->mixed, d_h,
-						  d_dense + copies->lstm_bias + direction * 4 * hidden);
+						  d_dense + copies->at.lstm_bias + direction * 4 * hidden);
 	for (size_t row = 0; row < batch->rows; row += BLOCK)
 	{
 		size_t count = smaller(batch->rows - row, BLOCK);

@@ -19,20 +19,6 @@ em_code scorer_create(const em_allocator *allocator, const model *model, scorer 
 em_code scorer_create_on(const em_allocator *allocator, const model *model, nn_pool *pool,
 						 scorer **out, em_status *status);
 
-/*
- * A scorer of bare weights on a pool's threads, for training: only scorer_run_ids
- * works on it. pool may be NULL.
- */
-em_code scorer_create_bare(const em_allocator *allocator, const network_layout *layout,
-						   network_weights weights, nn_pool *pool, scorer **out, em_status *status);
-
-/* Bytes that such a scorer takes for texts of up to `longest` tokens, `rows` together. */
-uint64_t scorer_bare_memory(const network_layout *layout, size_t longest, uint64_t rows,
-							int threads);
-
-/* Bare, of a network with n-grams: what ids from layout->vocabulary on name. By reference. */
-em_code scorer_use_bags(scorer *scorer, const nn_bags *bags, em_status *status);
-
 /* NULL is allowed. */
 void scorer_free(scorer *scorer);
 
@@ -53,10 +39,6 @@ em_code scorer_run(scorer *scorer, const em_slice *texts, size_t n, float *score
  */
 em_code scorer_features(scorer *scorer, const em_slice *texts, size_t n, float *features,
 						em_should_stop should_stop, void *stop_context, em_status *status);
-
-/* The same from token ids, each below the vocabulary's size or naming a bag. */
-em_code scorer_run_ids(scorer *scorer, const nn_sequence *sequences, size_t n, float *scores,
-					   em_should_stop should_stop, void *stop_context, em_status *status);
 
 /* Tokens beyond this many are not asked for their influence (it is 0). */
 #define SCORER_MAX_INFLUENCE 256

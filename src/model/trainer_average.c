@@ -10,7 +10,7 @@
  *
  * which is caught up with when the row is next touched, or at the end of the epoch.
  */
-#include "trainer_internal.h"
+#include "trainer_network.h"
 
 #include <math.h>
 #include <string.h>
@@ -57,50 +57,57 @@ draw_near(size_t count, double share, const real *weight, real *average)
 void
 trainer_average_begin(trainer *trainer)
 {
-	if (trainer->dense_average == NULL || trainer->step > 0)
+	const network_trainer *network = trainer->network;
+
+	if (network->dense_average == NULL || trainer->step > 0)
 		return;
-	memcpy(trainer->dense_average, trainer->dense, trainer->layout->dense * sizeof(real));
-	memcpy(trainer->embedding_average, trainer->embedding, trainer->embedding_count * sizeof(real));
+	memcpy(network->dense_average, network->dense, network->layout->dense * sizeof(real));
+	memcpy(network->embedding_average, network->embedding, network->embedding_count * sizeof(real));
 }
 
 void
 trainer_average_dense(trainer *trainer, size_t offset, size_t elements)
 {
+	const network_trainer *network = trainer->network;
 	double step = (double) trainer->step;
 
-	if (trainer->dense_average != NULL)
+	if (network->dense_average != NULL)
 		draw_near(elements, kept_share(trainer->options.weight_averaging, step - 1, step),
-				  trainer->dense + offset, trainer->dense_average + offset);
+				  network->dense + offset, network->dense_average + offset);
 }
 
 void
 trainer_average_row(trainer *trainer, uint32_t row, uint64_t step)
 {
-	size_t dim = trainer->layout->embedding;
+	const network_trainer *network = trainer->network;
+	size_t dim = network->layout->embedding;
 
-	if (trainer->dense_average == NULL || trainer->averaged[row] == step)
+	if (network->dense_average == NULL || network->averaged[row] == step)
 		return;
 	draw_near(dim,
-			  kept_share(trainer->options.weight_averaging, (double) trainer->averaged[row],
+			  kept_share(trainer->options.weight_averaging, (double) network->averaged[row],
 						 (double) step),
-			  trainer->embedding + row * dim, trainer->embedding_average + row * dim);
-	trainer->averaged[row] = step;
+			  network->embedding + row * dim, network->embedding_average + row * dim);
+	network->averaged[row] = step;
 }
 
 static void
 catch_up(void *context, size_t index)
 {
 	trainer *trainer = context;
+	const network_trainer *network = trainer->network;
 	size_t first = index * ROWS_PER_TASK;
 
-	for (size_t row = first; row < first + ROWS_PER_TASK && row < trainer->layout->rows; row++)
+	for (size_t row = first; row < first + ROWS_PER_TASK && row < network->layout->rows; row++)
 		trainer_average_row(trainer, (uint32_t) row, trainer->step);
 }
 
 void
 trainer_average_catch_up(trainer *trainer)
 {
-	if (trainer->dense_average != NULL)
-		nn_pool_run(trainer->pool, (trainer->layout->rows + ROWS_PER_TASK - 1) / ROWS_PER_TASK,
+	const network_trainer *network = trainer->network;
+
+	if (network->dense_average != NULL)
+		nn_pool_run(trainer->pool, (network->layout->rows + ROWS_PER_TASK - 1) / ROWS_PER_TASK,
 					catch_up, trainer);
 }

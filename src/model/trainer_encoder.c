@@ -9,9 +9,6 @@
 
 #include "../nn/bf16.h"
 
-/* Weights per task of an update: enough to outweigh handing it out. */
-#define PIECE_ELEMENTS 16384
-
 static em_code
 out_of_memory(em_status *status)
 {
@@ -96,15 +93,16 @@ make_pieces(trainer *trainer, em_status *status)
 		{
 			encoder_tensor_at(layout, i, &tensor);
 			for (size_t done = 0; tensor.stage >= trainer->options.frozen && done < tensor.elements;
-				 done += PIECE_ELEMENTS, count++)
+				 done += TRAINER_PIECE_ELEMENTS, count++)
 			{
 				size_t left = tensor.elements - done;
 
 				if (counted)
 					encoder->pieces[count] =
 						(dense_piece){ tensor.offset + done,
-									   left < PIECE_ELEMENTS ? left : PIECE_ELEMENTS, tensor.decay,
-									   tensor.stage };
+									   left < TRAINER_PIECE_ELEMENTS ? left
+																	 : TRAINER_PIECE_ELEMENTS,
+									   tensor.decay, tensor.stage };
 			}
 		}
 		encoder->piece_count = count;

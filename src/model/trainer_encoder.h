@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 
 #include "encoder.h"
+#include "lane.h"
 #include "trainer_internal.h"
 
 /* What one thread computes a shard of a batch in. */
@@ -62,7 +63,7 @@ typedef struct encoder_trainer
 	size_t trained; /* elements */
 	real *gradient; /* (dense) sum of the shards' */
 
-	dense_piece *pieces; /* group: the stage */
+	dense_piece *pieces;
 	size_t piece_count;
 	double rate[ENCODER_MAX_LAYERS + 2]; /* of each stage, times the learning rate */
 	double *partial;                     /* sums of squares by task */

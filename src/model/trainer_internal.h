@@ -1,17 +1,16 @@
 /*
  * trainer_internal.h
- *	  What the trainer's files share: trainer.c (epochs), trainer_loss.c, trainer_checkpoint.c; of
- *	  the first family trainer_network.c, trainer_step.c (one batch), trainer_average.c,
- *	  trainer_rates.c; of the family roberta trainer_encoder.c, trainer_encoder_step.c.
+ *	  What the trainer's files share: trainer.c (epochs), trainer_loss.c, trainer_checkpoint.c, and
+ *	  those of each family (trainer_network.h, trainer_encoder.h).
  */
 #ifndef EMOTION_MODEL_TRAINER_INTERNAL_H
 #define EMOTION_MODEL_TRAINER_INTERNAL_H
 
 #include "../nn/activation.h"
-#include "lane.h"
-#include "network_mixed.h"
-#include "scorer.h"
 #include "trainer.h"
+
+/* Weights per task of an update: enough to outweigh handing it out. */
+#define TRAINER_PIECE_ELEMENTS 16384
 
 /* Weights that share one fate in an update: a piece of one dense tensor. */
 typedef struct dense_piece
@@ -19,48 +18,8 @@ typedef struct dense_piece
 	size_t offset;
 	size_t elements;
 	bool decay;
-	int group; /* trainer_group */
+	int group; /* what shares a rate: a trainer_group, or the stage of an encoder */
 } dense_piece;
-
-/* Layers that learn at one rate, from the last to the first. */
-typedef enum trainer_group
-{
-	TRAINER_GROUP_OUTPUT, /* and attention */
-	TRAINER_GROUP_LSTM,
-	TRAINER_GROUP_CONV,
-	TRAINER_GROUP_EMBEDDING,
-	TRAINER_GROUPS,
-} trainer_group;
-
-typedef struct group_state
-{
-	double rate;    /* times the learning rate; 0: frozen */
-	double updates; /* of the group, this one included: what Adam's moments are corrected by */
-} group_state;
-
-/* What a row of the embedding gets of one distinct token of one shard. */
-typedef struct row_source
-{
-	const real *gradient; /* (E) of the token's vector */
-	real share;           /* of it: 1 for a word, 1 / n for a bag of n rows */
-} row_source;
-
-/* What one shard of a batch computes with and leaves behind. */
-typedef struct shard
-{
-	lane lane;
-	real *d_dense;     /* (dense) */
-	real *d_embedding; /* (U, E), in the lane's arena; NULL when the embedding is frozen */
-	real *logits;      /* (S, B, L) in the lane's arena, as all below; S: dropout_samples */
-	real *d_logits;    /* (S, B, L) */
-	real *targets;     /* (B, L) in packed order */
-	real *weights;     /* (B) */
-	uint32_t *sample;  /* (B) */
-	uint32_t *partner; /* (B) with mixup, NULL without; so share */
-	real *share;       /* (B) */
-	network_pass pass;
-	double loss;
-} shard;
 
 /* A tensor of a checkpoint and where its numbers live in the trainer. */
 typedef struct trainer_kept
@@ -150,50 +109,9 @@ struct trainer
 	float *thresholds;      /* (L) of the last evaluation */
 	float *best_thresholds; /* (L) */
 
-	struct encoder_trainer *encoder; /* of the family roberta, which has nothing of what follows */
-
-	/* ---- the first family ---- */
-	const network_layout *layout;
-
-	/* weights and their moments; *_count elements each, one block */
-	size_t embedding_count;
-	real *block;
-	real *embedding, *embedding_m, *embedding_v, *best_embedding;
-	real *dense, *dense_m, *dense_v, *best_dense;
-	real *embedding_average, *dense_average; /* NULL without weight_averaging */
-	uint64_t *averaged; /* (V + K): the update up to which a row's average has come */
-
-	dense_piece *pieces;
-	size_t piece_count;
-
-	network_copies copies; /* with mixed precision; made anew before each step */
-	void *copies_block;
-
-	/* one batch */
-	size_t shard_count; /* at most, per batch */
-	shard *shards;
-	size_t shards_used;
-	size_t wave;         /* number of the first shard being computed */
-	nn_sequence *chosen; /* (batch_size): one shard's */
-	double loss_scale;
-	const nn_bags *bags; /* of all words, then of the unknown ones; NULL: none */
-	uint32_t *read_ids;  /* the batch's ids where dropout_subword changes them */
-	size_t read_ids_capacity;
-	uint32_t *slot;       /* (V + K): row among the merged ones + 1 while merging, 0 between */
-	uint32_t *merged_ids; /* (merged): the rows of the embedding that the batch touches */
-	size_t merged_ids_capacity;
-	uint32_t *source_ends; /* (merged): of each row's sources, which begin where the last's end */
-	size_t source_ends_capacity;
-	row_source *sources; /* of all rows, each one's by shard, then by token */
-	size_t sources_capacity;
-	real *d_rows; /* (merged, E) */
-	size_t d_rows_capacity;
-	size_t merged;
-	double *partial; /* sums of squares by task */
-	size_t partial_capacity;
-	group_state groups[TRAINER_GROUPS];
-
-	scorer *scorer; /* of the development set */
+	/* what its family adds; the other's is NULL */
+	struct network_trainer *network; /* trainer_network.h */
+	struct encoder_trainer *encoder; /* trainer_encoder.h */
 };
 
 /*
@@ -214,12 +132,6 @@ double *trainer_label_shares(const trainer *trainer);
 /* The learning rate of an update, counted from 1. */
 double trainer_rate(const trainer *trainer, uint64_t step);
 
-/* trainer_family.compute and update of the first family (trainer_step.c). */
-em_code trainer_network_compute(trainer *trainer, const uint32_t *numbers, size_t size,
-								em_should_stop should_stop, void *stop_context, double *loss,
-								double *norm, em_status *status);
-void trainer_network_update(trainer *trainer);
-
 /* Report that the loss, the gradient or the weights (what) are not finite. */
 em_code trainer_diverged(const trainer *trainer, const char *what, em_status *status);
 
@@ -227,27 +139,9 @@ em_code trainer_diverged(const trainer *trainer, const char *what, em_status *st
 em_code trainer_begin_pass(trainer *trainer, em_status *status);
 
 /*
- * The average of the weights (trainer_average.c); nothing without weight_averaging. begin: before
- * the first update the average is the weights. dense: after an update of these weights. row: take
- * one row of the embedding to `step` with the weights it has; to be called with the update before,
- * then after it changed the row with its own. catch_up: all rows, to the last update.
- */
-void trainer_average_begin(trainer *trainer);
-void trainer_average_dense(trainer *trainer, size_t offset, size_t elements);
-void trainer_average_row(trainer *trainer, uint32_t row, uint64_t step);
-void trainer_average_catch_up(trainer *trainer);
-
-/* What is evaluated and published: the average, or the weights themselves without one. */
-network_weights trainer_evaluated(const trainer *trainer);
-
-/*
  * `loss` from options and label counts (trainer_loss.c). Where it shifts the logits, the output's
  * bias (L) makes up for it: training begins with each label's share as before.
  */
 em_code trainer_make_loss(trainer *trainer, real *output_bias, em_status *status);
-
-/* Whose group a tensor is in, and `groups` for the update that comes next (trainer_rates.c). */
-trainer_group trainer_group_of(network_tensor_kind kind);
-void trainer_set_rates(trainer *trainer);
 
 #endif /* EMOTION_MODEL_TRAINER_INTERNAL_H */

@@ -2,13 +2,11 @@
  * trainer_network.c
  *	  The first family's part of a training: its weights, their moments, evaluation.
  */
-#include "trainer_internal.h"
+#include "trainer_network.h"
+#include "network_places.h"
 
 #include <math.h>
 #include <string.h>
-
-/* Weights per task of an update: enough to outweigh handing it out. */
-#define PIECE_ELEMENTS 16384
 
 static em_code
 out_of_memory(em_status *status)
@@ -34,24 +32,27 @@ trainer_memory(const network_layout *layout, const trainer_options *options)
 static em_code
 make_pieces(trainer *trainer, em_status *status)
 {
-	const network_layout *layout = trainer->layout;
+	network_trainer *network = trainer->network;
+	const network_layout *layout = network->layout;
 	size_t count = 0;
 
 	for (size_t i = 0; i < layout->tensor_count; i++)
-		count += (layout->tensors[i].elements + PIECE_ELEMENTS - 1) / PIECE_ELEMENTS;
-	trainer->pieces = em_allocate_array(trainer->allocator, count, sizeof(dense_piece));
-	if (trainer->pieces == NULL)
+		count +=
+			(layout->tensors[i].elements + TRAINER_PIECE_ELEMENTS - 1) / TRAINER_PIECE_ELEMENTS;
+	network->pieces = em_allocate_array(trainer->allocator, count, sizeof(dense_piece));
+	if (network->pieces == NULL)
 		return out_of_memory(status);
 	for (size_t i = 0; i < layout->tensor_count; i++)
 	{
 		const network_tensor *tensor = &layout->tensors[i];
 
-		for (size_t done = 0; done < tensor->elements; done += PIECE_ELEMENTS)
+		for (size_t done = 0; done < tensor->elements; done += TRAINER_PIECE_ELEMENTS)
 		{
 			size_t left = tensor->elements - done;
 
-			trainer->pieces[trainer->piece_count++] =
-				(dense_piece){ tensor->offset + done, left < PIECE_ELEMENTS ? left : PIECE_ELEMENTS,
+			network->pieces[network->piece_count++] =
+				(dense_piece){ tensor->offset + done,
+							   left < TRAINER_PIECE_ELEMENTS ? left : TRAINER_PIECE_ELEMENTS,
 							   tensor->decay, (int) trainer_group_of(tensor->kind) };
 		}
 	}
@@ -61,39 +62,40 @@ make_pieces(trainer *trainer, em_status *status)
 static em_code
 make_weights(trainer *trainer, em_status *status)
 {
-	const network_layout *layout = trainer->layout;
+	network_trainer *network = trainer->network;
+	const network_layout *layout = network->layout;
 	bool average = trainer->options.weight_averaging > 0;
 	size_t embedding = layout->rows * layout->embedding;
 	double *prior;
 	real *at;
 
-	trainer->embedding_count = embedding;
-	trainer->block = em_allocate_zeroed(
+	network->embedding_count = embedding;
+	network->block = em_allocate_zeroed(
 		trainer->allocator, (average ? 5 : 4) * (embedding + layout->dense), sizeof(real));
 	if (average)
-		trainer->averaged = em_allocate_zeroed(trainer->allocator, layout->rows, sizeof(uint64_t));
+		network->averaged = em_allocate_zeroed(trainer->allocator, layout->rows, sizeof(uint64_t));
 	prior = trainer_label_shares(trainer);
-	if (trainer->block == NULL || prior == NULL || (average && trainer->averaged == NULL))
+	if (network->block == NULL || prior == NULL || (average && network->averaged == NULL))
 	{
 		em_release(trainer->allocator, prior);
 		return out_of_memory(status);
 	}
-	at = trainer->block;
-	trainer->dense = at;
-	trainer->dense_m = (at += layout->dense);
-	trainer->dense_v = (at += layout->dense);
-	trainer->best_dense = (at += layout->dense);
-	trainer->embedding = (at += layout->dense);
-	trainer->embedding_m = (at += embedding);
-	trainer->embedding_v = (at += embedding);
-	trainer->best_embedding = (at += embedding);
+	at = network->block;
+	network->dense = at;
+	network->dense_m = (at += layout->dense);
+	network->dense_v = (at += layout->dense);
+	network->best_dense = (at += layout->dense);
+	network->embedding = (at += layout->dense);
+	network->embedding_m = (at += embedding);
+	network->embedding_v = (at += embedding);
+	network->best_embedding = (at += embedding);
 	if (average)
 	{
-		trainer->dense_average = (at += embedding);
-		trainer->embedding_average = at + layout->dense;
+		network->dense_average = (at += embedding);
+		network->embedding_average = at + layout->dense;
 	}
 
-	network_init(layout, trainer->options.seed, prior, trainer->embedding, trainer->dense);
+	network_init(layout, trainer->options.seed, prior, network->embedding, network->dense);
 	em_release(trainer->allocator, prior);
 	return EM_OK;
 }
@@ -101,16 +103,17 @@ make_weights(trainer *trainer, em_status *status)
 static em_code
 make_copies(trainer *trainer, em_status *status)
 {
+	network_trainer *network = trainer->network;
 	uintptr_t start;
 
 	if (trainer->options.precision != TRAINER_MIXED)
 		return EM_OK;
-	trainer->copies_block = em_allocate_array(
-		trainer->allocator, network_copies_bytes(trainer->layout) + NN_ALIGNMENT, 1);
-	if (trainer->copies_block == NULL)
+	network->copies_block = em_allocate_array(
+		trainer->allocator, network_copies_bytes(network->layout) + NN_ALIGNMENT, 1);
+	if (network->copies_block == NULL)
 		return out_of_memory(status);
-	start = (uintptr_t) trainer->copies_block + NN_ALIGNMENT - 1;
-	network_copies_init(&trainer->copies, trainer->layout,
+	start = (uintptr_t) network->copies_block + NN_ALIGNMENT - 1;
+	network_copies_init(&network->copies, network->layout,
 						(void *) (start & ~(uintptr_t) (NN_ALIGNMENT - 1)));
 	return EM_OK;
 }
@@ -118,23 +121,24 @@ make_copies(trainer *trainer, em_status *status)
 static em_code
 make_shards(trainer *trainer, em_status *status)
 {
+	network_trainer *network = trainer->network;
 	const em_allocator *allocator = trainer->allocator;
-	const network_layout *layout = trainer->layout;
+	const network_layout *layout = network->layout;
 	size_t batch = (size_t) trainer->options.batch_size;
 	size_t shard_size = (size_t) trainer->options.shard_size;
 	em_code code = EM_OK;
 
-	trainer->shard_count = (batch + shard_size - 1) / shard_size;
-	trainer->shards = em_allocate_zeroed(allocator, trainer->shard_count, sizeof(shard));
-	trainer->chosen = em_allocate_array(allocator, batch, sizeof(nn_sequence));
-	trainer->slot = em_allocate_zeroed(allocator, layout->rows, sizeof(uint32_t));
-	if (!trainer->shards || !trainer->chosen || !trainer->slot)
+	network->shard_count = (batch + shard_size - 1) / shard_size;
+	network->shards = em_allocate_zeroed(allocator, network->shard_count, sizeof(shard));
+	network->chosen = em_allocate_array(allocator, batch, sizeof(nn_sequence));
+	network->slot = em_allocate_zeroed(allocator, layout->rows, sizeof(uint32_t));
+	if (!network->shards || !network->chosen || !network->slot)
 		return out_of_memory(status);
-	for (size_t i = 0; code == EM_OK && i < trainer->shard_count; i++)
+	for (size_t i = 0; code == EM_OK && i < network->shard_count; i++)
 	{
-		code = lane_init(&trainer->shards[i].lane, allocator, layout->vocabulary, status);
-		trainer->shards[i].d_dense = em_allocate_array(allocator, layout->dense, sizeof(real));
-		if (code == EM_OK && trainer->shards[i].d_dense == NULL)
+		code = lane_init(&network->shards[i].lane, allocator, layout->vocabulary, status);
+		network->shards[i].d_dense = em_allocate_array(allocator, layout->dense, sizeof(real));
+		if (code == EM_OK && network->shards[i].d_dense == NULL)
 			code = out_of_memory(status);
 	}
 	return code;
@@ -149,8 +153,10 @@ begin_pass(trainer *trainer)
 static bool
 settle(trainer *trainer)
 {
-	if (!isfinite(nn_sum_of_squares(trainer->layout->dense, trainer->dense)) ||
-		!isfinite(nn_sum_of_squares(trainer->embedding_count, trainer->embedding)))
+	const network_trainer *network = trainer->network;
+
+	if (!isfinite(nn_sum_of_squares(network->layout->dense, network->dense)) ||
+		!isfinite(nn_sum_of_squares(network->embedding_count, network->embedding)))
 		return false;
 	trainer_average_catch_up(trainer);
 	return true;
@@ -160,37 +166,39 @@ static em_code
 score(trainer *trainer, const nn_sequence *sequences, size_t count, float *scores,
 	  em_should_stop should_stop, void *stop_context, em_status *status)
 {
-	return scorer_run_ids(trainer->scorer, sequences, count, scores, should_stop, stop_context,
-						  status);
+	return sequence_scorer_run(trainer->network->scorer, sequences, count, scores, NULL,
+							   should_stop, stop_context, status);
 }
 
 static void
 keep_best(trainer *trainer)
 {
+	const network_trainer *network = trainer->network;
 	network_weights evaluated = trainer_evaluated(trainer);
 
-	memcpy(trainer->best_dense, evaluated.dense, trainer->layout->dense * sizeof(real));
-	memcpy(trainer->best_embedding, evaluated.embedding, trainer->embedding_count * sizeof(real));
+	memcpy(network->best_dense, evaluated.dense, network->layout->dense * sizeof(real));
+	memcpy(network->best_embedding, evaluated.embedding, network->embedding_count * sizeof(real));
 }
 
 static size_t
 list_kept(const trainer *trainer, trainer_kept *list)
 {
-	uint64_t embedding = trainer->embedding_count;
-	uint64_t dense = trainer->layout->dense;
+	const network_trainer *network = trainer->network;
+	uint64_t embedding = network->embedding_count;
+	uint64_t dense = network->layout->dense;
 	const trainer_kept all[] = {
-		{ "embedding", trainer->embedding, embedding },
-		{ "embedding.m", trainer->embedding_m, embedding },
-		{ "embedding.v", trainer->embedding_v, embedding },
-		{ "embedding.best", trainer->best_embedding, embedding },
-		{ "dense", trainer->dense, dense },
-		{ "dense.m", trainer->dense_m, dense },
-		{ "dense.v", trainer->dense_v, dense },
-		{ "dense.best", trainer->best_dense, dense },
-		{ "embedding.average", trainer->embedding_average, embedding },
-		{ "dense.average", trainer->dense_average, dense },
+		{ "embedding", network->embedding, embedding },
+		{ "embedding.m", network->embedding_m, embedding },
+		{ "embedding.v", network->embedding_v, embedding },
+		{ "embedding.best", network->best_embedding, embedding },
+		{ "dense", network->dense, dense },
+		{ "dense.m", network->dense_m, dense },
+		{ "dense.v", network->dense_v, dense },
+		{ "dense.best", network->best_dense, dense },
+		{ "embedding.average", network->embedding_average, embedding },
+		{ "dense.average", network->dense_average, dense },
 	};
-	size_t count = sizeof(all) / sizeof(all[0]) - (trainer->dense_average ? 0 : 2);
+	size_t count = sizeof(all) / sizeof(all[0]) - (network->dense_average ? 0 : 2);
 
 	_Static_assert(sizeof(all) / sizeof(all[0]) <= TRAINER_MAX_KEPT, "a list has room for all");
 	memcpy(list, all, count * sizeof(trainer_kept));
@@ -200,34 +208,40 @@ list_kept(const trainer *trainer, trainer_kept *list)
 static void
 restored(trainer *trainer)
 {
-	for (size_t row = 0; trainer->averaged != NULL && row < trainer->layout->rows; row++)
-		trainer->averaged[row] = trainer->step;
+	const network_trainer *network = trainer->network;
+
+	for (size_t row = 0; network->averaged != NULL && row < network->layout->rows; row++)
+		network->averaged[row] = trainer->step;
 }
 
 static void
 free_network(trainer *trainer)
 {
+	network_trainer *network = trainer->network;
 	const em_allocator *allocator = trainer->allocator;
 
-	for (size_t i = 0; trainer->shards != NULL && i < trainer->shard_count; i++)
+	if (network == NULL)
+		return;
+	for (size_t i = 0; network->shards != NULL && i < network->shard_count; i++)
 	{
-		lane_free(&trainer->shards[i].lane);
-		em_release(allocator, trainer->shards[i].d_dense);
+		lane_free(&network->shards[i].lane);
+		em_release(allocator, network->shards[i].d_dense);
 	}
-	scorer_free(trainer->scorer);
-	em_release(allocator, trainer->block);
-	em_release(allocator, trainer->copies_block);
-	em_release(allocator, trainer->averaged);
-	em_release(allocator, trainer->pieces);
-	em_release(allocator, trainer->shards);
-	em_release(allocator, trainer->chosen);
-	em_release(allocator, trainer->slot);
-	em_release(allocator, trainer->merged_ids);
-	em_release(allocator, trainer->read_ids);
-	em_release(allocator, trainer->source_ends);
-	em_release(allocator, trainer->sources);
-	em_release(allocator, trainer->d_rows);
-	em_release(allocator, trainer->partial);
+	sequence_scorer_free(network->scorer);
+	em_release(allocator, network->block);
+	em_release(allocator, network->copies_block);
+	em_release(allocator, network->averaged);
+	em_release(allocator, network->pieces);
+	em_release(allocator, network->shards);
+	em_release(allocator, network->chosen);
+	em_release(allocator, network->slot);
+	em_release(allocator, network->merged_ids);
+	em_release(allocator, network->read_ids);
+	em_release(allocator, network->source_ends);
+	em_release(allocator, network->sources);
+	em_release(allocator, network->d_rows);
+	em_release(allocator, network->partial);
+	em_release(allocator, network);
 }
 
 static const trainer_family network_family = {
@@ -243,41 +257,38 @@ static const trainer_family network_family = {
 	.free = free_network,
 };
 
-static real *
-output_bias_of(trainer *trainer)
-{
-	const network_layout *layout = trainer->layout;
-
-	for (size_t i = 0; i < layout->tensor_count; i++)
-		if (layout->tensors[i].kind == TENSOR_OUTPUT_BIAS)
-			return trainer->dense + layout->tensors[i].offset;
-	return NULL;
-}
-
 em_code
 trainer_create(const em_allocator *allocator, const network_layout *layout,
 			   const trainer_options *options, samples *train, samples *dev, nn_pool *pool,
 			   trainer **out, em_status *status)
 {
 	trainer *made;
+	network_trainer *network;
 	em_code code = trainer_begin(allocator, &network_family, layout->labels, options, train, dev,
 								 pool, &made, status);
 
 	if (code != EM_OK)
 		return code;
-	made->layout = layout;
-	code = make_pieces(made, status);
+	network = made->network = em_allocate_zeroed(allocator, 1, sizeof(network_trainer));
+	if (network == NULL)
+		code = out_of_memory(status);
+	else
+	{
+		network->layout = layout;
+		code = make_pieces(made, status);
+	}
 	if (code == EM_OK)
 		code = make_weights(made, status);
 	if (code == EM_OK)
-		code = trainer_make_loss(made, output_bias_of(made), status);
+		code = trainer_make_loss(made, network->dense + network_find_places(layout).output_bias,
+								 status);
 	if (code == EM_OK)
 		code = make_copies(made, status);
 	if (code == EM_OK)
 		code = make_shards(made, status);
 	if (code == EM_OK && made->dev != NULL)
-		code = scorer_create_bare(allocator, layout, trainer_evaluated(made), pool, &made->scorer,
-								  status);
+		code = sequence_scorer_create(allocator, layout, trainer_evaluated(made), pool,
+									  &network->scorer, status);
 	if (code != EM_OK)
 	{
 		trainer_free(made);
@@ -290,35 +301,37 @@ trainer_create(const em_allocator *allocator, const network_layout *layout,
 em_code
 trainer_use_bags(trainer *trainer, const nn_bags *bags, em_status *status)
 {
+	network_trainer *network = trainer->network;
 	em_code code = EM_OK;
 
-	if (bags->count < trainer->layout->vocabulary)
+	if (bags->count < network->layout->vocabulary)
 		return em_fail(status, EM_INVALID_DATA, "%zu bags for %zu words", bags->count,
-					   trainer->layout->vocabulary);
-	trainer->bags = bags;
-	for (size_t i = 0; code == EM_OK && i < trainer->shard_count; i++)
-		code = nn_packer_bags(&trainer->shards[i].lane.packer, bags, status);
-	if (code == EM_OK && trainer->scorer != NULL)
-		code = scorer_use_bags(trainer->scorer, bags, status);
+					   network->layout->vocabulary);
+	network->bags = bags;
+	for (size_t i = 0; code == EM_OK && i < network->shard_count; i++)
+		code = nn_packer_bags(&network->shards[i].lane.packer, bags, status);
+	if (code == EM_OK && network->scorer != NULL)
+		code = sequence_scorer_use_bags(network->scorer, bags, status);
 	return code;
 }
 
 real *
 trainer_initial_embedding(trainer *trainer)
 {
-	return trainer->embedding;
+	return trainer->network->embedding;
 }
 
 real *
 trainer_initial_dense(trainer *trainer)
 {
-	return trainer->dense;
+	return trainer->network->dense;
 }
 
 network_weights
 trainer_best(const trainer *trainer)
 {
-	network_weights weights = { trainer->best_embedding, trainer->best_dense };
+	const network_trainer *network = trainer->network;
+	network_weights weights = { network->best_embedding, network->best_dense };
 
 	return weights;
 }
@@ -326,7 +339,8 @@ trainer_best(const trainer *trainer)
 network_weights
 trainer_weights(const trainer *trainer)
 {
-	network_weights weights = { trainer->embedding, trainer->dense };
+	const network_trainer *network = trainer->network;
+	network_weights weights = { network->embedding, network->dense };
 
 	return weights;
 }
@@ -334,7 +348,8 @@ trainer_weights(const trainer *trainer)
 network_weights
 trainer_evaluated(const trainer *trainer)
 {
-	network_weights average = { trainer->embedding_average, trainer->dense_average };
+	const network_trainer *network = trainer->network;
+	network_weights average = { network->embedding_average, network->dense_average };
 
-	return trainer->dense_average ? average : trainer_weights(trainer);
+	return network->dense_average ? average : trainer_weights(trainer);
 }

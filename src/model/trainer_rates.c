@@ -4,7 +4,7 @@
  *	  unfreezing (Howard and Ruder 2018, "Universal language model fine-tuning for text
  *	  classification").
  */
-#include "trainer_internal.h"
+#include "trainer_network.h"
 
 #include <math.h>
 
@@ -42,7 +42,7 @@ trainer_set_rates(trainer *trainer)
 
 		if (group == TRAINER_GROUP_EMBEDDING)
 			rate *= options->embedding_rate;
-		trainer->groups[group] = (group_state){
+		trainer->network->groups[group] = (group_state){
 			.rate = (double) trainer->step < wait ? 0 : rate,
 			.updates = (double) trainer->step - wait + 1,
 		};

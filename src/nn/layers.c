@@ -138,22 +138,6 @@ nn_linear_backward(size_t rows, size_t in, size_t out, const real *x, size_t ld_
 				ld_dx);
 }
 
-/*
- * The step that comes before step t in the direction of reading, and how many
- * of the rows of t have been through it.
- */
-static inline size_t
-rows_with_history(const nn_packed *batch, bool backward, size_t t, size_t *previous)
-{
-	if (!backward)
-	{
-		*previous = t - 1;
-		return t == 0 ? 0 : batch->active[t];
-	}
-	*previous = t + 1;
-	return t + 1 == batch->steps ? 0 : batch->active[t + 1];
-}
-
 void
 nn_lstm(const nn_packed *batch, size_t hidden, bool backward, const real *weight, real *gates,
 		size_t ld_gates, real *c, real *tanh_c, real *h, size_t ld_h)
@@ -164,7 +148,7 @@ nn_lstm(const nn_packed *batch, size_t hidden, bool backward, const real *weight
 		size_t row = batch->offset[t];
 		size_t fresh = batch->active[t];
 		size_t previous;
-		size_t known = rows_with_history(batch, backward, t, &previous);
+		size_t known = nn_rows_with_history(batch, backward, t, &previous);
 
 		if (known > 0)
 		{
@@ -199,7 +183,7 @@ nn_lstm_backward(const nn_packed *batch, size_t hidden, bool backward, const rea
 		size_t row = batch->offset[t];
 		size_t fresh = batch->active[t];
 		size_t previous;
-		size_t known = rows_with_history(batch, backward, t, &previous);
+		size_t known = nn_rows_with_history(batch, backward, t, &previous);
 		real *d_c_row = d_c;
 
 		if (known > 0)

@@ -95,4 +95,20 @@ nn_token_rows(const nn_packed *batch, size_t u, const uint32_t **rows)
 	return bags->offset[id + 1] - bags->offset[id];
 }
 
+/*
+ * The step that comes before step t in the direction of reading, and how many
+ * of the rows of t have been through it.
+ */
+static inline size_t
+nn_rows_with_history(const nn_packed *batch, bool backward, size_t t, size_t *previous)
+{
+	if (!backward)
+	{
+		*previous = t - 1;
+		return t == 0 ? 0 : batch->active[t];
+	}
+	*previous = t + 1;
+	return t + 1 == batch->steps ? 0 : batch->active[t + 1];
+}
+
 #endif /* EMOTION_NN_PACKED_H */

@@ -4,7 +4,7 @@
  *
  * Batches grow from one row to emotion.batch_rows, so that a LIMIT costs little: at most some times
  * the rows wanted are read. What runs ahead is only what cannot fail nor be noticed: rows of
- * the plan below, harmless text expressions (batch_plan.c), and the network.
+ * the plan below, harmless text expressions (batch_calls.c), and the network.
  */
 #include "postgres.h"
 

@@ -8,20 +8,14 @@
 
 #include "miscadmin.h"
 #include "utils/builtins.h"
-#include "utils/memutils.h"
 
 #include "../model/model.h"
 #include "../model/vectors_init.h"
-#include "../model/soft_targets.h"
 #include "../text/sentence.h"
 #include "glue.h"
 #include "source.h"
 #include "train_cues.h"
-#include "teachers.h"
-
-/* Texts that teachers score at once: at most so many, and about so many bytes. */
-#define PENDING_TEXTS 4096
-#define PENDING_BYTES ((size_t) 4 * 1024 * 1024)
+#include "train_soft.h"
 
 /* Shorter pieces of texts without labels have too little in them to foresee words from. */
 #define MIN_SENTENCE 4
@@ -33,24 +27,12 @@ typedef struct Part
 	text_word_counter *counter;
 } Part;
 
-/* A training text that waits for its teachers' scores. */
-typedef struct Pending
-{
-	uint32 *ids;
-	size_t length;
-	uint16 *labels; /* NULL: unlabelled */
-	int label_count;
-	float weight;
-	uint64 hash;
-} Pending;
-
 typedef struct Reading
 {
 	const TrainRequest *request;
 	const Source *source;
 	const em_allocator *allocator;
 	LabelIndex *labels;
-	int label_count;
 	text_tokens tokens;
 	uint32 *ids;
 	size_t ids_capacity;
@@ -60,168 +42,13 @@ typedef struct Reading
 	bool all_dev;  /* reading dev_source */
 	bool transfer; /* reading transfer_source */
 	uint64 skipped;
-	uint64 soft;
+	SoftTargets soft;
 	text_options text;
 	const encoder_model *encoder; /* NULL: texts are words */
 	text_bpe_options bpe;
 	text_bpe_encoding encoding;
 	TrainCues *cues; /* or NULL */
-
-	Teachers *teachers; /* or NULL */
-	MemoryContext pending_context;
-	Pending *pending; /* (PENDING_TEXTS) */
-	em_slice *pending_texts;
-	int pending_count;
-	size_t pending_bytes;
 } Reading;
-
-/* ---- spilling: blocks of samples in a temporary file --------------------------------- */
-
-/* A block may lie in any segment of the file; BufFileSeek wants the place as one offset. */
-static void
-SeekBlock(BufFile *file, size_t block, size_t offset)
-{
-	off_t at = (off_t) block * SAMPLES_BLOCK_BYTES + (off_t) offset;
-	off_t segment = (off_t) 1 << 30; /* what buffile.c cuts files into */
-
-	if (BufFileSeek(file, (int) (at / segment), at % segment, SEEK_SET) != 0)
-		ereport(ERROR, (errcode_for_file_access(),
-						errmsg("could not seek in a temporary file of training samples")));
-}
-
-static bool
-WriteBlock(void *context, size_t block, const void *bytes)
-{
-	SpillFile *spill = context;
-	/* the file's own memory must outlive the row that happens to fill a block */
-	MemoryContext before = MemoryContextSwitchTo(spill->context);
-
-	if (spill->file == NULL)
-		spill->file = BufFileCreateTemp(true);
-	SeekBlock(spill->file, block, 0);
-	BufFileWrite(spill->file, unconstify(void *, bytes), SAMPLES_BLOCK_BYTES);
-	MemoryContextSwitchTo(before);
-	return true;
-}
-
-static bool
-ReadBlock(void *context, size_t block, size_t offset, void *bytes, size_t length)
-{
-	SpillFile *spill = context;
-
-	SeekBlock(spill->file, block, offset);
-	return BufFileRead(spill->file, bytes, length) == length;
-}
-
-/* ---- soft targets -------------------------------------------------------------------- */
-
-static uint64
-HashMore(uint64 hash, uint64 word)
-{
-	hash = (hash ^ word) * UINT64CONST(0xd6e8feb86659fd93);
-	return hash ^ hash >> 32;
-}
-
-/* Targets from scores (L) and the labels (NULL: unlabelled), which may be the same array. */
-static void
-AddSoft(Reading *reading, const Pending *text, const float4 *scores, float4 *targets, uint64 hash)
-{
-	const TrainRequest *request = reading->request;
-	em_status status;
-
-	soft_targets_mix((size_t) reading->label_count, scores, text->labels,
-					 (size_t) text->label_count, request->soft_weight, request->soft_temperature,
-					 targets);
-	for (int i = 0; reading->teachers == NULL && i < reading->label_count; i++)
-	{
-		uint32 bits;
-
-		memcpy(&bits, &targets[i], sizeof(bits));
-		hash = HashMore(hash, bits);
-	}
-	Check(samples_add_soft(reading->train.samples, text->ids, text->length, targets, text->weight,
-						   hash, &status),
-		  &status);
-	reading->soft++;
-}
-
-/*
- * Have the waiting texts scored and add them. The last bits of a score depend on what was scored
- * beside it: the hash is of who scored, so that the order is the same whatever the scan's.
- */
-static void
-ScorePending(Reading *reading)
-{
-	MemoryContext before = MemoryContextSwitchTo(reading->pending_context);
-	uint64 identity = TeachersIdentity(reading->teachers);
-	float4 *scores =
-		ScoreByTeachers(reading->teachers, reading->pending_texts, (size_t) reading->pending_count);
-
-	for (int i = 0; i < reading->pending_count; i++)
-	{
-		const Pending *text = &reading->pending[i];
-		float4 *own = scores + (size_t) i * (size_t) reading->label_count;
-
-		AddSoft(reading, text, own, own,
-				HashMore(HashMore(text->hash, identity), text->labels == NULL));
-	}
-	MemoryContextSwitchTo(before);
-	MemoryContextReset(reading->pending_context);
-	reading->pending_count = 0;
-	reading->pending_bytes = 0;
-}
-
-static void
-PendText(Reading *reading, const Pending *text, em_slice body)
-{
-	MemoryContext before = MemoryContextSwitchTo(reading->pending_context);
-	Pending *kept = &reading->pending[reading->pending_count];
-	char *bytes = palloc(body.length + 1);
-
-	memcpy(bytes, body.bytes, body.length);
-	reading->pending_texts[reading->pending_count++] = (em_slice){ bytes, body.length };
-	*kept = *text;
-	kept->ids = MemoryContextAllocHuge(CurrentMemoryContext, (text->length + 1) * sizeof(uint32));
-	memcpy(kept->ids, text->ids, text->length * sizeof(uint32));
-	if (text->labels != NULL)
-	{
-		kept->labels = palloc(sizeof(uint16) * (Size) (text->label_count + 1));
-		memcpy(kept->labels, text->labels, sizeof(uint16) * (Size) text->label_count);
-	}
-	MemoryContextSwitchTo(before);
-	reading->pending_bytes += body.length;
-	if (reading->pending_count == PENDING_TEXTS || reading->pending_bytes >= PENDING_BYTES)
-		ScorePending(reading);
-}
-
-/* A training text that has soft targets, or will have. */
-static void
-AddSoftRow(Reading *reading, const SourceRow *row, size_t length, int labels, uint64 hash)
-{
-	Pending text = { reading->ids,
-					 length,
-					 row->unlabelled ? NULL : reading->indices,
-					 labels,
-					 (float) (reading->transfer ? reading->request->transfer_weight : row->weight),
-					 hash };
-
-	if (reading->teachers != NULL)
-	{
-		PendText(reading, &text, row->text);
-		return;
-	}
-	if (row->soft_count != reading->label_count)
-		ereport(
-			ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("%d scores of column \"%s\" in row " UINT64_FORMAT
-					" of source \"%s\" for %d labels",
-					row->soft_count, reading->source->soft_column, row->number,
-					reading->source->source, reading->label_count),
-			 errhint(
-				 "One score per label, in the order of the labels; option \"labels\" sets it.")));
-	AddSoft(reading, &text, row->soft, palloc(sizeof(float4) * (Size) reading->label_count), hash);
-}
 
 /* ---- rows ---------------------------------------------------------------------------- */
 
@@ -373,7 +200,7 @@ VisitRow(const SourceRow *row, void *context)
 		AddSentences(reading, part, (float) row->weight);
 		return;
 	}
-	if (row->unlabelled && row->soft == NULL && reading->teachers == NULL)
+	if (row->unlabelled && row->soft == NULL && reading->soft.teachers == NULL)
 		RefuseNullValue(reading->source,
 						reading->transfer ? reading->source->soft_column
 										  : reading->source->label_column,
@@ -388,8 +215,18 @@ VisitRow(const SourceRow *row, void *context)
 	labels = FindLabels(reading->labels, reading->source, row, reading->indices);
 	length = NumberText(reading, part->counter);
 	hash = HashText(reading, reading->indices, (size_t) labels);
-	if (part == &reading->train && (row->soft != NULL || reading->teachers != NULL))
-		AddSoftRow(reading, row, length, labels, hash);
+	if (part == &reading->train && (row->soft != NULL || reading->soft.teachers != NULL))
+	{
+		SoftText text = { reading->ids,
+						  length,
+						  row->unlabelled ? NULL : reading->indices,
+						  labels,
+						  (float) (reading->transfer ? reading->request->transfer_weight
+													 : row->weight),
+						  hash };
+
+		AddSoftText(&reading->soft, &text, reading->source, row);
+	}
 	else
 		Check(samples_add(part->samples, reading->ids, length, reading->indices, (size_t) labels,
 						  (float) row->weight, hash, &status),
@@ -425,13 +262,6 @@ ChooseLabels(const Source *source, const TrainRequest *request, const Teachers *
 							errmsg("source \"%s\" has no row with a label", source->source)));
 	}
 	Check(model_check_labels(rows->labels, (size_t) rows->label_count, &status), &status);
-}
-
-samples_spill
-SpillInto(SpillFile *file)
-{
-	file->context = CurrentMemoryContext;
-	return (samples_spill){ WriteBlock, ReadBlock, file };
 }
 
 static void
@@ -532,7 +362,7 @@ FinishRows(Reading *reading, const TrainStart *start, TrainRows *rows)
 	if (reading->cues)
 		MaskCues(reading->cues, reading->request, rows);
 	rows->skipped = reading->skipped;
-	rows->soft = reading->soft;
+	rows->soft = reading->soft.added;
 }
 
 static Source
@@ -577,25 +407,28 @@ TransferSourceOf(const TrainRequest *request)
 	return source;
 }
 
-/* In a context of their own: they go when the rows are read. */
-static MemoryContext
-MakeTeachers(Reading *reading, nn_pool *pool)
+/* There is something to train on, and something to hold out if that was asked for. */
+static void
+CheckParts(const Reading *reading, const char *name)
 {
 	const TrainRequest *request = reading->request;
-	MemoryContext context =
-		AllocSetContextCreate(CurrentMemoryContext, "emotion teachers", ALLOCSET_DEFAULT_SIZES);
-	MemoryContext before;
 
-	if (request->teachers == NULL)
-		return context;
-	before = MemoryContextSwitchTo(context);
-	reading->teachers = OpenTeachers(request->teachers, request->teacher_count, pool);
-	reading->pending = palloc(sizeof(Pending) * PENDING_TEXTS);
-	reading->pending_texts = palloc(sizeof(em_slice) * PENDING_TEXTS);
-	reading->pending_context =
-		AllocSetContextCreate(context, "emotion texts to score", ALLOCSET_DEFAULT_SIZES);
-	MemoryContextSwitchTo(before);
-	return context;
+	if (samples_count(reading->train.samples) == 0)
+		ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND),
+						errmsg("source \"%s\" has no rows to train on", name),
+						request->split_column
+							? errhint("Rows to train on are those whose column %s is \"%s\".",
+									  quote_identifier(request->split_column), request->train_split)
+						: reading->cues ? errhint("Sentences of fewer than %d words are left out.",
+												  MIN_SENTENCE)
+										: errhint("The source is empty, or all of it is held out: "
+												  "see option \"holdout\".")));
+	if (request->split_column && request->dev_given && samples_count(reading->dev.samples) == 0)
+		ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND),
+						errmsg("source \"%s\" has no rows to hold out", name),
+						errhint("Rows held out are those whose column %s is \"%s\"; without option "
+								"\"dev_split\" there need not be any.",
+								quote_identifier(request->split_column), request->dev_split)));
 }
 
 void
@@ -605,10 +438,9 @@ ReadTrainRows(const char *name, const TrainRequest *request, const TrainStart *s
 	const em_allocator *allocator = ContextAllocator(CurrentMemoryContext);
 	Source source = TrainSourceOf(name, request);
 	Reading reading = { 0 };
-	MemoryContext teachers;
 
 	reading.request = request;
-	teachers = MakeTeachers(&reading, pool);
+	OpenSoftTargets(&reading.soft, request, pool);
 	reading.text = request->config.text;
 	if (request->objective == TRAIN_CUES)
 	{
@@ -616,10 +448,9 @@ ReadTrainRows(const char *name, const TrainRequest *request, const TrainStart *s
 		reading.text.max_tokens = TEXT_MAX_TOKENS;
 	}
 	else
-		ChooseLabels(&source, request, reading.teachers, rows);
-	if (reading.teachers)
-		MatchTeachers(reading.teachers, rows->labels, rows->label_count);
-	reading.label_count = rows->label_count;
+		ChooseLabels(&source, request, reading.soft.teachers, rows);
+	if (reading.soft.teachers)
+		MatchTeachers(reading.soft.teachers, rows->labels, rows->label_count);
 	reading.source = &source;
 	reading.allocator = allocator;
 	reading.labels = MakeLabelIndex(rows->labels, rows->label_count);
@@ -634,6 +465,8 @@ ReadTrainRows(const char *name, const TrainRequest *request, const TrainStart *s
 	}
 	MakePart(allocator, rows->label_count, &rows->files[0], &reading.train);
 	MakePart(allocator, rows->label_count, &rows->files[1], &reading.dev);
+	reading.soft.samples = reading.train.samples;
+	reading.soft.label_count = rows->label_count;
 
 	ScanSource(&source, VisitRow, &reading);
 	if (request->transfer_source)
@@ -645,10 +478,7 @@ ReadTrainRows(const char *name, const TrainRequest *request, const TrainStart *s
 		ScanSource(&transfer, VisitRow, &reading);
 		reading.transfer = false;
 	}
-	if (reading.pending_count > 0)
-		ScorePending(&reading);
-	reading.teachers = NULL;
-	MemoryContextDelete(teachers);
+	CloseSoftTargets(&reading.soft);
 	if (request->dev_source)
 	{
 		Source dev = SourceOf(request->dev_source, request);
@@ -658,22 +488,7 @@ ReadTrainRows(const char *name, const TrainRequest *request, const TrainStart *s
 		reading.all_dev = true;
 		ScanSource(&dev, VisitRow, &reading);
 	}
-	if (samples_count(reading.train.samples) == 0)
-		ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND),
-						errmsg("source \"%s\" has no rows to train on", name),
-						request->split_column
-							? errhint("Rows to train on are those whose column %s is \"%s\".",
-									  quote_identifier(request->split_column), request->train_split)
-						: reading.cues ? errhint("Sentences of fewer than %d words are left out.",
-												 MIN_SENTENCE)
-									   : errhint("The source is empty, or all of it is held out: "
-												 "see option \"holdout\".")));
-	if (request->split_column && request->dev_given && samples_count(reading.dev.samples) == 0)
-		ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND),
-						errmsg("source \"%s\" has no rows to hold out", name),
-						errhint("Rows held out are those whose column %s is \"%s\"; without option "
-								"\"dev_split\" there need not be any.",
-								quote_identifier(request->split_column), request->dev_split)));
+	CheckParts(&reading, name);
 	text_tokens_free(&reading.tokens);
 	FinishRows(&reading, start, rows);
 }
@@ -682,9 +497,5 @@ void
 CloseTrainRows(TrainRows *rows)
 {
 	for (size_t i = 0; i < lengthof(rows->files); i++)
-		if (rows->files[i].file != NULL)
-		{
-			BufFileClose(rows->files[i].file);
-			rows->files[i].file = NULL;
-		}
+		CloseSpill(&rows->files[i]);
 }

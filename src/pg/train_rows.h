@@ -7,24 +7,13 @@
 
 #include "postgres.h"
 
-#include "storage/buffile.h"
-
 #include "../model/bags.h"
 #include "../model/encoder_model.h"
 #include "../model/model.h"
 #include "../model/vectors.h"
 #include "../nn/pool.h"
+#include "spill.h"
 #include "train_request.h"
-
-/* Where samples spill to: a temporary file, made when it is needed in a context that lasts. */
-typedef struct SpillFile
-{
-	MemoryContext context;
-	BufFile *file; /* NULL until then */
-} SpillFile;
-
-/* Samples spill into such a file, whose context is the current one. */
-extern samples_spill SpillInto(SpillFile *file);
 
 /* What a network begins as, the first two NULL when it is fresh; pieces of a training. */
 typedef struct TrainStart

@@ -24,8 +24,8 @@
 #include "procedure.h"
 #include "registry.h"
 #include "source.h"
+#include "spill.h"
 #include "train_memory.h"
-#include "train_rows.h"
 #include "vectors_log.h"
 #include "vectors_registry.h"
 #include "vectors_request.h"
@@ -75,9 +75,7 @@ ReleaseTraining(void *argument)
 
 	nn_pool_destroy(training->pool);
 	training->pool = NULL;
-	if (training->file.file != NULL)
-		BufFileClose(training->file.file);
-	training->file.file = NULL;
+	CloseSpill(&training->file);
 }
 
 /* ---- reading ------------------------------------------------------------------------- */

@@ -5,23 +5,10 @@
  *
  * Input: whose image, then places of two bytes, each with its byte.
  */
-#include "fuzz.h"
+#include "fuzz_images.h"
 
-#include "../../src/model/model_image.h"
 #include "../../src/model/scorer.h"
 #include "../unit/sample_model.h"
-
-static const uint8_t source[MODEL_SOURCE_BYTES] = "source";
-
-static uint8_t *
-aligned(size_t size)
-{
-	void *memory;
-
-	if (posix_memalign(&memory, MODEL_IMAGE_ALIGNMENT, size) != 0)
-		abort();
-	return memory;
-}
 
 static uint8_t *
 make_image(int which, size_t *size)

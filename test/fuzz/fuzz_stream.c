@@ -3,22 +3,10 @@
  *	  Any bytes as a model file that comes piece by piece: refused where the whole file is, and else
  *	  the image that the whole file has.
  */
-#include "fuzz.h"
+#include "fuzz_images.h"
 
 #include "../../src/model/encoder_file.h"
 #include "../../src/model/model_stream.h"
-
-static const uint8_t source[MODEL_SOURCE_BYTES] = "source";
-
-static uint8_t *
-aligned(size_t size)
-{
-	void *memory;
-
-	if (posix_memalign(&memory, MODEL_IMAGE_ALIGNMENT, size) != 0)
-		abort();
-	return memory;
-}
 
 /* The image; NULL with the code, or with EM_OK for a model that does not come so. */
 static uint8_t *

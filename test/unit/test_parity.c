@@ -11,7 +11,7 @@
 
 #include "../../src/model/network_mixed.h"
 #include "../../src/model/safetensors.h"
-#include "../../src/model/trainer_internal.h"
+#include "../../src/model/trainer_network.h"
 #include "../../src/nn/loss.h"
 #include "../../src/nn/matmul.h"
 
@@ -454,8 +454,9 @@ test_training(const fixture *f, int shard_size, int threads, trainer_precision p
 		trainer_create(&check_allocator, layout, &options, train, NULL, pool, &made, &status) !=
 			EM_OK)
 		bail_out(status.message);
-	memcpy(made->embedding, f->embedding, layout->vocabulary * layout->embedding * sizeof(real));
-	memcpy(made->dense, f->dense, layout->dense * sizeof(real));
+	memcpy(made->network->embedding, f->embedding,
+		   layout->vocabulary * layout->embedding * sizeof(real));
+	memcpy(made->network->dense, f->dense, layout->dense * sizeof(real));
 
 	while (!trainer_finished(made))
 	{

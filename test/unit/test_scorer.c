@@ -7,6 +7,7 @@
 #include <math.h>
 
 #include "../../src/model/scorer.h"
+#include "../../src/model/sequence_scorer.h"
 #include "../../src/nn/matmul.h"
 #include "../../src/text/subword.h"
 
@@ -238,17 +239,18 @@ test_ids(const model *model)
 	for (int threads = 1; threads <= 3; threads++)
 	{
 		nn_pool *pool;
-		scorer *scorer;
+		sequence_scorer *scorer;
 
 		if (nn_pool_create(&check_allocator, threads, &pool, &status) != EM_OK ||
-			scorer_create_bare(&check_allocator, &model->layout, weights, pool, &scorer, &status) !=
-				EM_OK)
+			sequence_scorer_create(&check_allocator, &model->layout, weights, pool, &scorer,
+								   &status) != EM_OK)
 			exit(1);
 		memset(scores, 0, sizeof(scores));
-		CHECK(scorer_run_ids(scorer, sequences, TEXTS, scores, NULL, NULL, &status) == EM_OK &&
+		CHECK(sequence_scorer_run(scorer, sequences, TEXTS, scores, NULL, NULL, NULL, &status) ==
+					  EM_OK &&
 				  largest_difference(scores, alone, (size_t) TEXTS * LABELS) <= TOLERANCE,
 			  "token ids get the scores of their texts on %d threads", threads);
-		scorer_free(scorer);
+		sequence_scorer_free(scorer);
 		nn_pool_destroy(pool);
 	}
 }
@@ -330,6 +332,7 @@ use_all(const model *model, nn_pool *pool, em_status *status)
 	float scores[20 * LABELS];
 	model_attention attention;
 	scorer *scorer = NULL;
+	sequence_scorer *bare = NULL;
 	em_code code = scorer_create(&check_allocator, model, &scorer, status);
 
 	if (code != EM_OK)
@@ -339,11 +342,12 @@ use_all(const model *model, nn_pool *pool, em_status *status)
 		code = scorer_explain(scorer, texts[7], 1, scores, &attention, NULL, NULL, status);
 	scorer_free(scorer);
 	if (code == EM_OK)
-		code = scorer_create_bare(&check_allocator, &model->layout, weights, pool, &scorer, status);
+		code =
+			sequence_scorer_create(&check_allocator, &model->layout, weights, pool, &bare, status);
 	if (code != EM_OK)
 		return code;
-	code = scorer_run_ids(scorer, &sequence, 1, scores, NULL, NULL, status);
-	scorer_free(scorer);
+	code = sequence_scorer_run(bare, &sequence, 1, scores, NULL, NULL, NULL, status);
+	sequence_scorer_free(bare);
 	return code;
 }
 
@@ -435,14 +439,18 @@ test_unknown(model *model)
 	nn_sequence sequence = { ids, 3 };
 	model_attention attention;
 	scorer *scorer;
+	sequence_scorer *of_ids;
 	em_status status;
 
-	if (scorer_create(&check_allocator, model, &scorer, &status) != EM_OK)
+	if (scorer_create(&check_allocator, model, &scorer, &status) != EM_OK ||
+		sequence_scorer_create_model(&check_allocator, model, NULL, &of_ids, &status) != EM_OK)
 		exit(1);
 	CHECK(scorer_run(scorer, &misspelt, 1, scores, NULL, NULL, &status) == EM_OK &&
-			  scorer_run_ids(scorer, &sequence, 1, unknown, NULL, NULL, &status) == EM_OK &&
+			  sequence_scorer_run(of_ids, &sequence, 1, unknown, NULL, NULL, NULL, &status) ==
+				  EM_OK &&
 			  largest_difference(scores, unknown, LABELS) > 1e-3,
 		  "a misspelt word has another score than one without meaning");
+	sequence_scorer_free(of_ids);
 	CHECK(scorer_explain(scorer, misspelt, 1, unknown, &attention, NULL, NULL, &status) == EM_OK &&
 			  largest_difference(scores, unknown, LABELS) <= TOLERANCE &&
 			  fabs((double) attention.influence[1]) > 1e-3,

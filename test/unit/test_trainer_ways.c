@@ -9,7 +9,7 @@
 
 #include "checkpoints.h"
 
-#include "../../src/model/trainer_internal.h"
+#include "../../src/model/trainer_network.h"
 #include "../../src/nn/matmul.h"
 #include "../../src/nn/random.h"
 
@@ -242,17 +242,17 @@ test_averaging(double decay)
 		trainer_initial_embedding(made)[rows - 1 - i] =
 			trainer_initial_embedding(plain)[rows - 1 - i] = 3;
 	for (size_t i = 0; i < layout.dense; i++)
-		dense[i] = made->dense[i];
+		dense[i] = made->network->dense[i];
 	for (size_t i = 0; i < rows; i++)
-		embedding[i] = made->embedding[i];
+		embedding[i] = made->network->embedding[i];
 	while (!trainer_finished(made))
 	{
 		begin(made);
 		while (trainer_steps_done(made) < trainer_steps_in_epoch(made))
 		{
 			step(made);
-			average_naively(decay, made->step, made->dense, dense, layout.dense);
-			average_naively(decay, made->step, made->embedding, embedding, rows);
+			average_naively(decay, made->step, made->network->dense, dense, layout.dense);
+			average_naively(decay, made->step, made->network->embedding, embedding, rows);
 		}
 		end(made);
 		average = trainer_evaluated(made);
@@ -264,7 +264,7 @@ test_averaging(double decay)
 			CHECK(same_weights(trainer_best(made), average), "which is what is kept");
 	}
 	for (size_t i = 0; i < layout.dense; i++)
-		far = fmax(far, fabs(average.dense[i] - made->dense[i]));
+		far = fmax(far, fabs(average.dense[i] - made->network->dense[i]));
 	CHECK(far > 1e-4 && average.embedding[rows - 1] > 2.9, "averaging %g: it is an average: %.3f",
 		  decay, far);
 	finish(plain);
@@ -332,8 +332,9 @@ moves_since(const real *dense, const real *embedding, const trainer *trainer)
 
 	for (size_t i = 0; i < layout.tensor_count; i++)
 		add_moves(&found, group_of(layout.tensors[i].kind), dense + layout.tensors[i].offset,
-				  trainer->dense + layout.tensors[i].offset, layout.tensors[i].elements);
-	add_moves(&found, 3, embedding, trainer->embedding, layout.vocabulary * layout.embedding);
+				  trainer->network->dense + layout.tensors[i].offset, layout.tensors[i].elements);
+	add_moves(&found, 3, embedding, trainer->network->embedding,
+			  layout.vocabulary * layout.embedding);
 	return found;
 }
 
@@ -363,8 +364,8 @@ test_layer_decay(double decay)
 {
 	trainer_options options = plain_steps();
 	trainer *even = make_trainer(&options, NULL), *uneven;
-	real *dense = copy_of(even->dense, layout.dense);
-	real *embedding = copy_of(even->embedding, even->embedding_count);
+	real *dense = copy_of(even->network->dense, layout.dense);
+	real *embedding = copy_of(even->network->embedding, even->network->embedding_count);
 	moves all, some;
 
 	options.layer_decay = decay;
@@ -397,8 +398,8 @@ test_unfreezing(void)
 	options.clip_norm = 0.01;
 	options.unfreeze_epochs = 0.5;
 	made = make_trainer(&options, NULL);
-	dense = copy_of(made->dense, layout.dense);
-	embedding = copy_of(made->embedding, made->embedding_count);
+	dense = copy_of(made->network->dense, layout.dense);
+	embedding = copy_of(made->network->embedding, made->network->embedding_count);
 	for (size_t done = 1; done <= 20; done++)
 	{
 		moves found;
@@ -409,7 +410,7 @@ test_unfreezing(void)
 		step(made);
 		if (done == 1)
 			for (size_t i = 0; i < layout.dense; i++)
-				norm += (double) made->dense_m[i] * made->dense_m[i];
+				norm += (double) made->network->dense_m[i] * made->network->dense_m[i];
 		found = moves_since(dense, embedding, made);
 		for (int group = 0; group < 4; group++)
 			right &= done > 5U * (size_t) group ? found.sum[group] > 0 : found.sum[group] == 0;
@@ -457,7 +458,7 @@ test_logit_adjustment(void)
 		for (size_t label = 0; label < LABELS; label++)
 		{
 			share = (double) count[label] / TEXTS;
-			shift = fmax(shift, fabs(made->dense[bias + label] -
+			shift = fmax(shift, fabs(made->network->dense[bias + label] -
 									 (balanced ? 0.65 : 0) * log(share / (1 - share))));
 		}
 		CHECK(shift < 1e-6, "logit_adjustment %g: the last bias makes up for it",
@@ -509,9 +510,9 @@ test_mixup(void)
 	made = make_trainer(&options, NULL);
 	begin(made);
 	step(made);
-	for (size_t s = 0; s < made->shards_used; s++)
+	for (size_t s = 0; s < made->network->shards_used; s++)
 	{
-		const shard *shard = &made->shards[s];
+		const shard *shard = &made->network->shards[s];
 		size_t texts = shard->lane.packer.batch.sequences;
 
 		for (size_t b = 0; b < texts; b++)

@@ -1,9 +1,9 @@
 /*
- * trainer_step.c
+ * trainer_network_step.c
  *	  One batch of the first family: its shards forward and backward on the pool, their gradients
  *	  merged in a fixed order, one AdamW update.
  */
-#include "trainer_internal.h"
+#include "trainer_network.h"
 
 #include <math.h>
 #include <string.h>
@@ -27,7 +27,7 @@ out_of_memory(em_status *status)
 static const network_copies *
 copies_of(const trainer *trainer)
 {
-	return trainer->options.precision == TRAINER_MIXED ? &trainer->copies : NULL;
+	return trainer->options.precision == TRAINER_MIXED ? &trainer->network->copies : NULL;
 }
 
 /* Worker thread: one of the copies. */
@@ -35,8 +35,9 @@ static void
 refresh_copy(void *context, size_t index)
 {
 	trainer *trainer = context;
+	network_trainer *network = trainer->network;
 
-	network_copies_refresh(&trainer->copies, trainer->dense, index);
+	network_copies_refresh(&network->copies, network->dense, index);
 }
 
 /* Bytes that a shard takes from its lane. */
@@ -79,7 +80,7 @@ trainer_batch_memory(const network_layout *layout, const trainer_options *option
 	merged = shards * batch.distinct * (bags ? 20 : 1);
 	return shards * room + merged * (sizeof(row_source) + 2 * sizeof(uint32_t)) +
 		   (merged < layout->rows ? merged : layout->rows) * layout->embedding * sizeof(real) +
-		   scorer_bare_memory(layout, longest, dev_rows, threads);
+		   sequence_scorer_memory(layout, longest, dev_rows, threads);
 }
 
 /* Each shard takes every shards_used-th text, so that all have about as many tokens. */
@@ -87,10 +88,11 @@ static em_code
 prepare_shard(trainer *trainer, size_t index, const uint32_t *numbers, size_t size,
 			  em_status *status)
 {
-	const network_layout *layout = trainer->layout;
-	shard *shard = &trainer->shards[index];
+	network_trainer *network = trainer->network;
+	const network_layout *layout = network->layout;
+	shard *shard = &network->shards[index];
 	size_t labels = layout->labels;
-	size_t stride = trainer->shards_used;
+	size_t stride = network->shards_used;
 	size_t texts = (size - index + stride - 1) / stride;
 	real smoothing = (real) trainer->options.label_smoothing;
 	nn_packed *batch = &shard->lane.packer.batch;
@@ -99,8 +101,8 @@ prepare_shard(trainer *trainer, size_t index, const uint32_t *numbers, size_t si
 	em_code code;
 
 	for (size_t i = 0; i < texts; i++)
-		trainer->chosen[i] = trainer->sequences[index + i * stride];
-	code = nn_pack(&shard->lane.packer, trainer->chosen, texts, status);
+		network->chosen[i] = trainer->sequences[index + i * stride];
+	code = nn_pack(&shard->lane.packer, network->chosen, texts, status);
 	if (code != EM_OK)
 		return code;
 
@@ -120,7 +122,7 @@ prepare_shard(trainer *trainer, size_t index, const uint32_t *numbers, size_t si
 		shard->share = nn_arena_take(&shard->lane.arena, texts, sizeof(real));
 	}
 	shard->d_embedding =
-		trainer->groups[TRAINER_GROUP_EMBEDDING].rate > 0
+		network->groups[TRAINER_GROUP_EMBEDDING].rate > 0
 			? nn_arena_take(&shard->lane.arena, batch->distinct * dim, sizeof(real))
 			: NULL;
 	for (size_t b = 0; b < texts; b++)
@@ -141,7 +143,7 @@ static void
 mix_texts(const trainer *trainer, shard *shard)
 {
 	size_t texts = shard->lane.packer.batch.sequences;
-	size_t labels = trainer->layout->labels;
+	size_t labels = trainer->network->layout->labels;
 	real *plain = shard->d_logits; /* has room for either and is not needed yet */
 
 	for (size_t b = 0; b < texts; b++)
@@ -163,10 +165,11 @@ static void
 compute_shard(void *context, size_t index)
 {
 	trainer *trainer = context;
-	const network_layout *layout = trainer->layout;
-	shard *shard = &trainer->shards[trainer->wave + index];
+	network_trainer *network = trainer->network;
+	const network_layout *layout = network->layout;
+	shard *shard = &network->shards[network->wave + index];
 	const nn_packed *batch = &shard->lane.packer.batch;
-	network_weights weights = { trainer->embedding, trainer->dense };
+	network_weights weights = { network->embedding, network->dense };
 	size_t masks = (size_t) trainer->options.dropout_samples;
 	size_t cells = batch->sequences * layout->labels;
 	network_dropout dropout = { .seed = trainer->options.seed,
@@ -188,7 +191,7 @@ compute_shard(void *context, size_t index)
 	for (size_t i = 0; i < masks; i++)
 		shard->loss += nn_loss_forward_backward(
 			&trainer->loss, batch->sequences, layout->labels, shard->logits + i * cells,
-			shard->targets, shard->weights, trainer->loss_scale / (double) masks,
+			shard->targets, shard->weights, network->loss_scale / (double) masks,
 			shard->d_logits + i * cells);
 	network_backward(layout, &weights, batch, &shard->pass, shard->d_logits, &shard->lane.arena,
 					 shard->d_dense, shard->d_embedding);
@@ -196,13 +199,13 @@ compute_shard(void *context, size_t index)
 
 /* Visit what each distinct token of each shard gives to the rows of the embedding, in order. */
 static void
-list_sources(trainer *trainer)
+list_sources(network_trainer *network)
 {
-	size_t dim = trainer->layout->embedding;
+	size_t dim = network->layout->embedding;
 
-	for (size_t s = 0; s < trainer->shards_used; s++)
+	for (size_t s = 0; s < network->shards_used; s++)
 	{
-		const shard *shard = &trainer->shards[s];
+		const shard *shard = &network->shards[s];
 		const nn_packed *batch = &shard->lane.packer.batch;
 
 		for (size_t u = 0; u < batch->distinct; u++)
@@ -212,7 +215,7 @@ list_sources(trainer *trainer)
 			row_source source = { shard->d_embedding + u * dim, 1 / (real) count };
 
 			for (size_t i = 0; i < count; i++)
-				trainer->sources[trainer->source_ends[trainer->slot[rows[i]] - 1]++] = source;
+				network->sources[network->source_ends[network->slot[rows[i]] - 1]++] = source;
 		}
 	}
 }
@@ -224,16 +227,17 @@ list_sources(trainer *trainer)
 static em_code
 merge_tokens(trainer *trainer, em_status *status)
 {
+	network_trainer *network = trainer->network;
 	const em_allocator *allocator = trainer->allocator;
 	size_t total = 0;
 	uint32_t begin = 0;
 
-	trainer->merged = 0;
-	if (trainer->groups[TRAINER_GROUP_EMBEDDING].rate == 0)
+	network->merged = 0;
+	if (network->groups[TRAINER_GROUP_EMBEDDING].rate == 0)
 		return EM_OK;
-	for (size_t s = 0; s < trainer->shards_used; s++)
+	for (size_t s = 0; s < network->shards_used; s++)
 	{
-		const nn_packed *batch = &trainer->shards[s].lane.packer.batch;
+		const nn_packed *batch = &network->shards[s].lane.packer.batch;
 		const uint32_t *rows;
 
 		for (size_t u = 0; u < batch->distinct; u++)
@@ -241,16 +245,16 @@ merge_tokens(trainer *trainer, em_status *status)
 	}
 	if (total > UINT32_MAX)
 		return em_fail(status, EM_LIMIT, "a batch of %zu n-grams", total);
-	if (!em_grow(allocator, (void **) &trainer->merged_ids, &trainer->merged_ids_capacity,
+	if (!em_grow(allocator, (void **) &network->merged_ids, &network->merged_ids_capacity,
 				 total + 1, sizeof(uint32_t)) ||
-		!em_grow(allocator, (void **) &trainer->source_ends, &trainer->source_ends_capacity,
+		!em_grow(allocator, (void **) &network->source_ends, &network->source_ends_capacity,
 				 total + 1, sizeof(uint32_t)) ||
-		!em_grow(allocator, (void **) &trainer->sources, &trainer->sources_capacity, total + 1,
+		!em_grow(allocator, (void **) &network->sources, &network->sources_capacity, total + 1,
 				 sizeof(row_source)))
 		return out_of_memory(status);
-	for (size_t s = 0; s < trainer->shards_used; s++)
+	for (size_t s = 0; s < network->shards_used; s++)
 	{
-		const nn_packed *batch = &trainer->shards[s].lane.packer.batch;
+		const nn_packed *batch = &network->shards[s].lane.packer.batch;
 
 		for (size_t u = 0; u < batch->distinct; u++)
 		{
@@ -259,49 +263,49 @@ merge_tokens(trainer *trainer, em_status *status)
 
 			for (size_t i = 0; i < count; i++)
 			{
-				uint32_t *slot = &trainer->slot[rows[i]];
+				uint32_t *slot = &network->slot[rows[i]];
 
 				if (*slot == 0)
 				{
-					trainer->source_ends[trainer->merged] = 0;
-					trainer->merged_ids[trainer->merged++] = rows[i];
-					*slot = (uint32_t) trainer->merged;
+					network->source_ends[network->merged] = 0;
+					network->merged_ids[network->merged++] = rows[i];
+					*slot = (uint32_t) network->merged;
 				}
-				trainer->source_ends[*slot - 1]++;
+				network->source_ends[*slot - 1]++;
 			}
 		}
 	}
-	for (size_t row = 0; row < trainer->merged; row++)
+	for (size_t row = 0; row < network->merged; row++)
 	{
-		uint32_t count = trainer->source_ends[row];
+		uint32_t count = network->source_ends[row];
 
-		trainer->source_ends[row] = begin; /* list_sources moves it on to its end */
+		network->source_ends[row] = begin; /* list_sources moves it on to its end */
 		begin += count;
 	}
-	list_sources(trainer);
-	for (size_t row = 0; row < trainer->merged; row++)
-		trainer->slot[trainer->merged_ids[row]] = 0;
-	if (!em_grow(allocator, (void **) &trainer->d_rows, &trainer->d_rows_capacity,
-				 trainer->merged * trainer->layout->embedding + 1, sizeof(real)))
+	list_sources(network);
+	for (size_t row = 0; row < network->merged; row++)
+		network->slot[network->merged_ids[row]] = 0;
+	if (!em_grow(allocator, (void **) &network->d_rows, &network->d_rows_capacity,
+				 network->merged * network->layout->embedding + 1, sizeof(real)))
 		return out_of_memory(status);
 	return EM_OK;
 }
 
 /* Tasks of an update: pieces of the dense weights, then rows of the embedding. */
 static size_t
-update_tasks(const trainer *trainer)
+update_tasks(const network_trainer *network)
 {
-	return trainer->piece_count + (trainer->merged + ROWS_PER_TASK - 1) / ROWS_PER_TASK;
+	return network->piece_count + (network->merged + ROWS_PER_TASK - 1) / ROWS_PER_TASK;
 }
 
 /* The rows of the embedding that task `index` looks after, counted from the first such task. */
 static void
-rows_of_task(const trainer *trainer, size_t index, size_t *first, size_t *end)
+rows_of_task(const network_trainer *network, size_t index, size_t *first, size_t *end)
 {
-	*first = (index - trainer->piece_count) * ROWS_PER_TASK;
+	*first = (index - network->piece_count) * ROWS_PER_TASK;
 	*end = *first + ROWS_PER_TASK;
-	if (*end > trainer->merged)
-		*end = trainer->merged;
+	if (*end > network->merged)
+		*end = network->merged;
 }
 
 /* Worker thread: add the shards' gradients of one piece, in the order of the shards. */
@@ -309,42 +313,44 @@ static void
 merge_gradients(void *context, size_t index)
 {
 	trainer *trainer = context;
-	size_t used = trainer->shards_used;
-	size_t dim = trainer->layout->embedding;
+	network_trainer *network = trainer->network;
+	size_t used = network->shards_used;
+	size_t dim = network->layout->embedding;
 	size_t first, end;
 
-	if (index < trainer->piece_count)
+	if (index < network->piece_count)
 	{
-		const dense_piece *piece = &trainer->pieces[index];
-		real *sum = trainer->shards[0].d_dense + piece->offset;
+		const dense_piece *piece = &network->pieces[index];
+		real *sum = network->shards[0].d_dense + piece->offset;
 
-		trainer->partial[index] = 0;
-		if (trainer->groups[piece->group].rate == 0)
+		network->partial[index] = 0;
+		if (network->groups[piece->group].rate == 0)
 			return;
 		for (size_t s = 1; s < used; s++)
-			nn_axpy(piece->elements, 1, trainer->shards[s].d_dense + piece->offset, sum);
-		trainer->partial[index] = nn_sum_of_squares(piece->elements, sum);
+			nn_axpy(piece->elements, 1, network->shards[s].d_dense + piece->offset, sum);
+		network->partial[index] = nn_sum_of_squares(piece->elements, sum);
 		return;
 	}
-	rows_of_task(trainer, index, &first, &end);
-	memset(trainer->d_rows + first * dim, 0, (end - first) * dim * sizeof(real));
+	rows_of_task(network, index, &first, &end);
+	memset(network->d_rows + first * dim, 0, (end - first) * dim * sizeof(real));
 	for (size_t row = first; row < end; row++)
-		for (size_t i = row > 0 ? trainer->source_ends[row - 1] : 0; i < trainer->source_ends[row];
+		for (size_t i = row > 0 ? network->source_ends[row - 1] : 0; i < network->source_ends[row];
 			 i++)
-			nn_axpy(dim, trainer->sources[i].share, trainer->sources[i].gradient,
-					trainer->d_rows + row * dim);
-	trainer->partial[index] = nn_sum_of_squares((end - first) * dim, trainer->d_rows + first * dim);
+			nn_axpy(dim, network->sources[i].share, network->sources[i].gradient,
+					network->d_rows + row * dim);
+	network->partial[index] = nn_sum_of_squares((end - first) * dim, network->d_rows + first * dim);
 }
 
 /* The update of a group's weights. */
 static nn_adamw_step
 group_update(const trainer *trainer, int group)
 {
+	const network_trainer *network = trainer->network;
 	nn_adamw_step update = trainer->update;
 
-	update.learning_rate *= (real) trainer->groups[group].rate;
-	update.correction1 = (real) (1 - pow(TRAINER_BETA1, trainer->groups[group].updates));
-	update.correction2 = (real) (1 - pow(TRAINER_BETA2, trainer->groups[group].updates));
+	update.learning_rate *= (real) network->groups[group].rate;
+	update.correction1 = (real) (1 - pow(TRAINER_BETA1, network->groups[group].updates));
+	update.correction2 = (real) (1 - pow(TRAINER_BETA2, network->groups[group].updates));
 	return update;
 }
 
@@ -353,36 +359,37 @@ static void
 update_weights(void *context, size_t index)
 {
 	trainer *trainer = context;
-	size_t dim = trainer->layout->embedding;
+	network_trainer *network = trainer->network;
+	size_t dim = network->layout->embedding;
 	nn_adamw_step update;
 	size_t first, end;
 
-	if (index < trainer->piece_count)
+	if (index < network->piece_count)
 	{
-		const dense_piece *piece = &trainer->pieces[index];
+		const dense_piece *piece = &network->pieces[index];
 
-		if (trainer->groups[piece->group].rate == 0)
+		if (network->groups[piece->group].rate == 0)
 			return;
 		update = group_update(trainer, piece->group);
 		if (!piece->decay)
 			update.weight_decay = 0;
-		nn_adamw(piece->elements, &update, trainer->dense + piece->offset,
-				 trainer->shards[0].d_dense + piece->offset, trainer->dense_m + piece->offset,
-				 trainer->dense_v + piece->offset);
+		nn_adamw(piece->elements, &update, network->dense + piece->offset,
+				 network->shards[0].d_dense + piece->offset, network->dense_m + piece->offset,
+				 network->dense_v + piece->offset);
 		trainer_average_dense(trainer, piece->offset, piece->elements);
 		return;
 	}
 	update = group_update(trainer, TRAINER_GROUP_EMBEDDING);
 	update.weight_decay = 0;
-	rows_of_task(trainer, index, &first, &end);
+	rows_of_task(network, index, &first, &end);
 	for (size_t row = first; row < end; row++)
 	{
-		uint32_t id = trainer->merged_ids[row];
+		uint32_t id = network->merged_ids[row];
 		size_t at = id * dim;
 
 		trainer_average_row(trainer, id, trainer->step - 1);
-		nn_adamw(dim, &update, trainer->embedding + at, trainer->d_rows + row * dim,
-				 trainer->embedding_m + at, trainer->embedding_v + at);
+		nn_adamw(dim, &update, network->embedding + at, network->d_rows + row * dim,
+				 network->embedding_m + at, network->embedding_v + at);
 		trainer_average_row(trainer, id, trainer->step);
 	}
 }
@@ -391,18 +398,19 @@ update_weights(void *context, size_t index)
 static em_code
 read_as_bags(trainer *trainer, const uint32_t *numbers, size_t size, em_status *status)
 {
-	const nn_bags *bags = trainer->bags;
-	const real rate = (real) trainer->layout->config.dropout_subword;
-	uint32_t vocabulary = (uint32_t) trainer->layout->vocabulary;
+	network_trainer *network = trainer->network;
+	const nn_bags *bags = network->bags;
+	const real rate = (real) network->layout->config.dropout_subword;
+	uint32_t vocabulary = (uint32_t) network->layout->vocabulary;
 	size_t tokens = 0;
 	uint32_t *ids;
 
 	for (size_t i = 0; i < size; i++)
 		tokens += trainer->sequences[i].length;
-	if (!em_grow(trainer->allocator, (void **) &trainer->read_ids, &trainer->read_ids_capacity,
+	if (!em_grow(trainer->allocator, (void **) &network->read_ids, &network->read_ids_capacity,
 				 tokens + 1, sizeof(uint32_t)))
 		return out_of_memory(status);
-	ids = trainer->read_ids;
+	ids = network->read_ids;
 	for (size_t i = 0; i < size; i++)
 	{
 		nn_sequence *sequence = &trainer->sequences[i];
@@ -428,16 +436,17 @@ read_as_bags(trainer *trainer, const uint32_t *numbers, size_t size, em_status *
 static em_code
 compute_shards(trainer *trainer, em_should_stop should_stop, void *stop_context, em_status *status)
 {
+	network_trainer *network = trainer->network;
 	size_t threads = trainer->pool ? (size_t) nn_pool_threads(trainer->pool) : 1;
 	size_t at_once = threads > WAVE_SHARDS ? threads : WAVE_SHARDS;
 
 	if (copies_of(trainer) != NULL)
-		nn_pool_run(trainer->pool, network_copies_tasks(&trainer->copies), refresh_copy, trainer);
-	for (trainer->wave = 0; trainer->wave < trainer->shards_used; trainer->wave += at_once)
+		nn_pool_run(trainer->pool, network_copies_tasks(&network->copies), refresh_copy, trainer);
+	for (network->wave = 0; network->wave < network->shards_used; network->wave += at_once)
 	{
-		size_t left = trainer->shards_used - trainer->wave;
+		size_t left = network->shards_used - network->wave;
 
-		if (trainer->wave > 0 && should_stop != NULL && should_stop(stop_context))
+		if (network->wave > 0 && should_stop != NULL && should_stop(stop_context))
 			return em_fail(status, EM_CANCELLED, "training was cancelled");
 		nn_pool_run(trainer->pool, left < at_once ? left : at_once, compute_shard, trainer);
 	}
@@ -449,16 +458,17 @@ trainer_network_compute(trainer *trainer, const uint32_t *numbers, size_t size,
 						em_should_stop should_stop, void *stop_context, double *loss, double *norm,
 						em_status *status)
 {
+	network_trainer *network = trainer->network;
 	size_t shard_size = (size_t) trainer->options.shard_size;
 	size_t tasks;
 	em_code code = EM_OK;
 
 	trainer_set_rates(trainer);
-	if (trainer->bags != NULL && trainer->layout->config.dropout_subword > 0)
+	if (network->bags != NULL && network->layout->config.dropout_subword > 0)
 		code = read_as_bags(trainer, numbers, size, status);
-	trainer->shards_used = (size + shard_size - 1) / shard_size;
-	trainer->loss_scale = 1 / ((double) size * (double) trainer->labels);
-	for (size_t s = 0; code == EM_OK && s < trainer->shards_used; s++)
+	network->shards_used = (size + shard_size - 1) / shard_size;
+	network->loss_scale = 1 / ((double) size * (double) trainer->labels);
+	for (size_t s = 0; code == EM_OK && s < network->shards_used; s++)
 		code = prepare_shard(trainer, s, numbers, size, status);
 	if (code == EM_OK)
 		code = merge_tokens(trainer, status);
@@ -467,17 +477,17 @@ trainer_network_compute(trainer *trainer, const uint32_t *numbers, size_t size,
 	if (code != EM_OK)
 		return code;
 	*loss = 0;
-	for (size_t s = 0; s < trainer->shards_used; s++)
-		*loss += trainer->shards[s].loss;
+	for (size_t s = 0; s < network->shards_used; s++)
+		*loss += network->shards[s].loss;
 
-	tasks = update_tasks(trainer);
-	if (!em_grow(trainer->allocator, (void **) &trainer->partial, &trainer->partial_capacity, tasks,
+	tasks = update_tasks(network);
+	if (!em_grow(trainer->allocator, (void **) &network->partial, &network->partial_capacity, tasks,
 				 sizeof(double)))
 		return out_of_memory(status);
 	nn_pool_run(trainer->pool, tasks, merge_gradients, trainer);
 	*norm = 0;
 	for (size_t i = 0; i < tasks; i++)
-		*norm += trainer->partial[i];
+		*norm += network->partial[i];
 	*norm = sqrt(*norm);
 	return EM_OK;
 }
@@ -485,5 +495,5 @@ trainer_network_compute(trainer *trainer, const uint32_t *numbers, size_t size,
 void
 trainer_network_update(trainer *trainer)
 {
-	nn_pool_run(trainer->pool, update_tasks(trainer), update_weights, trainer);
+	nn_pool_run(trainer->pool, update_tasks(trainer->network), update_weights, trainer);
 }
