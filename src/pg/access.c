@@ -246,8 +246,8 @@ RunOnRow(const char *statement, Relation relation, const char *name, const Oid *
 }
 
 /*
- * The row of a name that may have none, ours until the transaction ends. Who grants waits for who grants, but
- * not for who publishes under other names (FollowSources()), however long that takes.
+ * The row of a name that may have none, ours until the transaction ends. Who grants waits for who
+ * grants, but not for who publishes under other names (FollowSources()), however long that takes.
  */
 static void
 HoldRow(Relation relation, const char *name)
@@ -296,8 +296,9 @@ ChangeGrant(const char *name, const char *role_name, bool grant)
 	if (grant)
 		after[kept++] = role;
 	everybody = IsOpen(after, kept);
-	RunOnRow("UPDATE emotion.model_grant SET roles = $2 WHERE name OPERATOR(pg_catalog.=) $1",
-			 relation, name, after, kept, SPI_OK_UPDATE);
+	RunOnRow("INSERT INTO emotion.model_grant (name, roles) VALUES ($1, $2)"
+			 " ON CONFLICT ON CONSTRAINT model_grant_pkey DO UPDATE SET roles = EXCLUDED.roles",
+			 relation, name, after, kept, SPI_OK_INSERT);
 	SPI_finish();
 	table_close(relation, NoLock);
 	CommandCounterIncrement();
