@@ -351,14 +351,15 @@ RestrictedSources(Relation relation, const char *made, const char *const *source
 
 	for (int i = 0; i < count; i++)
 	{
-		Restricted source = { .name = pnstrdup(sources[i], strcspn(sources[i], "@")) };
-		bool known = strcmp(source.name, made) == 0;
+		char *name = pnstrdup(sources[i], strcspn(sources[i], "@"));
+		bool known = strcmp(name, made) == 0;
+		int granted;
+		Oid *roles = GrantedRoles(relation, name, &granted);
 
 		for (int j = 0; j < found; j++)
-			known = known || strcmp(source.name, restricted[j].name) == 0;
-		source.roles = GrantedRoles(relation, source.name, &source.count);
-		if (!known && !IsOpen(source.roles, source.count))
-			restricted[found++] = source;
+			known = known || strcmp(name, restricted[j].name) == 0;
+		if (!known && !IsOpen(roles, granted))
+			restricted[found++] = (Restricted){ name, roles, granted };
 	}
 	return found;
 }
