@@ -93,6 +93,19 @@ FROM emotion_models WHERE name = 'ft_held';
 CALL emotion_train('ft_student', 'post', options('{"teachers": ["ft_tuned@1"], "soft_weight": 0.5}', :'tuned'));
 SELECT (metrics ->> 'macro_auc')::float8 > 0.99 AS separates FROM emotion_models WHERE name = 'ft_student';
 
+-- What was trained with restricted models is for those who may use them all.
+CREATE ROLE finetuning_one;
+CREATE ROLE finetuning_two;
+DO $$ BEGIN
+	PERFORM emotion_revoke(n, 'public'), emotion_grant(n, 'finetuning_one') FROM unnest('{ft_base,ft_tuned}'::text[]) AS n;
+	PERFORM emotion_grant('ft_base', 'finetuning_two'); END $$;
+CALL emotion_train('ft_on_base', 'post', options('{"epochs": 1}', :'tuned'));
+CALL emotion_train('ft_on_tokenizer', 'post', '{"architecture": "roberta", "tokenizer": "ft_base@1", "layers": 1, "hidden": 4, "heads": 1, "epochs": 1, "holdout": 0.3}');
+CALL emotion_train('ft_on_teacher', 'post', '{"teachers": ["ft_student@1", "ft_tuned@1"], "embedding_dim": 4, "filters": 4, "hidden": 4, "attention": 4, "epochs": 1, "holdout": 0.3}');
+CALL emotion_train('ft_on_both', 'post', options('{"epochs": 1, "teachers": ["ft_tuned@1"], "soft_weight": 0.5}', :'tuned'));
+CALL emotion_train('ft_ways', 'post', options('{"epochs": 1}', :'tuned'));
+SELECT name, max(version) AS version, max(granted_to) AS granted_to FROM emotion_models WHERE name LIKE 'ft\_on\_%' OR name = 'ft_ways' GROUP BY name ORDER BY name;
+
 -- The options.
 SELECT name, type, "default", range FROM emotion_train_options() WHERE meaning LIKE 'roberta: %' ORDER BY name COLLATE "C", type;
 SELECT name, "default", substring(meaning FROM '\((roberta: .*)\)') AS roberta FROM emotion_train_options() WHERE meaning LIKE '%(roberta: %' ORDER BY name COLLATE "C";
@@ -168,5 +181,8 @@ SELECT count(*) AS left_behind FROM emotion.training_run WHERE name = 'ft_no' AN
 SELECT count(*) AS checkpoints FROM emotion.training_checkpoint;
 
 SELECT emotion_drop_model(name || '@' || version) FROM emotion.model
-WHERE name IN ('ft_base', 'ft_known', 'ft_tuned', 'ft_twice', 'ft_kept', 'ft_further', 'ft_ways', 'ft_scratch', 'ft_learned', 'ft_held', 'ft_joined', 'ft_student') ORDER BY name, version \g /dev/null
+WHERE name IN ('ft_base', 'ft_known', 'ft_tuned', 'ft_twice', 'ft_kept', 'ft_further', 'ft_ways', 'ft_scratch', 'ft_learned', 'ft_held', 'ft_joined', 'ft_student',
+	'ft_on_base', 'ft_on_tokenizer', 'ft_on_teacher', 'ft_on_both') ORDER BY name, version \g /dev/null
+DELETE FROM emotion.model_grant WHERE name LIKE 'ft\_%';
+DROP ROLE finetuning_one, finetuning_two;
 DROP SCHEMA finetuning CASCADE;

@@ -138,7 +138,7 @@ CREATE TABLE emotion.model_grant (
 	roles emotion.grantee[] NOT NULL,
 	CONSTRAINT model_grant_pkey PRIMARY KEY (name)
 );
-COMMENT ON TABLE emotion.model_grant IS 'who may use the models of a name; everybody may use those of a name that is not here; see emotion_grant';
+COMMENT ON TABLE emotion.model_grant IS 'who may use the models of a name; everybody may use those of a name that is not here; see emotion_grant; a new name of a model made of restricted ones comes here with it';
 COMMENT ON COLUMN emotion.model_grant.name IS 'emotion.model.name; there need not be such a model yet';
 COMMENT ON COLUMN emotion.model_grant.roles IS 'who may, beside the registry''s owner and superusers';
 
@@ -326,7 +326,7 @@ COMMENT ON FUNCTION emotion_grant(pg_catalog.text, pg_catalog.name) IS
 CREATE FUNCTION emotion_revoke(model pg_catalog.text, role pg_catalog.name) RETURNS pg_catalog.void
 	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'emotion_revoke';
 COMMENT ON FUNCTION emotion_revoke(pg_catalog.text, pg_catalog.name) IS
-	'take from a role, or from public, what emotion_grant gave; public has every model from the beginning';
+	'take from a role, or from public, what emotion_grant gave; public has every model from the beginning that was not made of restricted ones';
 
 CREATE FUNCTION emotion_model_hash() RETURNS pg_catalog.text
 	LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'emotion_model_hash';

@@ -20,7 +20,7 @@ CREATE TABLE emotion.training_run (
 	started_by pg_catalog.text NOT NULL DEFAULT CURRENT_USER,
 	CONSTRAINT training_run_pkey PRIMARY KEY (name, version)
 );
-COMMENT ON TABLE emotion.training_run IS 'trainings, running, interrupted and finished; see the view emotion_training_progress';
+COMMENT ON TABLE emotion.training_run IS 'trainings, running, interrupted and finished; one that ended before it trained goes when the next begins; see the view emotion_training_progress';
 COMMENT ON COLUMN emotion.training_run.name IS 'model that is trained';
 COMMENT ON COLUMN emotion.training_run.version IS 'version that it will be published as';
 COMMENT ON COLUMN emotion.training_run.source IS 'table or query of the rows';

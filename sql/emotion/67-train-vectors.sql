@@ -22,7 +22,7 @@ CREATE TABLE emotion.vectors_run (
 	started_by pg_catalog.text NOT NULL DEFAULT CURRENT_USER,
 	CONSTRAINT vectors_run_pkey PRIMARY KEY (name)
 );
-COMMENT ON TABLE emotion.vectors_run IS 'trainings of word vectors, running, interrupted and finished; see the view emotion_vectors_progress';
+COMMENT ON TABLE emotion.vectors_run IS 'trainings of word vectors, running, interrupted and finished; one that ended before it trained goes when the next begins; see the view emotion_vectors_progress';
 COMMENT ON COLUMN emotion.vectors_run.name IS 'word vectors that are trained';
 COMMENT ON COLUMN emotion.vectors_run.source IS 'table or query of the rows';
 COMMENT ON COLUMN emotion.vectors_run.text_column IS 'its column of texts';

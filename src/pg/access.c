@@ -21,6 +21,7 @@
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -134,18 +135,36 @@ GrantedRoles(Relation relation, const char *name, int *count)
 	return roles;
 }
 
+/* Whether a role may use what is granted to these, as GrantedRoles() has them. */
+static bool
+RoleMayUse(Relation relation, Oid role, const Oid *roles, int count)
+{
+	bool may = count < 0 || has_privs_of_role(role, relation->rd_rel->relowner);
+
+	for (int i = 0; !may && i < count; i++)
+		may = roles[i] == ACL_ID_PUBLIC ||
+			  (RoleExists(roles[i]) && has_privs_of_role(role, roles[i]));
+	return may;
+}
+
+static bool
+IsOpen(const Oid *roles, int count)
+{
+	bool open = count < 0;
+
+	for (int i = 0; i < count; i++)
+		open = open || roles[i] == ACL_ID_PUBLIC;
+	return open;
+}
+
 bool
 MayUseModel(const char *name)
 {
 	Relation relation = OpenOwnTable("model_grant", grant_types);
-	Oid user = GetUserId();
 	int count;
 	Oid *roles = GrantedRoles(relation, name, &count);
-	bool may = count < 0 || has_privs_of_role(user, relation->rd_rel->relowner);
+	bool may = RoleMayUse(relation, GetUserId(), roles, count);
 
-	for (int i = 0; !may && i < count; i++)
-		may = roles[i] == ACL_ID_PUBLIC ||
-			  (RoleExists(roles[i]) && has_privs_of_role(user, roles[i]));
 	table_close(relation, NoLock);
 	return may;
 }
@@ -156,24 +175,9 @@ EverybodyMayUse(const char *name)
 	Relation relation = OpenOwnTable("model_grant", grant_types);
 	int count;
 	Oid *roles = GrantedRoles(relation, name, &count);
-	bool may = count < 0;
 
-	for (int i = 0; i < count; i++)
-		may = may || roles[i] == ACL_ID_PUBLIC;
 	table_close(relation, NoLock);
-	return may;
-}
-
-void
-TellWiderThan(const char *made, const char *source)
-{
-	if (strcmp(made, source) != 0 && EverybodyMayUse(made) && !EverybodyMayUse(source))
-		ereport(NOTICE,
-				(errmsg("everybody may use model \"%s\", but not \"%s\", of which it was made",
-						made, source),
-				 errhint("The owner of the registry restricts it: SELECT emotion_revoke('%s', "
-						 "'public').",
-						 made)));
+	return IsOpen(roles, count);
 }
 
 void
@@ -211,28 +215,52 @@ emotion_may_see(PG_FUNCTION_ARGS)
 
 /* ---- granting -------------------------------------------------------------------------------- */
 
-/* Write the roles of a name; the type is that of the column, whatever schema its name stands in. */
-static void
-WriteRoles(Relation relation, const char *name, const Oid *roles, int count)
+/* Of the column of roles, whatever schema the name of its elements' type stands in. */
+static Oid
+RolesType(Relation relation)
 {
-	Oid array = TupleDescAttr(RelationGetDescr(relation), GRANT_ROLES - 1)->atttypid;
-	Oid types[2] = { TEXTOID, array };
+	return TupleDescAttr(RelationGetDescr(relation), GRANT_ROLES - 1)->atttypid;
+}
+
+static Datum
+RolesDatum(Relation relation, const Oid *roles, int count)
+{
 	Datum *elements = palloc(sizeof(Datum) * (Size) Max(count, 1));
-	Datum values[2];
 
 	for (int i = 0; i < count; i++)
 		elements[i] = ObjectIdGetDatum(roles[i]);
-	values[0] = CStringGetTextDatum(name);
-	values[1] = PointerGetDatum(
-		construct_array(elements, count, get_element_type(array), sizeof(Oid), true, TYPALIGN_INT));
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
-	if (SPI_execute_with_args("INSERT INTO emotion.model_grant (name, roles) VALUES ($1, $2)"
-							  " ON CONFLICT ON CONSTRAINT model_grant_pkey"
-							  " DO UPDATE SET roles = EXCLUDED.roles",
-							  2, types, values, NULL, false, 0) != SPI_OK_INSERT)
-		elog(ERROR, "could not write emotion.model_grant");
-	SPI_finish();
+	return PointerGetDatum(construct_array(elements, count, get_element_type(RolesType(relation)),
+										   sizeof(Oid), true, TYPALIGN_INT));
+}
+
+/* Run a statement on the row of a name; SPI is connected. */
+static void
+RunOnRow(const char *statement, Relation relation, const char *name, const Oid *roles, int count,
+		 int expected)
+{
+	Oid types[2] = { TEXTOID, RolesType(relation) };
+	Datum values[2] = { CStringGetTextDatum(name), RolesDatum(relation, roles, count) };
+	int result = SPI_execute_with_args(statement, 2, types, values, NULL, false, 0);
+
+	if (result != expected)
+		elog(ERROR, "could not change emotion.model_grant: %s", SPI_result_code_string(result));
+}
+
+/*
+ * The row of a name that may have none, ours until the transaction ends. Who grants waits for who
+ * grants, but not for who publishes under other names (FollowSources()), however long that takes.
+ */
+static void
+HoldRow(Relation relation, const char *name)
+{
+	static const Oid everybody = ACL_ID_PUBLIC; /* what no row stands for */
+
+	LockRelationOid(RelationGetRelid(relation), ShareUpdateExclusiveLock);
+	RunOnRow("INSERT INTO emotion.model_grant (name, roles) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+			 relation, name, &everybody, 1, SPI_OK_INSERT);
+	RunOnRow("SELECT FROM emotion.model_grant WHERE name OPERATOR(pg_catalog.=) $1 FOR UPDATE",
+			 relation, name, NULL, 0, SPI_OK_SELECT);
+	CommandCounterIncrement();
 }
 
 static void
@@ -244,7 +272,7 @@ ChangeGrant(const char *name, const char *role_name, bool grant)
 	Oid *after;
 	int count;
 	int kept = 0;
-	bool everybody = false;
+	bool everybody;
 	ModelReference deployed;
 
 	if (strchr(name, '@') != NULL)
@@ -256,20 +284,23 @@ ChangeGrant(const char *name, const char *role_name, bool grant)
 	CheckModelName(name);
 	if (strcmp(role_name, "public") != 0)
 		role = get_role_oid(role_name, false);
-	LockForWriting("model_grant", ACL_INSERT | ACL_SELECT | ACL_UPDATE);
+	CheckPrivilege("model_grant", ACL_INSERT | ACL_SELECT | ACL_UPDATE);
 	relation = OpenOwnTable("model_grant", grant_types);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	HoldRow(relation, name);
 	before = GrantedRoles(relation, name, &count);
-	after = palloc(sizeof(Oid) * (Size) (Max(count, 1) + 1));
-	if (count < 0 && role != ACL_ID_PUBLIC)
-		after[kept++] = ACL_ID_PUBLIC; /* what no row stands for */
+	after = palloc(sizeof(Oid) * (Size) (Max(count, 0) + 1));
 	for (int i = 0; i < count; i++)
 		if (before[i] != role && RoleExists(before[i]))
 			after[kept++] = before[i];
 	if (grant)
 		after[kept++] = role;
-	for (int i = 0; i < kept; i++)
-		everybody = everybody || after[i] == ACL_ID_PUBLIC;
-	WriteRoles(relation, name, after, kept);
+	everybody = IsOpen(after, kept);
+	RunOnRow("INSERT INTO emotion.model_grant (name, roles) VALUES ($1, $2)"
+			 " ON CONFLICT ON CONSTRAINT model_grant_pkey DO UPDATE SET roles = EXCLUDED.roles",
+			 relation, name, after, kept, SPI_OK_INSERT);
+	SPI_finish();
 	table_close(relation, NoLock);
 	CommandCounterIncrement();
 	if (LatestModelVersion(name, RegistrySnapshot()) == 0)
@@ -300,4 +331,161 @@ emotion_revoke(PG_FUNCTION_ARGS)
 {
 	ChangeGrant(text_to_cstring(PG_GETARG_TEXT_PP(0)), NameStr(*PG_GETARG_NAME(1)), false);
 	PG_RETURN_VOID();
+}
+
+/* ---- models made of others ------------------------------------------------------------------- */
+
+/* A model that not everybody may use. */
+typedef struct Restricted
+{
+	const char *name;
+	Oid *roles;
+	int count;
+} Restricted;
+
+/* Those of the sources that are restricted, each name once and not that of what was made. */
+static int
+RestrictedSources(Relation relation, const char *made, const char *const *sources, int count,
+				  Restricted *restricted)
+{
+	int found = 0;
+
+	for (int i = 0; i < count; i++)
+	{
+		char *name = pnstrdup(sources[i], strcspn(sources[i], "@"));
+		bool known = strcmp(name, made) == 0;
+		int granted;
+		Oid *roles = GrantedRoles(relation, name, &granted);
+
+		for (int j = 0; j < found; j++)
+			known = known || strcmp(name, restricted[j].name) == 0;
+		if (!known && !IsOpen(roles, granted))
+			restricted[found++] = (Restricted){ name, roles, granted };
+	}
+	return found;
+}
+
+/* Add a role that may use each of the sources, once. */
+static void
+AddIfMayUse(Relation relation, Oid role, const Restricted *restricted, int found, Oid *roles,
+			int *count)
+{
+	for (int i = 0; i < *count; i++)
+		if (roles[i] == role)
+			return;
+	if (!RoleExists(role))
+		return;
+	for (int i = 0; i < found; i++)
+		if (!RoleMayUse(relation, role, restricted[i].roles, restricted[i].count))
+			return;
+	roles[(*count)++] = role;
+}
+
+/* Of the roles that stand in the rows of the sources, and the current user, those that may use them all. */
+static Oid *
+RolesThatMayUse(Relation relation, const Restricted *restricted, int found, int *count)
+{
+	int candidates = 1;
+	Oid *roles;
+
+	for (int i = 0; i < found; i++)
+		candidates += restricted[i].count;
+	roles = palloc(sizeof(Oid) * (Size) candidates);
+	*count = 0;
+	for (int i = 0; i < found; i++)
+		for (int j = 0; j < restricted[i].count; j++)
+			AddIfMayUse(relation, restricted[i].roles[j], restricted, found, roles, count);
+	if (!has_privs_of_role(GetUserId(), relation->rd_rel->relowner)) /* who may anyway */
+		AddIfMayUse(relation, GetUserId(), restricted, found, roles, count);
+	return roles;
+}
+
+/*
+ * Give a name its first rights, if it was nobody's; false if it was not. Whoever may publish need not be
+ * allowed to grant, so it is done as the table's owner, as by the triggers. It only ever adds a row,
+ * and only keeps people out. The snapshot is the latest, as that of the version's number: an older one
+ * would not know what others have published under the name.
+ */
+static bool
+InsertFirstRights(Relation relation, const ModelReference *made, const Oid *roles, int count)
+{
+	Oid types[4] = { TEXTOID, RolesType(relation), INT4OID, TEXTOID };
+	Datum values[4] = { CStringGetTextDatum(made->name), RolesDatum(relation, roles, count),
+						Int32GetDatum(made->version),
+						CStringGetTextDatum(GetUserNameFromId(GetUserId(), false)) };
+	SPIPlanPtr plan;
+	Oid user;
+	int security;
+	int result;
+
+	GetUserIdAndSecContext(&user, &security);
+	/* An error restores the user, as the transaction ends. */
+	SetUserIdAndSecContext(relation->rd_rel->relowner,
+						   security | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
+	plan = SPI_prepare(
+		"INSERT INTO emotion.model_grant (name, roles) SELECT $1, $2"
+		" WHERE NOT EXISTS (SELECT FROM emotion.model AS m WHERE m.name OPERATOR(pg_catalog.=) $1"
+		" AND m.version OPERATOR(pg_catalog.<>) $3)"
+		" AND NOT EXISTS (SELECT FROM emotion.dropped_model AS d WHERE d.name"
+		" OPERATOR(pg_catalog.=) $1)"
+		" AND NOT EXISTS (SELECT FROM emotion.training_run AS r WHERE r.name"
+		" OPERATOR(pg_catalog.=) $1 AND NOT r.finished AND r.started_by"
+		" OPERATOR(pg_catalog.<>) $4)"
+		" ON CONFLICT DO NOTHING",
+		4, types);
+	if (plan == NULL)
+		elog(ERROR, "registry: could not give rights: %s", SPI_result_code_string(SPI_result));
+	result = SPI_execute_snapshot(plan, values, NULL, GetLatestSnapshot(), InvalidSnapshot, false,
+								  true, 0);
+	if (result != SPI_OK_INSERT)
+		elog(ERROR, "registry: could not give rights: %s", SPI_result_code_string(result));
+	SetUserIdAndSecContext(user, security);
+	return SPI_processed > 0;
+}
+
+/* "a", "b" and "c" */
+static char *
+NamesOf(const Restricted *restricted, int found)
+{
+	StringInfoData names;
+
+	initStringInfo(&names);
+	for (int i = 0; i < found; i++)
+		appendStringInfo(&names, "%s\"%s\"",
+						 i == 0           ? ""
+						 : i == found - 1 ? " and "
+										  : ", ",
+						 restricted[i].name);
+	return names.data;
+}
+
+void
+FollowSources(const ModelReference *made, const char *const *sources, int count)
+{
+	Relation relation;
+	Restricted *restricted;
+	int found;
+	Oid *roles;
+	int kept;
+
+	if (count == 0)
+		return;
+	relation = OpenOwnTable("model_grant", grant_types);
+	restricted = palloc(sizeof(Restricted) * (Size) count);
+	found = RestrictedSources(relation, made->name, sources, count, restricted);
+	roles = RolesThatMayUse(relation, restricted, found, &kept);
+	if (found > 0 && InsertFirstRights(relation, made, roles, kept))
+		ereport(NOTICE, (errmsg("model \"%s\" may be used by those who may use %s, of which it "
+								"was made",
+								made->name, NamesOf(restricted, found)),
+						 errhint("The owner of the registry opens it: SELECT emotion_grant('%s', "
+								 "'public').",
+								 made->name)));
+	else if (found > 0 && EverybodyMayUse(made->name))
+		ereport(NOTICE, (errmsg("everybody may use model \"%s\", but not %s, of which it was made",
+								made->name, NamesOf(restricted, found)),
+						 errhint("The owner of the registry restricts it: SELECT "
+								 "emotion_revoke('%s', 'public').",
+								 made->name)));
+	table_close(relation, NoLock);
 }

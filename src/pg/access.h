@@ -12,16 +12,24 @@
 
 #include "postgres.h"
 
+#include "registry.h"
+
 /* Whether the current user may use models of that name, as committed by now. */
 extern bool MayUseModel(const char *name);
 
 /* Whether everybody may. */
 extern bool EverybodyMayUse(const char *name);
 
-/* Tell that everybody may use a model that was made of one that not everybody may use. */
-extern void TellWiderThan(const char *made, const char *source);
-
 /* Error, with whom to ask, unless MayUseModel(). */
 extern void CheckModelUsable(const char *name);
+
+/*
+ * A model was published by the current user that was made of others (`sources`, name or name@version).
+ * If some of these are not everybody's and its name was nobody's (no row here, no version but this one,
+ * dropped ones included, no unfinished training of another role), the name gets a row: of the roles that
+ * stand in the rows of those sources, and the current user, all who may use each of them. Otherwise it
+ * stays as it is. Either is told. Written as the table's owner; SPI must be connected.
+ */
+extern void FollowSources(const ModelReference *made, const char *const *sources, int count);
 
 #endif /* EMOTION_PG_ACCESS_H */

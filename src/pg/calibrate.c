@@ -251,7 +251,8 @@ PublishCalibrated(const ScoredRows *rows, const char *source, const CalibrateOpt
 				  const data_calibration *calibration, const data_reliability *before,
 				  const data_reliability *after)
 {
-	ModelPublication publication = { 0 };
+	const char *parent = rows->row.reference.name;
+	ModelPublication publication = { .sources = &parent, .source_count = 1 };
 	StringInfoData metrics, lineage;
 	em_status status;
 	uint8_t *bytes;

@@ -11,7 +11,6 @@
 #include "utils/builtins.h"
 
 #include "../model/model.h"
-#include "access.h"
 #include "glue.h"
 #include "registry.h"
 
@@ -69,6 +68,7 @@ emotion_ensemble(PG_FUNCTION_ARGS)
 	ModelPublication publication = { 0 };
 	ModelReference published = { 0 };
 	model_member members[MODEL_MAX_MEMBERS];
+	const char *names[MODEL_MAX_MEMBERS];
 	Datum *models, *weights = NULL;
 	int count;
 	em_status status;
@@ -117,19 +117,18 @@ emotion_ensemble(PG_FUNCTION_ARGS)
 					 &publication.size, &status),
 		  &status);
 	for (int i = 0; i < count; i++)
+	{
 		pfree(unconstify(uint8 *, members[i].bytes));
+		names[i] = members[i].name;
+	}
 
 	publication.bytes = bytes;
 	publication.lineage = Lineage(members, count);
+	publication.sources = names;
+	publication.source_count = count;
 	if (!PG_ARGISNULL(3))
 		publication.description = text_to_cstring(PG_GETARG_TEXT_PP(3));
 	strlcpy(published.name, publication.name, sizeof(published.name));
 	published.version = PublishModel(&publication);
-	for (int i = 0; i < count; i++)
-	{
-		ModelReference member = ParseModelReference(members[i].name, false);
-
-		TellWiderThan(published.name, member.name);
-	}
 	PG_RETURN_TEXT_P(cstring_to_text(ModelReferenceString(&published)));
 }

@@ -675,7 +675,8 @@ emotion_compare(PG_FUNCTION_ARGS)
 static int32
 PublishThresholds(const Evaluation *evaluation, const float *thresholds, double macro_f1)
 {
-	ModelPublication publication = { 0 };
+	const char *parent = evaluation->scored[0].row.reference.name;
+	ModelPublication publication = { .sources = &parent, .source_count = 1 };
 	StringInfoData metrics, lineage, source;
 	em_status status;
 	uint8_t *bytes;

@@ -175,8 +175,8 @@ Configuration(const model *model)
 }
 
 static void
-InsertModel(const ModelPublication *publication, int32 version, int32 parts, const model *model,
-			const uint8 sha256[SHA256_BYTES])
+InsertModel(const ModelPublication *publication, const ModelReference *reference, int32 parts,
+			const model *model, const uint8 sha256[SHA256_BYTES])
 {
 	enum
 	{
@@ -195,7 +195,7 @@ InsertModel(const ModelPublication *publication, int32 version, int32 parts, con
 	memset(nulls, ' ', COLUMNS);
 	nulls[COLUMNS] = '\0';
 	values[0] = CStringGetTextDatum(publication->name);
-	values[1] = Int32GetDatum(version);
+	values[1] = Int32GetDatum(reference->version);
 	values[2] = PointerGetDatum(digest);
 	values[3] = Int64GetDatum((int64) publication->size);
 	values[4] = Int32GetDatum(parts);
@@ -219,6 +219,7 @@ InsertModel(const ModelPublication *publication, int32 version, int32 parts, con
 			" configuration, labels, thresholds, parameters, metrics, lineage, description)"
 			" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
 			COLUMNS, types, values, nulls, SPI_OK_INSERT);
+	FollowSources(reference, publication->sources, publication->source_count);
 }
 
 /* Row `part` of a model's file, from 1; data: a bytea with its size set. */
@@ -329,7 +330,7 @@ PublishModel(const ModelPublication *publication)
 
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	InsertModel(publication, reference.version, parts, model, sha256);
+	InsertModel(publication, &reference, parts, model, sha256);
 	InsertParts(publication, reference.version, parts);
 	SPI_finish();
 	CommandCounterIncrement();
@@ -405,7 +406,7 @@ EndModel(ModelStream *stream, const struct model *model)
 	Assert(stream->size == stream->publication.size);
 	EndSha256(stream->sha256, sha256);
 	CheckNotDropped(&stream->reference, sha256);
-	InsertModel(&stream->publication, stream->reference.version, stream->parts, model, sha256);
+	InsertModel(&stream->publication, &stream->reference, stream->parts, model, sha256);
 	CommandCounterIncrement();
 	MemoryContextDelete(stream->context);
 	return stream->reference.version;

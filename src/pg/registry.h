@@ -9,7 +9,8 @@
  * a model's size and SHA-256 before it is parsed.
  *
  * Writing is done by queries with the privileges of the caller; only the numbers of
- * dropped models are written down with those of the table's owner.
+ * dropped models, and who may use a new name's (access.h), are written down with those of the
+ * table's owner.
  */
 #ifndef EMOTION_PG_REGISTRY_H
 #define EMOTION_PG_REGISTRY_H
@@ -146,6 +147,9 @@ typedef struct ModelPublication
 	Jsonb *lineage;          /* or NULL: where the model comes from */
 	const char *description; /* or NULL; in the database's encoding */
 	bool bundled;            /* came with the extension */
+	/* what it was made of, name or name@version: its rights follow theirs */
+	const char *const *sources;
+	int source_count;
 } ModelPublication;
 
 /*

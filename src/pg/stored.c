@@ -14,7 +14,6 @@
 #include "utils/jsonb.h"
 
 #include "../model/scorer.h"
-#include "access.h"
 #include "glue.h"
 #include "options.h"
 
@@ -181,7 +180,8 @@ emotion_convert(PG_FUNCTION_ARGS)
 		AllocSetContextCreate(CurrentMemoryContext, "emotion convert", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext caller = MemoryContextSwitchTo(context);
 	ConvertOptions options = { NULL, NULL, 0 };
-	ModelPublication publication = { 0 };
+	const char *parent = reference.name;
+	ModelPublication publication = { .sources = &parent, .source_count = 1 };
 	em_status status = { EM_OK, "", "" };
 	StoredChange change;
 	ModelRow row;
@@ -214,7 +214,6 @@ emotion_convert(PG_FUNCTION_ARGS)
 	ereport(NOTICE, (errmsg("published \"%s\": %zu kB instead of " INT64_FORMAT " kB",
 							ModelReferenceString(&row.reference), (publication.size + 1023) / 1024,
 							(row.size + 1023) / 1024)));
-	TellWiderThan(publication.name, reference.name);
 	SayWhatChanged(&change, psprintf("those of \"%s\"", ModelReferenceString(&reference)));
 	MemoryContextSwitchTo(caller);
 	MemoryContextDelete(context);

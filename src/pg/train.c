@@ -25,7 +25,6 @@
 #include "../model/vectors_init.h"
 #include "../nn/bf16.h"
 #include "../nn/matmul.h"
-#include "access.h"
 #include "glue.h"
 #include "procedure.h"
 #include "registry.h"
@@ -526,6 +525,22 @@ PublishedLineage(const Training *training)
 	return DatumGetJsonbP(JsonbFromCString(json.data));
 }
 
+/* The models of which something is in what is trained. */
+static const char *const *
+SourcesOf(const TrainRequest *request, int *count)
+{
+	const char **sources = palloc(sizeof(char *) * (Size) (request->teacher_count + 2));
+
+	*count = 0;
+	if (request->base != NULL)
+		sources[(*count)++] = request->base;
+	if (request->encoder.tokenizer != NULL)
+		sources[(*count)++] = request->encoder.tokenizer;
+	for (int i = 0; i < request->teacher_count; i++)
+		sources[(*count)++] = request->teachers[i];
+	return sources;
+}
+
 static void
 Publish(Training *training)
 {
@@ -569,10 +584,8 @@ Publish(Training *training)
 	publication.metrics = PublishedMetrics(training);
 	publication.lineage = PublishedLineage(training);
 	publication.description = training->request.description;
+	publication.sources = SourcesOf(&training->request, &publication.source_count);
 	PublishModel(&publication);
-	if (training->request.base != NULL)
-		TellWiderThan(training->reference.name,
-					  ParseModelReference(training->request.base, false).name);
 	LogFinished(&training->reference);
 	CommitAndGoOn();
 	ereport(NOTICE,

@@ -180,11 +180,10 @@ BeginTraining(const char *name, const char *source, const Jsonb *options, int ep
 	LockTrainingName(name);
 	(void) LockUnfinished(name, 0);
 	values[0] = CStringGetTextDatum(name);
-	/* calls that failed before they trained left nothing to keep */
-	RunStatement(
-		"DELETE FROM emotion.training_run WHERE name OPERATOR(pg_catalog.=) $1 AND NOT finished "
-		"AND fingerprint IS NULL",
-		1, types, values, NULL, false, SPI_OK_DELETE);
+	/* calls that failed or were killed before they trained, of any name, left nothing to keep */
+	RunStatement("DELETE FROM emotion.training_run AS r WHERE NOT r.finished AND r.fingerprint IS "
+				 "NULL AND " NOBODY_TRAINS("r.name", "r.version"),
+				 0, NULL, NULL, NULL, false, SPI_OK_DELETE);
 	RunStatement("SELECT pg_catalog.max(version) FROM emotion.training_run WHERE name "
 				 "OPERATOR(pg_catalog.=) $1",
 				 1, types, values, NULL, false, SPI_OK_SELECT);

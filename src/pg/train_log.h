@@ -47,6 +47,21 @@ extern bool TryTrainingLock(const ModelReference *training, bool session);
 extern void TakeTrainingLock(const ModelReference *training, bool session);
 
 /*
+ * SQL that is true when no other session trains what these expressions, in SQL too, name: it took that
+ * lock before it committed its row.
+ */
+#define NOBODY_TRAINS(name, version)                                                               \
+	"NOT EXISTS (SELECT FROM pg_catalog.pg_locks AS l"                                             \
+	" WHERE l.locktype OPERATOR(pg_catalog.=) 'advisory'"                                          \
+	" AND l.objsubid OPERATOR(pg_catalog.=) 77"                                                    \
+	" AND l.pid OPERATOR(pg_catalog.<>) pg_catalog.pg_backend_pid()"                               \
+	" AND l.database OPERATOR(pg_catalog.=) (SELECT d.oid FROM pg_catalog.pg_database AS d"        \
+	" WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database())"                       \
+	" AND ((l.classid::pg_catalog.int8 OPERATOR(pg_catalog.<<) 32) OPERATOR(pg_catalog.|)"         \
+	" l.objid::pg_catalog.int8) OPERATOR(pg_catalog.=)"                                            \
+	" emotion.training_lock_key(" name ", " version "))"
+
+/*
  * Until the transaction ends, one at a time gives numbers to versions of that name: who begins a
  * training, and who publishes.
  */

@@ -89,9 +89,12 @@ void
 AnnounceVectorsRun(const char *name, const char *source, const char *text_column,
 				   const Jsonb *options, int epochs)
 {
-	DeleteRows("DELETE FROM emotion.vectors_run WHERE name OPERATOR(pg_catalog.=) $1 AND "
-			   "(finished OR fingerprint IS NULL)",
+	DeleteRows("DELETE FROM emotion.vectors_run WHERE name OPERATOR(pg_catalog.=) $1 AND finished",
 			   name);
+	/* what failed leaves no row, but what was killed before it trained does, under any name */
+	RunStatement("DELETE FROM emotion.vectors_run AS r WHERE NOT r.finished AND r.fingerprint IS "
+				 "NULL AND " NOBODY_TRAINS("r.name", "-1"),
+				 0, NULL, NULL, NULL, false, SPI_OK_DELETE);
 	InsertRun("INSERT INTO emotion.vectors_run (name, source, text_column, options, epochs, phase) "
 			  "SELECT $1, $2, $3, $4, $5, 'reading' WHERE NOT EXISTS (SELECT 1 FROM "
 			  "emotion.vectors_run AS r WHERE r.name OPERATOR(pg_catalog.=) $1)",

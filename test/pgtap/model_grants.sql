@@ -2,7 +2,7 @@
 \i test/reference/tiny_model.sql
 \set secret 'emotion_test_secret@1'
 BEGIN;
-SELECT plan(55);
+SELECT plan(78);
 CREATE ROLE emotion_test_team;
 CREATE ROLE emotion_test_analyst IN ROLE emotion_test_team;
 CREATE ROLE emotion_test_guest;
@@ -129,6 +129,70 @@ SET ROLE emotion_test_renamed;
 SELECT is(pg_temp.refused($$SELECT emotion_labels('happy', 'emotion_test_secret@1')$$), 'permission denied for model "emotion_test_secret"', 'one of the same name made later does not have it');
 RESET ROLE;
 SELECT is(granted_to, '{none}', 'the right is nobody''s') FROM emotion_models WHERE model = :'secret';
+
+-- A model made of others under a name that was nobody's is for those who may use all that it was made of.
+SET client_min_messages = warning; -- of the notices, sql/registry.sql
+CREATE TABLE marked AS SELECT i AS id, CASE i % 2 WHEN 0 THEN 'happy ' ELSE 'sad ' END || i AS text,
+	CASE i % 2 WHEN 0 THEN '{joy}' ELSE '{sadness}' END::text[] AS labels FROM generate_series(1, 200) AS i;
+GRANT SELECT ON marked TO PUBLIC;
+CREATE ROLE emotion_test_lead IN ROLE emotion_test_team;
+CREATE ROLE emotion_test_maker IN ROLE emotion_test_lead;
+GRANT INSERT ON emotion.model, emotion.model_part TO emotion_test_maker;
+GRANT DELETE ON emotion.model TO emotion_test_maker;
+CREATE FUNCTION roles_of(model text) RETURNS text LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog
+	AS 'SELECT roles::text FROM emotion.model_grant WHERE name = model';
+DO $$ BEGIN
+	PERFORM emotion_import('emotion_test_' || n, string_agg(data, '')) FROM emotion_export('emotion_test_open@1'), unnest('{first,second,taken,dropped}'::text[]) AS n GROUP BY n;
+	PERFORM emotion_drop_model('emotion_test_dropped@1');
+	PERFORM emotion_revoke('emotion_test_' || n, 'public') FROM unnest('{first,second,kept}'::text[]) AS n;
+	PERFORM emotion_grant('emotion_test_first', r) FROM unnest('{emotion_test_team,emotion_test_guest}'::name[]) AS r;
+	PERFORM emotion_grant('emotion_test_second', 'emotion_test_lead');
+	PERFORM emotion_grant('emotion_test_kept', r) FROM unnest('{emotion_test_analyst,emotion_test_maker}'::name[]) AS r; END $$;
+INSERT INTO emotion.training_run (name, version, source, options, phase, epochs, started_by)
+	SELECT 'emotion_test_of_' || r, 1, 'marked', '{}', 'training', 1, 'emotion_test_' || r FROM unnest('{guest,maker}'::text[]) AS r;
+SET ROLE emotion_test_maker;
+SELECT ok(NOT has_table_privilege('emotion.model_grant', 'INSERT, UPDATE, DELETE'), 'who publishes need not grant');
+DO $$ BEGIN
+	PERFORM emotion_convert('emotion_test_first@1', 'f16', '{"name": "emotion_test_converted"}');
+	PERFORM emotion_ensemble('emotion_test_joined', '{emotion_test_open@1,emotion_test_first@1}');
+	PERFORM emotion_calibrate('emotion_test_first@1', 'marked', '{"name": "emotion_test_calibrated"}');
+	PERFORM emotion_tune_thresholds('emotion_test_first@1', 'marked', '{"publish": true, "name": "emotion_test_tuned"}');
+	PERFORM emotion_convert('emotion_test_converted@1', 'f32', '{"name": "emotion_test_again"}');
+	PERFORM emotion_convert('emotion_test_first@1', 'f16', '{"name": "emotion_test_of_maker"}'); END $$;
+SELECT is(roles_of('emotion_test_' || n), '{emotion_test_team,emotion_test_guest,emotion_test_maker}', 'those of its one source, and who made it: ' || n)
+FROM unnest('{converted,joined,calibrated,tuned,again,of_maker}'::text[]) AS n;
+DO $$ BEGIN
+	PERFORM emotion_ensemble('emotion_test_common', '{emotion_test_first@1,emotion_test_open@1,emotion_test_second@1}');
+	PERFORM emotion_convert('emotion_test_open@1', 'f16', '{"name": "emotion_test_free"}');
+	PERFORM emotion_convert('emotion_test_first@1', 'f16');
+	PERFORM emotion_convert('emotion_test_first@1', 'f16', format('{"name": "emotion_test_%s"}', n)::jsonb) FROM unnest('{taken,dropped,of_guest,kept}'::text[]) AS n; END $$;
+SELECT is(roles_of('emotion_test_common'), '{emotion_test_lead,emotion_test_maker}', 'of several sources those who may use all, by another role too');
+SELECT is(roles_of('emotion_test_free'), NULL, 'what everybody may use leaves no row');
+SELECT is(roles_of('emotion_test_first'), '{emotion_test_team,emotion_test_guest}', 'another version changes nobody''s rights');
+SELECT is(roles_of('emotion_test_' || n), NULL, 'nor is anybody kept from a name that was there: ' || n) FROM unnest('{taken,dropped,of_guest}'::text[]) AS n;
+SELECT is(roles_of('emotion_test_kept'), '{emotion_test_analyst,emotion_test_maker}', 'what was granted before stands');
+SAVEPOINT made;
+DO $$ BEGIN PERFORM emotion_convert('emotion_test_first@1', 'f16', '{"name": "emotion_test_undone"}'); END $$;
+SELECT isnt(roles_of('emotion_test_undone'), NULL, 'a row is written with the model');
+ROLLBACK TO made;
+SELECT is(roles_of('emotion_test_undone'), NULL, 'and goes with it');
+DO $$ BEGIN PERFORM emotion_drop_model('emotion_test_converted@1'); END $$;
+SELECT is(roles_of('emotion_test_converted'), '{emotion_test_team,emotion_test_guest,emotion_test_maker}', 'it outlives a version, as all rights do');
+
+SET ROLE emotion_test_guest;
+SELECT is(emotion_labels('happy', 'emotion_test_joined@1'), '{joy}', 'who may use the source uses what was made of it');
+SELECT is(pg_temp.refused($$SELECT emotion_labels('happy', 'emotion_test_common@1')$$), 'permission denied for model "emotion_test_common"', 'who may use one of two does not');
+SELECT is(pg_temp.refused(format('SELECT emotion_import(''emotion_test_common'', decode(%L, ''hex''))', :'tiny_model')), 'permission denied for model "emotion_test_common"', 'nor publishes there');
+RESET ROLE;
+DO $$ BEGIN
+	PERFORM emotion_revoke('emotion_test_first', 'emotion_test_guest');
+	PERFORM emotion_convert('emotion_test_first@1', 'f16', '{"name": "emotion_test_owners"}'); END $$;
+SELECT is(roles_of('emotion_test_owners'), '{emotion_test_team}', 'the registry''s owner has rights without a row');
+SET ROLE emotion_test_guest;
+SELECT is(emotion_labels('happy', 'emotion_test_joined@1'), '{joy}', 'what is taken later is not taken of what was made before');
+SELECT is(pg_temp.refused($$SELECT emotion_labels('happy', 'emotion_test_first@1')$$), 'permission denied for model "emotion_test_first"', 'but of the source');
+RESET ROLE;
+RESET client_min_messages;
 
 -- What is asked for wrongly.
 SELECT throws_ok($$SELECT emotion_grant('emotion_test_secret@1', 'emotion_test_guest')$$, '22023', '"emotion_test_secret@1" is a version of a model', 'versions are not granted');

@@ -27,19 +27,21 @@ $node->safe_psql('publisher', qq{
 # What came with the extension is on both sides already.
 $node->safe_psql('publisher', q{
 	CREATE PUBLICATION models FOR TABLE emotion.model WHERE (NOT (name = 'english' AND version = 1)),
-		emotion.model_part WHERE (NOT (name = 'english' AND version = 1)), emotion.dropped_model, emotion.deployment WHERE (id > 0);
+		emotion.model_part WHERE (NOT (name = 'english' AND version = 1)), emotion.dropped_model, emotion.deployment WHERE (id > 0),
+		emotion.model_grant;
 	SELECT pg_create_logical_replication_slot('models', 'pgoutput')});
 my $connection = $node->connstr('publisher');
 my $session = open_session($node, 'subscriber');
 is(ask($session, "SELECT emotion_labels('thank you so much!')"), '{gratitude}', 'a session of the subscriber');
 $node->safe_psql('subscriber', "CREATE SUBSCRIPTION models CONNECTION \$\$$connection\$\$ PUBLICATION models WITH (create_slot = false, slot_name = models)");
 $node->wait_for_subscription_sync($node, 'models', 'subscriber') if $node->can('wait_for_subscription_sync');
-$node->poll_query_until('subscriber', q{SELECT count(*) = 4 AND bool_and(srsubstate = 'r') FROM pg_subscription_rel}) or die 'tables were not copied';
+$node->poll_query_until('subscriber', q{SELECT count(*) = 5 AND bool_and(srsubstate = 'r') FROM pg_subscription_rel}) or die 'tables were not copied';
 
 my %same = (
 	'models' => q{SELECT name, version, sha256, deployed, bundled, created_at FROM emotion_models WHERE NOT bundled ORDER BY 1, 2},
 	'deployments' => q{SELECT * FROM emotion.deployment WHERE id > 0 ORDER BY id},
 	'dropped models' => q{SELECT name, version, sha256 FROM emotion.dropped_model ORDER BY 1, 2},
+	'rights' => q{SELECT * FROM emotion.model_grant ORDER BY 1},
 	'parts' => q{SELECT name, version, part, md5(data) FROM emotion.model_part ORDER BY 1, 2, 3},
 	'scores' => q{SELECT emotion_scores(text), emotion_scores(text, 'tiny@1'), emotion_scores(text, 'hf@1') FROM unnest('{evening,happy,""}'::text[]) AS text});
 sub is_same
@@ -57,6 +59,9 @@ my $other = tiny_model();
 substr($other, 2 * 3168, 8) = '00000000';    # joy's bias: from -3 to 0
 import_tiny($node, 'publisher', 'tiny', model => $other);
 is_same('published and deployed');
+$node->safe_psql('publisher', q{CREATE ROLE reader; SELECT emotion_revoke('hf', 'public'), emotion_grant('hf', 'reader'); SELECT emotion_convert('hf@1', 'i8', '{"name": "small"}')});
+is_same('restricted, and another made of it');
+is($node->safe_psql('subscriber', q{SELECT granted_to FROM emotion_models WHERE name = 'small'}), '{reader}', 'whose rights are there, too');
 is(ask($session, "SELECT emotion_labels('evening')"), '{calm,joy}', 'an open session uses what is deployed then');
 
 $node->safe_psql('publisher', "SELECT emotion_rollback('tiny')");

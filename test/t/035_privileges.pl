@@ -360,6 +360,15 @@ foreach my $call (
 is("@$state", '00000', 'the owner grants it');
 ($state, $error) = states('trainer', q{CALL emotion_annotate('trainer.mine', 'text', 'labels', 'own_boss@1')});
 is("@$state", '00000', 'with it the call is served') or diag($error);
+($state, $error) = states('trainer', q{SELECT emotion_convert('own_boss@1', 'f16', '{"name": "made"}')}, q{SELECT emotion_grant('made', 'public')},
+	q{UPDATE emotion.model_grant SET roles = '{public}' WHERE name = 'made'});
+is("@$state", '00000 42501 42501', 'and a model made of that one, of which the rights follow, though not to be changed') or diag($error);
+($state, $error) = states('trainer', q{CALL emotion_train('made_in_training', 'post', '{"base": "own_boss@1", "epochs": 1}')});
+is("@$state", '00000', 'and one trained from it') or diag($error);
+($state, $error) = states('victim', $temporary, 'SET search_path = trap, public, pg_catalog', q{SELECT public.emotion_convert('own_boss@1', 'f16', '{"name": "made_among_traps"}')});
+is("@$state", '00000 00000 00000', 'among traps, too') or diag($error);
+is($node->safe_psql('house', q{SELECT name, roles FROM emotion.model_grant WHERE name LIKE 'made%' ORDER BY name}), "made|{trainer}\nmade_among_traps|{trainer}\nmade_in_training|{trainer}",
+	'to those who may use the other');
 
 # --- what a role ran is its own: sources of trainings, refused lines
 is($node->safe_psql('house', q{SET ROLE trainer; SELECT source FROM emotion_training_progress WHERE model = 't_trainer@1'}), 'post', 'who trains sees their source');

@@ -61,6 +61,7 @@ sub new_session
 }
 sub threads { my ($pid) = @_; return slurp_file("/proc/$pid/status") =~ /^Threads:\s+(\d+)$/m ? $1 : 0; }
 my $temporary = 'SELECT count(*) FROM pg_ls_tmpdir()';
+my $unread = 'SELECT count(*) FROM emotion.training_run WHERE fingerprint IS NULL';
 my $locks = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'";
 
 # --- what others see of a running training
@@ -129,10 +130,13 @@ cancelled('a large batch', 'pg_cancel_backend', $session, $pid);
 send_query($session, train('reading', 'SELECT m.* FROM many AS m, generate_series(1, 1000)', '{}'));
 wait_until($node, q{SELECT state = 'reading' FROM emotion_training_progress WHERE model = 'reading@1'});
 usleep(300_000);
+$node->safe_psql('postgres', train('beside', 'few', qq{{$tiny, "epochs": 1}}));
+is(progress('reading', 'state'), 'reading', 'a training that begins leaves one alone that reads');
 cancelled('reading', 'pg_cancel_backend', $session, $pid);
 is(progress('reading', 'state'), '', 'that leaves nothing behind');
 send_query($session, train('terminated', 'few', $endless));
 wait_until($node, runs('terminated', 1));
+is($node->safe_psql('postgres', $unread), 0, 'not even a row when another has begun');
 cancelled('a training', 'pg_terminate_backend', $session, $pid);
 is(progress('terminated', 'state'), 'interrupted', 'and leaves it to be resumed');
 eval { close_session($session) };
@@ -166,12 +170,15 @@ is($node->safe_psql('postgres', "SELECT count(*) FROM emotion.training_checkpoin
 
 send_query($session, train('killed', 'few', qq{{$sixty, "threads": 2}}));
 wait_until($node, runs('killed', 2));
+send_query($second, train('unread', 'SELECT m.* FROM many AS m, generate_series(1, 1000)', '{}'));
+wait_until($node, q{SELECT state = 'reading' FROM emotion_training_progress WHERE model = 'unread@1'});
 kill 'KILL', $pid;
 eval { wait_for_session($session) };
 eval { close_session($session) };
 eval { close_session($second) };
 ok($node->poll_query_until('postgres', 'SELECT NOT pg_is_in_recovery()'), 'the server recovers from a killed training');
 is(progress('killed', 'state, pid IS NULL, epoch BETWEEN 2 AND 59'), 'interrupted|t|t', 'which is interrupted');
+is(progress('unread', 'state'), '', 'one that was reading is not');
 $node->safe_psql('postgres', train('killed', 'few', '{"resume": true}'));
 is(hash('killed'), $whole, 'and resumed ends with the same weights');
 
@@ -179,6 +186,7 @@ is(hash('killed'), $whole, 'and resumed ends with the same weights');
 $node->safe_psql('postgres', 'CREATE TABLE reordered AS SELECT * FROM few ORDER BY text DESC, i');
 $node->safe_psql('postgres', train('reordered', 'reordered', qq{{$sixty, "threads": 2}}));
 is(hash('reordered'), $whole, 'rows in another order make the same weights');
+is($node->safe_psql('postgres', $unread), 0, 'and whatever was killed reading is gone');
 
 # --- more rows than memory
 ($session, $pid) = new_session();

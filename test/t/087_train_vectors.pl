@@ -86,9 +86,12 @@ $node->safe_psql('postgres', train('whole', 'text', "{$hundred}"));
 send_query($session, train('killed', 'text', "{$hundred}"));
 ok(wait_until($node, "SELECT EXISTS (SELECT 1 FROM emotion.vectors_checkpoint WHERE name = 'killed') AND epoch >= 3 FROM emotion_vectors_progress WHERE name = 'killed'"),
 	'a checkpoint was written');
+send_query($second, train('unread', 'SELECT t.* FROM text AS t, generate_series(1, 100000)', "{$small}"));
+ok(wait_until($node, q{SELECT state = 'reading' FROM emotion_vectors_progress WHERE name = 'unread'}), 'another reads');
 kill 'KILL', $pid;
 ok(wait_until($node, "SELECT state = 'interrupted' FROM emotion_vectors_progress WHERE name = 'killed'"), 'its backend was killed');
 ($session) = new_session();
+($second) = new_session();
 my $notices = '';
 $node->psql('postgres', train('killed', 'text', '{"resume": true, "threads": 1}'), stderr => \$notices);
 like($notices, qr/going on after epoch [1-9][0-9]* of 100/, 'it goes on from its checkpoint');
@@ -99,6 +102,7 @@ is($node->safe_psql('postgres', 'SELECT count(*) FROM emotion.vectors_checkpoint
 # --- begun anew, the unfinished one is dropped and that is said
 $node->psql('postgres', train('seen', 'text', qq{{$small, "epochs": 1}}), stderr => \$notices);
 like($notices, qr/dropping the unfinished training of word vectors "seen"/, 'beginning anew says what it drops');
+is($node->safe_psql('postgres', 'SELECT count(*) FROM emotion.vectors_run WHERE fingerprint IS NULL'), 0, 'whatever was killed reading is gone');
 
 # --- fastText's own program reads what was trained here
 SKIP:
