@@ -210,7 +210,7 @@ stopped_metrics(em_status *status)
 	data_label_metrics label[4];
 	data_metrics metrics = { .label = label };
 
-	return data_metrics_compute_until(&check_allocator, ROWS, 4, many_scores, many_truth, cut,
+	return data_metrics_compute_until(&check_allocator, MANY, 4, many_scores, many_truth, cut,
 									  stop_soon, NULL, &metrics, status);
 }
 
@@ -282,13 +282,13 @@ test_stopped(void)
 	}
 	for (int i = 0; i < MANY; i++)
 		many_folds[i] = i >= 2; /* what is left of the second is more than a million */
-	stop_everywhere("thresholds", stopped_thresholds, 4);
-	stop_everywhere("thresholds, cross-validated,", stopped_validation, 6);
-	stop_everywhere("metrics", stopped_metrics, 4);
-	stop_everywhere("calibrations", stopped_calibration, 10);
-	stop_everywhere("confidence thresholds", stopped_confidence, 12);
-	stop_everywhere("reliability", stopped_bins, 4);
-	stop_everywhere("reliability in bins of equal count", stopped_equal_bins, 5);
+	stop_everywhere("thresholds", stopped_thresholds, 6);
+	stop_everywhere("thresholds, cross-validated,", stopped_validation, 8);
+	stop_everywhere("metrics", stopped_metrics, 8);
+	stop_everywhere("calibrations", stopped_calibration, 11);
+	stop_everywhere("confidence thresholds", stopped_confidence, 13);
+	stop_everywhere("reliability", stopped_bins, 6);
+	stop_everywhere("reliability in bins of equal count", stopped_equal_bins, 7);
 }
 
 /* ---- models ------------------------------------------------------------------------------------- */
