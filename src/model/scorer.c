@@ -493,7 +493,8 @@ look_up(scorer *scorer, size_t used, em_status *status)
 
 /* scorer->sequences = the token ids of n texts */
 static em_code
-tokenize_all(scorer *scorer, const em_slice *texts, size_t n, em_status *status)
+tokenize_all(scorer *scorer, const em_slice *texts, size_t n, em_should_stop should_stop,
+			 void *stop_context, em_status *status)
 {
 	size_t used = 0;
 
@@ -501,8 +502,9 @@ tokenize_all(scorer *scorer, const em_slice *texts, size_t n, em_status *status)
 		return out_of_memory(status);
 	for (size_t i = 0; i < n; i++)
 	{
-		em_code code = text_tokenize(&scorer->layout->config.text, texts[i].bytes, texts[i].length,
-									 &scorer->tokens, status);
+		em_code code =
+			text_tokenize_until(&scorer->layout->config.text, texts[i].bytes, texts[i].length,
+								should_stop, stop_context, &scorer->tokens, status);
 
 		if (code == EM_OK)
 			code = look_up(scorer, used, status);
@@ -574,7 +576,7 @@ scorer_run(scorer *scorer, const em_slice *texts, size_t n, float *scores,
 	if (scorer->encoder != NULL)
 		return encoder_scorer_run(scorer->encoder, texts, n, scores, NULL, should_stop,
 								  stop_context, status);
-	code = tokenize_all(scorer, texts, n, status);
+	code = tokenize_all(scorer, texts, n, should_stop, stop_context, status);
 	if (code != EM_OK)
 		return code;
 	return run_all(&run, scorer->sequences, n, should_stop, stop_context, status);
@@ -596,7 +598,7 @@ scorer_features(scorer *scorer, const em_slice *texts, size_t n, float *features
 	if (scorer->encoder != NULL)
 		return encoder_scorer_run(scorer->encoder, texts, n, NULL, features, should_stop,
 								  stop_context, status);
-	code = tokenize_all(scorer, texts, n, status);
+	code = tokenize_all(scorer, texts, n, should_stop, stop_context, status);
 	if (code != EM_OK)
 		return code;
 	return run_all(&run, scorer->sequences, n, should_stop, stop_context, status);
@@ -663,8 +665,8 @@ explain_network(scorer *scorer, em_slice text, int label, float *scores, model_a
 	real logit = 0;
 	em_code code;
 
-	code = text_tokenize(&scorer->layout->config.text, text.bytes, text.length, &scorer->tokens,
-						 status);
+	code = text_tokenize_until(&scorer->layout->config.text, text.bytes, text.length, should_stop,
+							   stop_context, &scorer->tokens, status);
 	if (code != EM_OK)
 		return code;
 	count = scorer->tokens.count;

@@ -29,7 +29,6 @@ $node->safe_psql('postgres', q{
 import_tiny($node, 'postgres', 'tiny');
 
 # --- a session and its memory, in bytes
-sub status_of { my ($pid, $name) = @_; return 1024 * (slurp_file("/proc/$pid/status") =~ /^$name:\s+(\d+)/m)[0]; }
 sub begin_session
 {
 	my ($warm) = @_;
@@ -45,12 +44,7 @@ sub taken_by
 	my ($session, $sql) = @_;
 	my $pid = $session->{pid};
 
-	# The peak begins anew where that is allowed; else it is the warming's, which is small.
-	if (open(my $peak, '>', "/proc/$pid/clear_refs"))
-	{
-		syswrite $peak, '5';
-		close $peak;
-	}
+	forget_peak($pid);
 	my $before = status_of($pid, 'VmRSS');
 	my ($rows, $said) = ask($session, $sql);
 	return (status_of($pid, 'VmHWM') - $before, $rows, $said);
