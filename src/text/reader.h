@@ -23,7 +23,7 @@
 
 /* Code points read between two questions whether to stop. */
 #ifndef TEXT_STOP_WORK
-#define TEXT_STOP_WORK ((size_t) 1 << 18)
+#define TEXT_STOP_WORK ((size_t) 1 << 16)
 #endif
 
 /*

@@ -582,7 +582,7 @@ check_stopping(void)
 		"&amp;",     "\xE6\x84\x9B",
 		":(",
 	};
-	const size_t size = 1000000;
+	const size_t size = 400000;
 	char *text = malloc(size);
 	text_options options;
 	text_tokens tokens;
@@ -609,7 +609,7 @@ check_stopping(void)
 			good = code == (asked >= stop_at ? EM_CANCELLED : EM_OK);
 		}
 		least = stop_at - 2 < least ? stop_at - 2 : least;
-		if (!CHECK(good && tokens.count == count, "1 MB of \"%s\" stops at each of %d questions",
+		if (!CHECK(good && tokens.count == count, "400 kB of \"%s\" stop at each of %d questions",
 				   shapes[s], stop_at - 2))
 			break;
 	}
