@@ -13,7 +13,7 @@
 #define MAX_STEPS 200
 #define MAX_HALVINGS 20
 #define TOLERANCE 1e-11 /* of the logits that come out */
-#define NO_LOSS 1e-16   /* of a score, on average */
+#define NO_LOSS 1e-12   /* of a score, on average */
 
 /* What a step may do where the loss is hardly bent: of its slope, and to a logit. */
 #define LEAST_BEND 1e-6
