@@ -66,7 +66,7 @@ measure_rows(uint64_t n, uint32_t labels, const float *scores, const uint8_t *tr
 			 const float *thresholds, em_should_stop should_stop, void *stop_context,
 			 data_metrics *metrics)
 {
-	uint64_t stop_rows = DATA_STOP_SCORES / labels + 1;
+	uint64_t stop_rows = DATA_STOP_SCORES / ((uint64_t) labels + 1) + 1;
 	uint64_t bin_positives[CALIBRATION_BINS] = { 0 };
 	double bin_scores[CALIBRATION_BINS] = { 0 };
 	double cells = (double) n * labels;

@@ -28,7 +28,7 @@ data_check_matrix(uint64_t n, uint32_t labels, size_t stride, const float *score
 	if (n > DATA_MAX_ROWS)
 		return em_fail(status, EM_LIMIT, "%" PRIu64 " rows are more than the %" PRIu64 " supported",
 					   n, DATA_MAX_ROWS);
-	stop_rows = DATA_STOP_SCORES / labels + 1;
+	stop_rows = DATA_STOP_SCORES / ((uint64_t) labels + 1) + 1;
 	for (uint64_t i = 0; i < n; i++)
 	{
 		if (should_stop != NULL && i % stop_rows == 0 && should_stop(stop_context))
