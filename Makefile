@@ -7,6 +7,7 @@
 #   make deps                     install what building, testing and benches need
 #   make bench | fuzz | lint      figures | long fuzzing (FUZZ_SECONDS) | formatting and analysis
 #   make crash | soak             what is killed, stopped and starved at random | a server at work for long
+#   make long                     texts of MB=1000 megabytes
 #   make analyze | coverage       lint in depth | lines and branches that tests reach, by room
 #   make asan | tsan | valgrind   server tests under sanitizers | threads under theirs | memcheck
 #                                 (ONLY="registry scoring": these regression tests)
@@ -18,7 +19,7 @@ PG_CONFIG ?= pg_config
 export PG_CONFIG
 
 # Targets that need no server headers yet: they see to them (test/deps.sh), then call make again.
-house = deps check demo bench fuzz lint analyze coverage asan tsan valgrind crash soak dist
+house = deps check demo bench fuzz lint analyze coverage asan tsan valgrind crash soak long dist
 goals := $(or $(MAKECMDGOALS),all)
 
 ifeq ($(filter-out $(house),$(goals)),)
@@ -75,6 +76,10 @@ crash:
 soak:
 	test/deps.sh check
 	+EMOTION_MINUTES=$${MINUTES:-60} EMOTION_CONNECTIONS=$${CONNECTIONS:-50} EMOTION_SEED=$${SEED:-1} test/run.sh soak
+
+long:
+	test/deps.sh check
+	+EMOTION_TEXT_MB=$${MB:-1000} test/run.sh long
 
 # An archive for PGXN: META.json gets its version from the control file.
 dist:

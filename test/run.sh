@@ -3,8 +3,8 @@
 # run everything, so that its summary is the last word.
 #
 #   test/run.sh [SUITE...]    lint unit fuzz regress isolation pgtap readme tap; all of them by
-#                             default; crash and soak are parts of tap in their long forms (see the
-#                             Makefile)
+#                             default; crash, soak and long are parts of tap in their long forms (see
+#                             the Makefile)
 #
 # FUZZ_SECONDS: how long each fuzzer runs (4). EMOTION_DATA: where data too large for the
 # repository stands; tests that need it skip when it is absent. VERBOSE=1: what passing unit tests
@@ -21,7 +21,7 @@ unset PERL5OPT GREP_OPTIONS CDPATH
 
 for suite in $suites; do
 	case $suite in
-		lint | unit | fuzz | regress | isolation | pgtap | readme | tap | crash | soak) ;;
+		lint | unit | fuzz | regress | isolation | pgtap | readme | tap | crash | soak | long) ;;
 		*)
 			echo "no suite \"$suite\"; there are: lint unit fuzz regress isolation pgtap readme tap" >&2
 			exit 2
@@ -31,7 +31,7 @@ done
 wants() { [[ " $suites " == *" $1 "* ]]; }
 wants_server() {
 	local suite
-	for suite in fuzz regress isolation pgtap readme tap crash soak; do
+	for suite in fuzz regress isolation pgtap readme tap crash soak long; do
 		! wants $suite || return 0
 	done
 	return 1
@@ -134,6 +134,10 @@ if wants_server; then
 	fi
 	if wants soak; then
 		tests+=(test/t/096_soak.pl)
+		PROVE_FLAGS=${PROVE_FLAGS:--v}
+	fi
+	if wants long; then
+		tests+=(test/t/097_long_texts.pl)
 		PROVE_FLAGS=${PROVE_FLAGS:--v}
 	fi
 fi

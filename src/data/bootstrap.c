@@ -51,7 +51,8 @@ rank_model(const em_allocator *allocator, uint64_t n, uint32_t labels, const flo
 		   void *stop_context, ranked_model *model, em_status *status)
 {
 	uint64_t *work = NULL;
-	em_code code = data_check_matrix(n, labels, labels, scores, truth, status);
+	em_code code =
+		data_check_matrix(n, labels, labels, scores, truth, should_stop, stop_context, status);
 
 	*model = (ranked_model){ NULL, NULL };
 	if (code == EM_OK)

@@ -11,8 +11,13 @@
 
 #define LEAST_SCORE 1e-15
 #define MAX_STEPS 200
-#define MAX_HALVINGS 60
-#define TOLERANCE 1e-11
+#define MAX_HALVINGS 20
+#define TOLERANCE 1e-11 /* of the logits that come out */
+#define NO_LOSS 1e-12   /* of a score, on average */
+
+/* What a step may do where the loss is hardly bent: of its slope, and to a logit. */
+#define LEAST_BEND 1e-6
+#define MAX_STRIDE 32.0
 
 /* A label's rows, or every label's. */
 typedef struct points
@@ -20,7 +25,8 @@ typedef struct points
 	size_t count;
 	const double *logit;  /* (count) */
 	const double *target; /* (count) in 0..1 */
-	bool constant;        /* all logits are equal */
+	double least, most;   /* logits */
+	double centre;        /* taken off them */
 } points;
 
 typedef struct slope
@@ -64,43 +70,79 @@ data_calibrate(const data_calibration *calibration, float score)
 	return (float) sigmoid(calibration->scale * data_logit(score) + calibration->shift);
 }
 
-/* The loss is the sum of ln(1 + e^x) - t x, which is CE(t, sigmoid(x)). */
+/*
+ * A sum of millions of terms that keeps what each addition rounds off (Knuth's TwoSum): plain, it is
+ * off by more than the last steps gain, and a search would not end.
+ */
+typedef struct sum
+{
+	double value, lost;
+} sum;
+
+static inline void
+add(sum *s, double term)
+{
+	double value = s->value + term, added = value - s->value;
+
+	s->lost += (s->value - (value - added)) + (term - added);
+	s->value = value;
+}
+
+/*
+ * The loss is the sum of CE(t, sigmoid(x)) = ln(1 + e^-|x|) + |x| (1 - t if x > 0, else t): of terms
+ * that are never negative, so that a loss of next to nothing keeps its digits.
+ */
 static double
 loss_at(const points *points, const data_calibration *at)
 {
-	double loss = 0.0;
+	sum loss = { 0, 0 };
 
 	for (size_t i = 0; i < points->count; i++)
 	{
-		double x = at->scale * points->logit[i] + at->shift;
+		double x = at->scale * (points->logit[i] - points->centre) + at->shift;
+		double t = points->target[i];
 
-		loss += fmax(x, 0.0) + log1p(exp(-fabs(x))) - points->target[i] * x;
+		add(&loss, log1p(exp(-fabs(x))) + fabs(x) * (x > 0 ? 1.0 - t : t));
 	}
-	return loss;
+	return loss.value + loss.lost;
 }
 
 static slope
 slope_at(const points *points, const data_calibration *at)
 {
-	slope s = { loss_at(points, at), 0, 0, 0, 0, 0 };
+	slope s = { 0, 0, 0, 0, 0, 0 };
+	sum loss = { 0, 0 }, scale = { 0, 0 }, shift = { 0, 0 };
 
 	for (size_t i = 0; i < points->count; i++)
 	{
-		double z = points->logit[i];
-		double p = sigmoid(at->scale * z + at->shift);
-		double error = p - points->target[i];
-		double weight = p * (1.0 - p);
+		double z = points->logit[i] - points->centre;
+		double x = at->scale * z + at->shift;
+		double t = points->target[i];
+		double far = exp(-fabs(x)), less = far / (1.0 + far); /* the smaller of p and 1 - p */
+		double error = x > 0 ? (1.0 - t) - less : less - t;   /* p - t, without cancelling */
+		double weight = less / (1.0 + far);
 
-		s.scale += error * z;
-		s.shift += error;
+		add(&loss, log1p(far) + fabs(x) * (x > 0 ? 1.0 - t : t));
+		add(&scale, error * z);
+		add(&shift, error);
 		s.scale2 += weight * z * z;
 		s.both += weight * z;
 		s.shift2 += weight;
 	}
+	s.loss = loss.value + loss.lost;
+	s.scale = scale.value + scale.lost;
+	s.shift = shift.value + shift.lost;
 	return s;
 }
 
-/* Newton's step; one whose curvature vanishes is left out. */
+/* -slope / curvature; a curvature of next to nothing does not make it endless. */
+static double
+step_along(double slope, double curvature)
+{
+	return slope == 0 ? 0.0 : -slope / fmax(curvature, LEAST_BEND * fabs(slope));
+}
+
+/* Newton's step. */
 static data_calibration
 newton_step(const slope *s, bool move_scale, bool move_shift)
 {
@@ -113,9 +155,9 @@ newton_step(const slope *s, bool move_scale, bool move_shift)
 		step.shift = (s->both * s->scale - s->scale2 * s->shift) / determinant;
 	}
 	else if (move_shift)
-		step.shift = s->shift2 > 0 ? -s->shift / s->shift2 : 0.0;
+		step.shift = step_along(s->shift, s->shift2);
 	else if (move_scale)
-		step.scale = s->scale2 > 0 ? -s->scale / s->scale2 : 0.0;
+		step.scale = step_along(s->scale, s->scale2);
 	return step;
 }
 
@@ -130,22 +172,38 @@ crossed_bound(double scale, double step)
 	return NAN;
 }
 
+/* Shifts are those at the centre: where that moves, the line stays. */
+static void
+move_centre(points *points, double centre, data_calibration *at)
+{
+	at->shift += at->scale * (centre - points->centre);
+	points->centre = centre;
+}
+
 /* From *at to the minimum. False when should_stop said so. */
 static bool
-minimise(const points *points, bool shift, em_should_stop should_stop, void *context,
-		 data_calibration *at)
+minimise(points points, bool shift, em_should_stop should_stop, void *context, data_calibration *at)
 {
+	double sum = 0.0;
+
+	for (size_t i = 0; i < points.count; i++)
+		sum += points.logit[i];
+	if (shift)
+		move_centre(&points, sum / (double) points.count, at);
 	for (int i = 0; i < MAX_STEPS; i++)
 	{
-		slope s = slope_at(points, at);
-		data_calibration step = newton_step(&s, !points->constant, shift);
-		double bound = crossed_bound(at->scale, step.scale);
-		double falls, share = 1.0;
-		data_calibration next = { 0, 0 };
+		slope s;
+		data_calibration step, next = { 0, 0 };
+		double bound, falls, stride, share = 1.0;
 		bool lower = false;
 
 		if (should_stop != NULL && should_stop(context))
 			return false;
+		s = slope_at(&points, at);
+		if (s.loss <= NO_LOSS * (double) points.count)
+			break;
+		step = newton_step(&s, points.least < points.most, shift);
+		bound = crossed_bound(at->scale, step.scale);
 		if (at->scale == bound)
 		{
 			/* on the bound and bent on crossing it: along it, then */
@@ -154,7 +212,16 @@ minimise(const points *points, bool shift, em_should_stop should_stop, void *con
 		}
 		if (!isnan(bound))
 			share = (bound - at->scale) / step.scale;
+		stride = fabs(step.shift) +
+				 fabs(step.scale) * fmax(points.most - points.centre, points.centre - points.least);
+		if (share * stride > MAX_STRIDE)
+		{
+			share = MAX_STRIDE / stride;
+			bound = NAN;
+		}
 		falls = s.scale * step.scale + s.shift * step.shift;
+		if (!(falls < 0))
+			break;
 		for (int halving = 0; halving < MAX_HALVINGS && !lower; halving++)
 		{
 			next.scale = halving == 0 && !isnan(bound) ? bound : at->scale + share * step.scale;
@@ -162,16 +229,23 @@ minimise(const points *points, bool shift, em_should_stop should_stop, void *con
 			/* Armijo's rule, with room for what a sum of so many terms rounds */
 			if (should_stop != NULL && should_stop(context))
 				return false;
-			lower = loss_at(points, &next) <= s.loss + 1e-4 * share * falls + 1e-13 * s.loss;
+			lower = loss_at(&points, &next) <= s.loss + 1e-4 * share * falls + 1e-13 * s.loss;
 			share /= 2;
 		}
 		if (!lower)
-			return true;
+			break;
 		*at = next;
-		if (isnan(bound) && fabs(step.scale) <= TOLERANCE * (1.0 + at->scale) &&
-			fabs(step.shift) <= TOLERANCE * (1.0 + fabs(at->shift)))
-			return true;
+		/* -falls is the step's square in x, weighted as the loss is bent */
+		if (isnan(bound) && -falls <= TOLERANCE * TOLERANCE * s.shift2 *
+										  (1.0 + at->scale * at->scale * s.scale2 / s.shift2 +
+										   at->shift * at->shift))
+			break;
+		/* around the mean of what bends the loss, scale and shift do not depend on each other */
+		if (shift && s.shift2 > 0)
+			move_centre(&points, points.centre + s.both / s.shift2, at);
 	}
+	if (shift)
+		move_centre(&points, 0.0, at);
 	return true;
 }
 
@@ -183,7 +257,7 @@ static points
 gather(const fit_set *set, uint32_t first, uint32_t last, double *logit, double *target,
 	   uint64_t *positives)
 {
-	points points = { 0, logit, target, true };
+	points points = { 0, logit, target, INFINITY, -INFINITY, 0.0 };
 
 	*positives = 0;
 	for (uint64_t i = 0; i < set->n; i++)
@@ -194,7 +268,8 @@ gather(const fit_set *set, uint32_t first, uint32_t last, double *logit, double 
 		{
 			logit[points.count] = data_logit(set->scores[i * set->labels + l]);
 			target[points.count] = set->truth[i * set->labels + l];
-			points.constant &= logit[points.count] == logit[0];
+			points.least = fmin(points.least, logit[points.count]);
+			points.most = fmax(points.most, logit[points.count]);
 			*positives += set->truth[i * set->labels + l];
 			points.count++;
 		}
@@ -227,7 +302,7 @@ fit(const fit_set *set, double *logit, double *target, data_calibration *calibra
 		return em_fail(status, EM_INVALID_DATA, "fold %" PRIu32 " holds every row", set->held_out);
 	*common = (data_calibration){ 1.0, 0.0 };
 	if (positives > 0 && positives < all.count &&
-		!minimise(&all, options->shift, set->should_stop, set->stop_context, common))
+		!minimise(all, options->shift, set->should_stop, set->stop_context, common))
 		return em_fail(status, EM_CANCELLED, "cancelled");
 	for (uint32_t l = 0; l < set->labels; l++)
 	{
@@ -242,8 +317,7 @@ fit(const fit_set *set, double *logit, double *target, data_calibration *calibra
 		if (fewer == 0)
 			continue;
 		soften(&points, target, common, options->shrinkage / (double) fewer);
-		if (!minimise(&points, options->shift, set->should_stop, set->stop_context,
-					  &calibration[l]))
+		if (!minimise(points, options->shift, set->should_stop, set->stop_context, &calibration[l]))
 			return em_fail(status, EM_CANCELLED, "cancelled");
 	}
 	return EM_OK;
@@ -256,7 +330,8 @@ check_fit(const fit_set *set, em_status *status)
 	if (!(set->options->shrinkage >= 0.0))
 		return em_fail(status, EM_INVALID_OPTION, "shrinkage %g is not 0 or more",
 					   set->options->shrinkage);
-	return data_check_matrix(set->n, set->labels, set->labels, set->scores, set->truth, status);
+	return data_check_matrix(set->n, set->labels, set->labels, set->scores, set->truth,
+							 set->should_stop, set->stop_context, status);
 }
 
 em_code

@@ -45,10 +45,11 @@ float data_calibrate(const data_calibration *calibration, float score);
 
 /*
  * (n, L) scores in 0..1 and truth 0 or 1 -> calibration (L), and *common (may be NULL), that of all
- * labels together. The minimum is found by Newton's method with line search, exact to about 1e-9;
- * where there is none within the bounds of scale (a label whose scores separate it perfectly, or run against the truth, without
- * shrinkage) it is the best on the bound. Equal scores in all rows of a label leave
- * its scale as the common one. Without a positive or without a negative at all: scale 1, shift 0.
+ * labels together. The minimum is found by Newton's method with line search, its logits exact to about
+ * 1e-9; where there is none within the bounds of scale (a label whose scores separate it perfectly, or
+ * run against the truth, without shrinkage) it is the best on the bound, or where the loss is 1e-12 a
+ * score, if that is before the bound. Equal scores in all rows of a label leave its scale as the common
+ * one. Without a positive or without a negative at all: scale 1, shift 0.
  *
  * Memory 16 bytes a score. should_stop (may be NULL) is asked before each pass over the scores. Errors as in metrics.h; EM_INVALID_OPTION when shrinkage is negative or
  * not a number; EM_CANCELLED.

@@ -61,7 +61,8 @@ data_confidence_cuts_until(const em_allocator *allocator, uint64_t n, uint32_t l
 						   data_confidence *out, em_status *status)
 {
 	uint64_t *work;
-	em_code code = data_check_matrix(n, labels, labels, scores, truth, status);
+	em_code code =
+		data_check_matrix(n, labels, labels, scores, truth, should_stop, stop_context, status);
 
 	if (code != EM_OK)
 		return code;

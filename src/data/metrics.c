@@ -16,7 +16,7 @@ static em_code
 walk_column(const em_allocator *allocator, uint64_t n, const float *scores, const uint8_t *truth,
 			size_t stride, data_curve *curve, em_status *status)
 {
-	em_code code = data_check_matrix(n, 1, stride, scores, truth, status);
+	em_code code = data_check_matrix(n, 1, stride, scores, truth, NULL, NULL, status);
 	uint64_t *work;
 	data_ranked *ranked;
 
@@ -60,11 +60,13 @@ data_average_precision(const em_allocator *allocator, uint64_t n, const float *s
 	return code;
 }
 
-/* The figures that are sums over rows. */
-static void
+/* The figures that are sums over rows. False when stopped. */
+static bool
 measure_rows(uint64_t n, uint32_t labels, const float *scores, const uint8_t *truth,
-			 const float *thresholds, data_metrics *metrics)
+			 const float *thresholds, em_should_stop should_stop, void *stop_context,
+			 data_metrics *metrics)
 {
+	uint64_t stop_rows = DATA_STOP_SCORES / ((uint64_t) labels + 1) + 1;
 	uint64_t bin_positives[CALIBRATION_BINS] = { 0 };
 	double bin_scores[CALIBRATION_BINS] = { 0 };
 	double cells = (double) n * labels;
@@ -79,6 +81,8 @@ measure_rows(uint64_t n, uint32_t labels, const float *scores, const uint8_t *tr
 		uint64_t row_wrong = hits.predicted + hits.support - 2 * hits.true_positive;
 		double row_loss = 0.0;
 
+		if (should_stop != NULL && i % stop_rows == 0 && should_stop(stop_context))
+			return false;
 		wrong += row_wrong;
 		exact += row_wrong == 0;
 		metrics->samples.precision += data_ratio(hits.true_positive, hits.predicted);
@@ -106,6 +110,7 @@ measure_rows(uint64_t n, uint32_t labels, const float *scores, const uint8_t *tr
 	metrics->log_loss = loss / cells;
 	for (int b = 0; b < CALIBRATION_BINS; b++)
 		metrics->calibration_error += fabs(bin_scores[b] - (double) bin_positives[b]) / cells;
+	return true;
 }
 
 static void
@@ -189,7 +194,8 @@ data_metrics_compute_until(const em_allocator *allocator, uint64_t n, uint32_t l
 						   em_should_stop should_stop, void *stop_context, data_metrics *metrics,
 						   em_status *status)
 {
-	em_code code = data_check_matrix(n, labels, labels, scores, truth, status);
+	em_code code =
+		data_check_matrix(n, labels, labels, scores, truth, should_stop, stop_context, status);
 	uint64_t *work;
 	data_ranked *ranked;
 
@@ -221,7 +227,9 @@ data_metrics_compute_until(const em_allocator *allocator, uint64_t n, uint32_t l
 		if (code == EM_OK)
 		{
 			average_labels(metrics);
-			measure_rows(n, labels, scores, truth, thresholds, metrics);
+			if (!measure_rows(n, labels, scores, truth, thresholds, should_stop, stop_context,
+							  metrics))
+				code = em_fail(status, EM_CANCELLED, "cancelled");
 		}
 	}
 	em_release(allocator, ranked);

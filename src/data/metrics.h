@@ -76,7 +76,7 @@ em_code data_metrics_compute(const em_allocator *allocator, uint64_t n, uint32_t
 							 const float *scores, const uint8_t *truth, const float *thresholds,
 							 data_metrics *metrics, em_status *status);
 
-/* The same for many rows: should_stop (may be NULL) is asked before each label: EM_CANCELLED. */
+/* The same for many rows: should_stop (may be NULL) is asked on the way: EM_CANCELLED. */
 em_code data_metrics_compute_until(const em_allocator *allocator, uint64_t n, uint32_t labels,
 								   const float *scores, const uint8_t *truth,
 								   const float *thresholds, em_should_stop should_stop,

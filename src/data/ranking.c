@@ -16,8 +16,11 @@
 
 em_code
 data_check_matrix(uint64_t n, uint32_t labels, size_t stride, const float *scores,
-				  const uint8_t *truth, em_status *status)
+				  const uint8_t *truth, em_should_stop should_stop, void *stop_context,
+				  em_status *status)
 {
+	uint64_t stop_rows;
+
 	if (n == 0)
 		return em_fail(status, EM_INVALID_DATA, "there are no rows to measure");
 	if (labels == 0)
@@ -25,8 +28,11 @@ data_check_matrix(uint64_t n, uint32_t labels, size_t stride, const float *score
 	if (n > DATA_MAX_ROWS)
 		return em_fail(status, EM_LIMIT, "%" PRIu64 " rows are more than the %" PRIu64 " supported",
 					   n, DATA_MAX_ROWS);
+	stop_rows = DATA_STOP_SCORES / ((uint64_t) labels + 1) + 1;
 	for (uint64_t i = 0; i < n; i++)
 	{
+		if (should_stop != NULL && i % stop_rows == 0 && should_stop(stop_context))
+			return em_fail(status, EM_CANCELLED, "cancelled");
 		for (uint32_t l = 0; l < labels; l++)
 		{
 			float score = scores[i * stride + l];

@@ -16,13 +16,18 @@
 /* row << 2 | positive << 1 | last of the rows that share its score */
 typedef uint32_t data_ranked;
 
+/* Scores between two questions whether to stop. */
+#define DATA_STOP_SCORES (UINT64_C(1) << 20)
+
 /*
  * EM_INVALID_DATA unless every score is in 0..1 and every truth 0 or 1 (the
  * message names row and label, counted from 1), or when there are no rows or
- * no labels; EM_LIMIT over DATA_MAX_ROWS rows.
+ * no labels; EM_LIMIT over DATA_MAX_ROWS rows. should_stop (may be NULL) is
+ * asked on the way: EM_CANCELLED.
  */
 em_code data_check_matrix(uint64_t n, uint32_t labels, size_t stride, const float *scores,
-						  const uint8_t *truth, em_status *status);
+						  const uint8_t *truth, em_should_stop should_stop, void *stop_context,
+						  em_status *status);
 
 /* EM_INVALID_OPTION when a threshold is not a number. */
 em_code data_check_thresholds(uint32_t labels, const float *thresholds, em_status *status);

@@ -33,9 +33,6 @@ typedef struct selection
 	uint64_t stop_rows; /* between two questions whether to stop */
 } selection;
 
-/* Scores between two questions. */
-#define STOP_SCORES (UINT64_C(1) << 20)
-
 static bool
 stops(const selection *s, uint64_t row)
 {
@@ -175,7 +172,8 @@ data_measure_reliability_until(const em_allocator *allocator, uint64_t n, uint32
 						   .last = label == DATA_ALL_LABELS ? labels : label + 1,
 						   .should_stop = should_stop,
 						   .stop_context = stop_context };
-	em_code code = data_check_matrix(n, labels, labels, scores, truth, status);
+	em_code code =
+		data_check_matrix(n, labels, labels, scores, truth, should_stop, stop_context, status);
 
 	if (code != EM_OK)
 		return code;
@@ -188,7 +186,7 @@ data_measure_reliability_until(const em_allocator *allocator, uint64_t n, uint32
 	if (bins == NULL)
 		bins = own;
 	memset(bins, 0, bin_count * sizeof(*bins));
-	selected.stop_rows = STOP_SCORES / (selected.last - selected.first) + 1;
+	selected.stop_rows = DATA_STOP_SCORES / (selected.last - selected.first) + 1;
 	*reliability = (data_reliability){ 0 };
 	if (equal_count)
 		code = bin_equal_count(allocator, &selected, bin_count, bins, status);

@@ -8,6 +8,8 @@
 #include <inttypes.h>
 #include <math.h>
 
+#include "ranking.h"
+
 #define MAX_STEPS 200
 #define ENOUGH 1e-10
 
@@ -58,10 +60,12 @@ add_row(double scale, uint32_t labels, const float *scores, uint32_t truth, doub
 
 static em_code
 check_rows(uint64_t n, uint32_t labels, const float *scores, const uint8_t *truth,
-		   em_status *status)
+		   em_should_stop should_stop, void *stop_context, em_status *status)
 {
 	for (uint64_t i = 0; i < n * labels; i++)
 	{
+		if (should_stop != NULL && i % DATA_STOP_SCORES == 0 && should_stop(stop_context))
+			return em_fail(status, EM_CANCELLED, "fitting was cancelled");
 		if (!(scores[i] >= 0 && scores[i] <= 1))
 			return em_fail(status, EM_INVALID_DATA,
 						   "row %" PRIu64 " has a score that is not in "
@@ -80,7 +84,7 @@ data_fit_temperature(uint64_t n, uint32_t labels, const float *scores, const uin
 					 void *stop_context, double *scale, em_status *status)
 {
 	double low = DATA_CALIBRATION_MIN_SCALE, high = DATA_CALIBRATION_MAX_SCALE, at = 1;
-	em_code code = check_rows(n, labels, scores, truth, status);
+	em_code code = check_rows(n, labels, scores, truth, should_stop, stop_context, status);
 
 	if (code != EM_OK)
 		return code;

@@ -44,9 +44,6 @@ typedef struct tuning_set
 	void *stop_context;
 } tuning_set;
 
-/* Entries between two questions whether to stop. */
-#define STOP_ENTRIES ((size_t) 1 << 20)
-
 static bool
 stops(const tuning_set *set)
 {
@@ -96,7 +93,7 @@ global_cut(const tuning_set *set, const uint64_t *sorted, size_t count, sweep *l
 		bool lowest = i + 1 == count;
 		float cut;
 
-		if (i % STOP_ENTRIES == STOP_ENTRIES - 1 && stops(set))
+		if (i % DATA_STOP_SCORES == DATA_STOP_SCORES - 1 && stops(set))
 			return false;
 		s->predicted++;
 		s->true_positive += sorted[i] & 1;
@@ -154,7 +151,7 @@ own_cuts(const tuning_set *set, const uint64_t *sorted, size_t count, float glob
 		sweep *s = &label[(uint32_t) sorted[i] >> 1];
 		uint32_t key = (uint32_t) (sorted[i] >> 32);
 
-		if (i % STOP_ENTRIES == STOP_ENTRIES - 1 && stops(set))
+		if (i % DATA_STOP_SCORES == DATA_STOP_SCORES - 1 && stops(set))
 			return false;
 		if (s->predicted > 0 && s->key != key)
 			consider_cut(s, cut_between(data_key_score(s->key), data_key_score(key)), global_logit);
@@ -223,7 +220,7 @@ tune(const tuning_set *set, double shrinkage, uint64_t *entries, uint64_t *spare
 
 static em_code
 check_tuning(uint64_t n, uint32_t labels, const float *scores, const uint8_t *truth,
-			 double shrinkage, em_status *status)
+			 double shrinkage, em_should_stop should_stop, void *stop_context, em_status *status)
 {
 	/* written so that NaN fails it */
 	if (!(shrinkage >= 0.0))
@@ -231,7 +228,7 @@ check_tuning(uint64_t n, uint32_t labels, const float *scores, const uint8_t *tr
 	if (labels > INT32_MAX)
 		return em_fail(status, EM_LIMIT, "%" PRIu32 " labels are more than the %d supported",
 					   labels, INT32_MAX);
-	return data_check_matrix(n, labels, labels, scores, truth, status);
+	return data_check_matrix(n, labels, labels, scores, truth, should_stop, stop_context, status);
 }
 
 em_code
@@ -255,7 +252,8 @@ data_tune_thresholds_until(const em_allocator *allocator, uint64_t n, uint32_t l
 					   .truth = truth,
 					   .should_stop = should_stop,
 					   .stop_context = stop_context };
-	em_code code = check_tuning(n, labels, scores, truth, shrinkage, status);
+	em_code code =
+		check_tuning(n, labels, scores, truth, shrinkage, should_stop, stop_context, status);
 	uint64_t *entries, *spare;
 	sweep *label;
 
@@ -311,7 +309,8 @@ data_cross_validate_thresholds(const em_allocator *allocator, uint64_t n, uint32
 					   .folds = folds,
 					   .should_stop = should_stop,
 					   .stop_context = stop_context };
-	em_code code = check_tuning(n, labels, scores, truth, shrinkage, status);
+	em_code code =
+		check_tuning(n, labels, scores, truth, shrinkage, should_stop, stop_context, status);
 	uint64_t *entries, *spare;
 	sweep *label;
 	data_hits *hits;

@@ -136,7 +136,8 @@ look_up(network_scorer *scorer, size_t used, em_status *status)
 
 /* scorer->sequences = the token ids of n texts */
 static em_code
-tokenize_all(network_scorer *scorer, const em_slice *texts, size_t n, em_status *status)
+tokenize_all(network_scorer *scorer, const em_slice *texts, size_t n, em_should_stop should_stop,
+			 void *stop_context, em_status *status)
 {
 	size_t used = 0;
 
@@ -144,8 +145,9 @@ tokenize_all(network_scorer *scorer, const em_slice *texts, size_t n, em_status 
 		return out_of_memory(status);
 	for (size_t i = 0; i < n; i++)
 	{
-		em_code code = text_tokenize(&scorer->layout->config.text, texts[i].bytes, texts[i].length,
-									 &scorer->tokens, status);
+		em_code code =
+			text_tokenize_until(&scorer->layout->config.text, texts[i].bytes, texts[i].length,
+								should_stop, stop_context, &scorer->tokens, status);
 
 		if (code == EM_OK)
 			code = look_up(scorer, used, status);
@@ -169,7 +171,7 @@ network_scorer_run(network_scorer *scorer, const em_slice *texts, size_t n, floa
 				   float *features, em_should_stop should_stop, void *stop_context,
 				   em_status *status)
 {
-	em_code code = tokenize_all(scorer, texts, n, status);
+	em_code code = tokenize_all(scorer, texts, n, should_stop, stop_context, status);
 
 	if (code != EM_OK)
 		return code;
@@ -227,7 +229,7 @@ network_scorer_explain(network_scorer *scorer, em_slice text, int label, float *
 {
 	sequence_scores seen;
 	size_t count;
-	em_code code = tokenize_all(scorer, &text, 1, status);
+	em_code code = tokenize_all(scorer, &text, 1, should_stop, stop_context, status);
 
 	if (code != EM_OK)
 		return code;

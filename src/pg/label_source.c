@@ -120,7 +120,9 @@ TextFingerprint(text_tokens *tokens, em_slice text)
 
 	text_options_default(&options);
 	options.max_tokens = DUPLICATE_TOKENS;
-	CheckCode(text_tokenize(&options, text.bytes, text.length, tokens, &status), &status);
+	CheckCode(text_tokenize_until(&options, text.bytes, text.length, InterruptWanted, NULL, tokens,
+								  &status),
+			  &status);
 	if (tokens->count == 0) /* nothing but what separates: only the same bytes are the same */
 		return hash_bytes_extended((const unsigned char *) text.bytes, (int) text.length, 1);
 	return samples_hash(tokens, NULL, 0);

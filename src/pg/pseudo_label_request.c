@@ -285,7 +285,9 @@ FilterText(const PseudoLabelRequest *request, const CachedModel *cached, em_slic
 		text_options_default(&options);
 	else
 		options = first->layout.config.text;
-	CheckCode(text_tokenize(&options, text.bytes, text.length, tokens, &status), &status);
+	CheckCode(text_tokenize_until(&options, text.bytes, text.length, InterruptWanted, NULL, tokens,
+								  &status),
+			  &status);
 	CountWords(cached, tokens, &words, &known);
 	if (words < (uint64) request->min_words)
 		return OUTCOME_LENGTH;

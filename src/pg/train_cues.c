@@ -44,7 +44,8 @@ VisitCueRow(const SourceRow *row, void *context)
 	if (request->split_column &&
 		(row->split == NULL || strcmp(row->split, request->train_split) != 0))
 		return;
-	Check(text_tokenize(&request->config.text, row->text.bytes, row->text.length, tokens, &status),
+	Check(text_tokenize_until(&request->config.text, row->text.bytes, row->text.length,
+							  InterruptWanted, NULL, tokens, &status),
 		  &status);
 	labels = FindLabels(cues->labels, &cues->source, row, cues->indices);
 	if (!em_grow(cues->allocator, (void **) &cues->ids, &cues->ids_capacity, tokens->count + 1,

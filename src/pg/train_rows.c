@@ -73,7 +73,8 @@ HeldOut(Reading *reading, em_slice text)
 	uint64 hash;
 
 	if (reading->encoder != NULL)
-		Check(text_tokenize(&reading->text, text.bytes, text.length, &reading->tokens, &status),
+		Check(text_tokenize_until(&reading->text, text.bytes, text.length, InterruptWanted, NULL,
+								  &reading->tokens, &status),
 			  &status);
 	hash = samples_hash(&reading->tokens, NULL, 0) ^
 		   request->trainer.seed * UINT64CONST(0x9e3779b97f4a7c15);
@@ -136,7 +137,8 @@ ReadText(Reading *reading, em_slice text)
 		Check(text_bpe_encode(&reading->bpe, text.bytes, text.length, &reading->encoding, &status),
 			  &status);
 	else
-		Check(text_tokenize(&reading->text, text.bytes, text.length, &reading->tokens, &status),
+		Check(text_tokenize_until(&reading->text, text.bytes, text.length, InterruptWanted, NULL,
+								  &reading->tokens, &status),
 			  &status);
 }
 

@@ -97,8 +97,8 @@ VisitRow(const SourceRow *row, void *context)
 	text_tokens *tokens = &reading->tokens;
 	em_status status;
 
-	Check(text_tokenize(&training->request.config.text, row->text.bytes, row->text.length, tokens,
-						&status),
+	Check(text_tokenize_until(&training->request.config.text, row->text.bytes, row->text.length,
+							  InterruptWanted, NULL, tokens, &status),
 		  &status);
 	if (!em_grow(training->allocator, (void **) &reading->ids, &reading->ids_capacity,
 				 tokens->count + 1, sizeof(uint32)))

@@ -107,8 +107,8 @@ CollectWords(const SourceRow *row, void *context)
 	WordCollector *collector = context;
 	em_status status = { EM_OK, "", "" };
 
-	Check(text_tokenize(&collector->options, row->text.bytes, row->text.length, &collector->tokens,
-						&status),
+	Check(text_tokenize_until(&collector->options, row->text.bytes, row->text.length,
+							  InterruptWanted, NULL, &collector->tokens, &status),
 		  &status);
 	for (size_t i = 0; i < collector->tokens.count; i++)
 	{

@@ -70,6 +70,16 @@ entity(const char *bytes, size_t length, uint32_t *code_point)
 	return 0;
 }
 
+void
+text_ask(text_reader *reader)
+{
+	if (reader->stopped || reader->should_stop == NULL ||
+		!reader->should_stop(reader->stop_context))
+		return;
+	reader->stopped = true;
+	reader->length = 0;
+}
+
 uint32_t
 text_read_decoding(text_reader *reader, size_t *position)
 {

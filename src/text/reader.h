@@ -14,30 +14,58 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "../base.h"
 #include "unicode.h"
 
 /* Neither is a code point; both are of class TEXT_SPACE. */
 #define TEXT_END UINT32_MAX           /* nothing more to read */
 #define TEXT_INVALID (UINT32_MAX - 1) /* a byte that is not UTF-8 */
 
+/* Code points read between two questions whether to stop. */
+#ifndef TEXT_STOP_WORK
+#define TEXT_STOP_WORK ((size_t) 1 << 16)
+#endif
+
+/*
+ * Told to stop, it is as if the text ended there, wherever in it that is: each loop over it ends as it
+ * does at the end of any text, and nobody but the pass needs to know (stopped).
+ */
 typedef struct text_reader
 {
 	const char *text;
-	size_t length;
-	size_t work; /* code points read, those read ahead or again included */
+	size_t length;              /* 0 once stopped */
+	size_t end;                 /* of the text, all the same */
+	size_t work;                /* code points read, those read ahead or again included */
+	em_should_stop should_stop; /* may be NULL */
+	void *stop_context;
+	bool stopped;
 } text_reader;
 
 uint32_t text_read_decoding(text_reader *reader, size_t *position);
 
-/* The code point at *position, which is moved behind it (not at the end). */
+/* Counts what is read, and asks now and then. */
+void text_ask(text_reader *reader);
+
+static inline void
+text_count(text_reader *reader)
+{
+	if (++reader->work % TEXT_STOP_WORK == 0)
+		text_ask(reader);
+}
+
+/* The code point at *position, which is moved behind it (at the end, only when stopped). */
 static inline uint32_t
 text_read(text_reader *reader, size_t *position)
 {
 	unsigned char byte;
 
-	reader->work++;
+	text_count(reader);
 	if (*position >= reader->length)
+	{
+		if (reader->stopped)
+			*position = reader->end;
 		return TEXT_END;
+	}
 	byte = (unsigned char) reader->text[*position];
 	if (byte < 0x80 && byte != '&')
 	{
@@ -58,7 +86,7 @@ text_peek(text_reader *reader, size_t position)
 static inline unsigned char
 text_byte(text_reader *reader, size_t position)
 {
-	reader->work++;
+	text_count(reader);
 	return position < reader->length ? (unsigned char) reader->text[position] : 0;
 }
 

@@ -300,10 +300,22 @@ em_code
 text_tokenize(const text_options *options, const char *text, size_t length, text_tokens *tokens,
 			  em_status *status)
 {
+	return text_tokenize_until(options, text, length, NULL, NULL, tokens, status);
+}
+
+em_code
+text_tokenize_until(const text_options *options, const char *text, size_t length,
+					em_should_stop should_stop, void *stop_context, text_tokens *tokens,
+					em_status *status)
+{
 	text_pass pass = {
 		.options = options,
 		.tokens = tokens,
-		.reader = { .text = text, .length = length },
+		.reader = { .text = text,
+					.length = length,
+					.end = length,
+					.should_stop = should_stop,
+					.stop_context = stop_context },
 		.word_end = SIZE_MAX,
 		.base_end = SIZE_MAX,
 	};
@@ -312,7 +324,7 @@ text_tokenize(const text_options *options, const char *text, size_t length, text
 	tokens->count = 0;
 	tokens->buffer_length = 0;
 	tokens->truncated = false;
-	while (position < length && !pass.stopped)
+	while (position < length && !pass.stopped && !pass.reader.stopped)
 	{
 		size_t start = position;
 		size_t next = position;
@@ -364,5 +376,7 @@ text_tokenize(const text_options *options, const char *text, size_t length, text
 	tokens->work = pass.reader.work;
 	if (pass.no_memory)
 		return em_fail(status, EM_OUT_OF_MEMORY, "out of memory");
+	if (pass.reader.stopped)
+		return em_fail(status, EM_CANCELLED, "cancelled");
 	return EM_OK;
 }

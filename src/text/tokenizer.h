@@ -174,4 +174,9 @@ void text_tokens_free(text_tokens *tokens);
 em_code text_tokenize(const text_options *options, const char *text, size_t length,
 					  text_tokens *tokens, em_status *status);
 
+/* The same for long texts: should_stop (may be NULL) is asked on the way: EM_CANCELLED. */
+em_code text_tokenize_until(const text_options *options, const char *text, size_t length,
+							em_should_stop should_stop, void *stop_context, text_tokens *tokens,
+							em_status *status);
+
 #endif /* EMOTION_TEXT_TOKENIZER_H */

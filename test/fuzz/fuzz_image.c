@@ -16,7 +16,7 @@ make_image(int which, size_t *size)
 	em_status status;
 	size_t file_size;
 	uint8_t *file = which == 1   ? sample_ensemble_file(&allocator, &file_size)
-					: which == 2 ? sample_encoder_file(&allocator, &file_size)
+					: which == 2 ? sample_letters_file(&allocator, &file_size)
 								 : sample_file(&allocator, "abc", 1, 8, MODEL_I8, &file_size);
 	uint8_t *image;
 	model *read;

@@ -29,7 +29,6 @@ $node->safe_psql('postgres', q{
 import_tiny($node, 'postgres', 'tiny');
 
 # --- a session and its memory, in bytes
-sub status_of { my ($pid, $name) = @_; return 1024 * (slurp_file("/proc/$pid/status") =~ /^$name:\s+(\d+)/m)[0]; }
 sub begin_session
 {
 	my ($warm) = @_;
@@ -45,12 +44,7 @@ sub taken_by
 	my ($session, $sql) = @_;
 	my $pid = $session->{pid};
 
-	# The peak begins anew where that is allowed; else it is the warming's, which is small.
-	if (open(my $peak, '>', "/proc/$pid/clear_refs"))
-	{
-		syswrite $peak, '5';
-		close $peak;
-	}
+	forget_peak($pid);
 	my $before = status_of($pid, 'VmRSS');
 	my ($rows, $said) = ask($session, $sql);
 	return (status_of($pid, 'VmHWM') - $before, $rows, $said);
@@ -175,6 +169,52 @@ cmp_ok(-s $path, '>', 30 * $MB, 'a file');
 	"SELECT lines, imported FROM emotion_import_jsonl('imported', 'file:$path')");
 is($out, '30000|30000', 'is imported');
 within($taken, 0, 8 * $MB, 'in little memory');
+
+# --- a session whose statements run into timeouts
+# The C library keeps freed memory for the next use, some tens of MB of it, as it sees fit; told to give it back, the session
+# stands where it stood. The server's just-in-time compiler would take 22 MB once and for all.
+my @long = (
+	q{SELECT count(emotion_labels(text)) FROM many},
+	q{SELECT emotion_scores(repeat('happy w1 ', 5000000))},
+	q{SELECT emotion_metrics(labels, scores, '{joy,anger,sadness,calm}') FROM labelled, generate_series(1, 20)},
+	q{SELECT count(*) FROM emotion_calibration_error('tiny@1', 'many', '{"folds": 10}')},
+	train('never', 'many', '"threads": 2'),
+	train('never', 'long', qq{"threads": 2, $encoder}),
+	"SELECT lines FROM emotion_import_jsonl('never', 'file:$path')");
+sub timeouts
+{
+	my ($session, $rounds) = @_;
+	my ($ended, $most) = (0, 0);
+
+	foreach my $round (1 .. $rounds)
+	{
+		foreach my $statement (@long)
+		{
+			(undef, $said) = ask($session, 'SET statement_timeout = ' . int(5 + rand 60) . ";\n$statement;\nSET statement_timeout = 0");
+			$ended++ if $said =~ /statement timeout/;
+			my $now = status_of($session->{pid}, 'RssAnon');
+			$most = $now if $now > $most;
+		}
+	}
+	# what the statement that asks takes itself is in it each time
+	my $contexts = ask($session, 'SELECT sum(total_bytes) FROM pg_backend_memory_contexts');
+	return ($ended, $most, $contexts, status_of($session->{pid}, 'RssAnon'));
+}
+foreach my $kept (1, 0)
+{
+	my $how = $kept ? '' : ', with freed memory given back';
+	$node->stop;
+	local $ENV{MALLOC_TRIM_THRESHOLD_} = 65536 unless $kept;
+	$node->start;
+	srand(7);
+	$session = begin_session("SET jit = off; SET client_min_messages = error; SELECT emotion_scores('happy', 'tiny\@1')");
+	my ($few, $most_of_few, $contexts_few, $after_few) = timeouts($session, 4);
+	my ($more, $most_of_more, $contexts_more, $after_more) = timeouts($session, 16);
+	cmp_ok($few + $more, '>=', 100, $few + $more . " statements end at their timeouts$how");
+	within($contexts_more - $contexts_few, -64 * $MB, $MB / 2, "memory contexts after $few of them and after all$how");
+	within($kept ? $most_of_more - $most_of_few : $after_more - $after_few, -64 * $MB, $kept ? 16 * $MB : 1.5 * $MB, "the session$how");
+	close_session($session);
+}
 
 $node->stop;
 done_testing();

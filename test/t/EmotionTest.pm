@@ -10,7 +10,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-our @EXPORT = qw(new_server new_installation extension_objects differences tiny_model import_tiny open_session ask send_query wait_for_session close_session);
+our @EXPORT = qw(new_server new_installation extension_objects differences tiny_model import_tiny open_session ask send_query wait_for_session close_session status_of forget_peak);
 
 # A running server; %parameters as for init().
 sub new_server
@@ -97,16 +97,16 @@ sub import_tiny
 	return $reference;
 }
 
-# A psql that stays open, as a hash; ask() it.
+# A psql that stays open, as a hash; ask() it. It is given up after 180 seconds, or so many.
 sub open_session
 {
-	my ($node, $database) = @_;
+	my ($node, $database, $seconds) = @_;
 	my $session = { in => '', out => '', err => '', asked => 0 };
 
 	$session->{run} = IPC::Run::start(
 		[ 'psql', '-XqAt', '-d', $node->connstr($database) ],
 		'<', \$session->{in}, '>', \$session->{out}, '2>', \$session->{err},
-		IPC::Run::timeout(180));
+		IPC::Run::timeout($seconds // 180));
 	return $session;
 }
 
@@ -148,6 +148,26 @@ sub close_session
 
 	$session->{in} .= "\\q\n";
 	$session->{run}->finish;
+	return;
+}
+
+# What a process takes, by the system's accounting, in bytes: VmRSS, VmHWM (at most), RssAnon.
+sub status_of
+{
+	my ($pid, $name) = @_;
+	return 1024 * (slurp_file("/proc/$pid/status") =~ /^$name:\s+(\d+)/m)[0];
+}
+
+# What it takes at most begins anew where that is allowed; else it is what it took at any time.
+sub forget_peak
+{
+	my ($pid) = @_;
+
+	if (open(my $peak, '>', "/proc/$pid/clear_refs"))
+	{
+		syswrite $peak, '5';
+		close $peak;
+	}
 	return;
 }
 

@@ -82,7 +82,7 @@ sample_ensemble_file(const em_allocator *allocator, size_t *size)
 
 /* That of a small model of the family roberta, whose tokeniser knows a few letters. */
 static inline uint8_t *
-sample_encoder_file(const em_allocator *allocator, size_t *size)
+sample_letters_file(const em_allocator *allocator, size_t *size)
 {
 	static const char tokenizer[] =
 		"{\"version\":\"1.0\",\"truncation\":null,\"padding\":null,\"added_tokens\":[{\"id\":0,"

@@ -13,11 +13,12 @@
 #include "../../src/data/stratify.h"
 #include "../../src/data/thresholds.h"
 #include "../../src/model/bags.h"
-#include "../../src/model/model_image.h"
 #include "../../src/model/scorer.h"
 #include "../../src/model/trainer.h"
 #include "../../src/model/vectors_init.h"
 #include "../../src/nn/matmul.h"
+#include "images.h"
+#include "sample_encoder.h"
 #include "sample_model.h"
 
 #define ROWS 60
@@ -210,7 +211,7 @@ stopped_metrics(em_status *status)
 	data_label_metrics label[4];
 	data_metrics metrics = { .label = label };
 
-	return data_metrics_compute_until(&check_allocator, ROWS, 4, many_scores, many_truth, cut,
+	return data_metrics_compute_until(&check_allocator, MANY, 4, many_scores, many_truth, cut,
 									  stop_soon, NULL, &metrics, status);
 }
 
@@ -282,19 +283,19 @@ test_stopped(void)
 	}
 	for (int i = 0; i < MANY; i++)
 		many_folds[i] = i >= 2; /* what is left of the second is more than a million */
-	stop_everywhere("thresholds", stopped_thresholds, 4);
-	stop_everywhere("thresholds, cross-validated,", stopped_validation, 6);
-	stop_everywhere("metrics", stopped_metrics, 4);
-	stop_everywhere("calibrations", stopped_calibration, 10);
-	stop_everywhere("confidence thresholds", stopped_confidence, 12);
-	stop_everywhere("reliability", stopped_bins, 4);
-	stop_everywhere("reliability in bins of equal count", stopped_equal_bins, 5);
+	stop_everywhere("thresholds", stopped_thresholds, 6);
+	stop_everywhere("thresholds, cross-validated,", stopped_validation, 8);
+	stop_everywhere("metrics", stopped_metrics, 8);
+	stop_everywhere("calibrations", stopped_calibration, 11);
+	stop_everywhere("confidence thresholds", stopped_confidence, 13);
+	stop_everywhere("reliability", stopped_bins, 6);
+	stop_everywhere("reliability in bins of equal count", stopped_equal_bins, 7);
 }
 
 /* ---- models ------------------------------------------------------------------------------------- */
 
-static uint8_t *file;
-static size_t file_size;
+static uint8_t *file, *imaged;
+static size_t file_size, imaged_size;
 static model *network, *ensemble;
 static const em_slice texts[] = { { "I like the sun", 14 }, { "rain rain", 9 }, { "", 0 } };
 
@@ -324,33 +325,53 @@ written_model(em_status *status)
 	return code;
 }
 
+/* Scores from an image, which is released. */
+static em_code
+use_image(uint8_t *bytes, size_t size, em_status *status)
+{
+	model *opened;
+	scorer *scorer = NULL;
+	float out[LENGTH(texts) * LABELS];
+	em_code code = model_image_open(&check_allocator, bytes, size, image_source, &opened, status);
+
+	if (code == EM_OK)
+	{
+		code = scorer_create(&check_allocator, opened, &scorer, status);
+		if (code == EM_OK)
+			code = scorer_run(scorer, texts, LENGTH(texts), out, NULL, NULL, status);
+		scorer_free(scorer);
+		model_free(opened);
+	}
+	free(bytes);
+	return code;
+}
+
 static em_code
 image(em_status *status)
 {
-	static const uint8_t source[MODEL_SOURCE_BYTES] = { 1 };
-	static _Alignas(MODEL_IMAGE_ALIGNMENT) uint8_t bytes[65536];
-	model *placed, *opened;
-	scorer *scorer = NULL;
-	float out[LENGTH(texts) * LABELS];
-	em_code code = model_read_in_place(&check_allocator, file, file_size, &placed, status);
+	uint8_t *bytes;
+	model *placed;
+	em_code code = model_read_in_place(&check_allocator, imaged, imaged_size, &placed, status);
 	size_t size;
 
 	if (code != EM_OK)
 		return code;
-	size = model_image_write(placed, source, NULL);
-	if (size > sizeof(bytes))
-		bail_out("the image is large");
-	(void) model_image_write(placed, source, bytes);
+	size = model_image_write(placed, image_source, NULL);
+	bytes = copy_aligned(NULL, size);
+	(void) model_image_write(placed, image_source, bytes);
 	model_free(placed);
-	code = model_image_open(&check_allocator, bytes, size, source, &opened, status);
-	if (code != EM_OK)
-		return code;
-	code = scorer_create(&check_allocator, opened, &scorer, status);
-	if (code == EM_OK)
-		code = scorer_run(scorer, texts, LENGTH(texts), out, NULL, NULL, status);
-	scorer_free(scorer);
-	model_free(opened);
-	return code;
+	return use_image(bytes, size, status);
+}
+
+/* The same from a file that comes in pieces. */
+static em_code
+streamed_image(em_status *status)
+{
+	em_code code;
+	size_t size;
+	uint8_t *bytes = stream_image(imaged, imaged_size, imaged_size, 1000, &size, &code, status);
+
+	return bytes == NULL ? code : use_image(bytes, size, status);
 }
 
 /* A scorer to which each thing asked of it fails once has the scores of one to which nothing did. */
@@ -387,6 +408,33 @@ use_scorer(em_status *status)
 	check_fail_at = fail_at;
 	scorer_free(scorer);
 	return code;
+}
+
+/* A transformer: read as a whole or in place, scored with; its image, made whole and of pieces. */
+static void
+starve_encoder(const char *what, model_precision precision)
+{
+	char told[100];
+	em_status status;
+	model *whole, *placed;
+
+	imaged = sample_encoder_file(&check_allocator, true, ENCODER_SIGMOID, precision, &imaged_size);
+	if (model_read(&check_allocator, imaged, imaged_size, &whole, &status) != EM_OK ||
+		model_read_in_place(&check_allocator, imaged, imaged_size, &placed, &status) != EM_OK)
+		bail_out(status.message);
+	scored = whole;
+	snprintf(told, sizeof(told), "a transformer in %s scored with, and again", what);
+	starve(told, use_scorer);
+	scored = placed;
+	snprintf(told, sizeof(told), "one in %s read in place, too", what);
+	starve(told, use_scorer);
+	snprintf(told, sizeof(told), "one in %s read, laid out, opened and scored with", what);
+	starve(told, image);
+	snprintf(told, sizeof(told), "one in %s laid out as it comes, opened and scored with", what);
+	starve(told, streamed_image);
+	model_free(whole);
+	model_free(placed);
+	em_release(&check_allocator, imaged);
 }
 
 /* ---- training ----------------------------------------------------------------------------------- */
@@ -548,7 +596,7 @@ words_of_vectors(em_status *status)
 	vectors given = { .allocator = &check_allocator, .dim = 4, .word_count = 3, .input = rows };
 	text_options reading = network->layout.config.text;
 	text_vocabulary *made;
-	real embedding[64 * 4];
+	real embedding[64 * 4] = { 0 };
 	network_layout grown = layout;
 	uint32_t known;
 	em_code code =
@@ -596,11 +644,15 @@ main(void)
 		bail_out(status.message);
 	starve("a model calibrated", calibrated_model);
 	starve("a model written", written_model);
+	imaged = file;
+	imaged_size = file_size;
 	starve("a model read, laid out, opened and scored with", image);
 	scored = network;
 	starve("a network scored with, and again", use_scorer);
 	scored = ensemble;
 	starve("an ensemble scored with, and again", use_scorer);
+	starve_encoder("floats", MODEL_F32);
+	starve_encoder("8 bits", MODEL_I8);
 
 	starve("threads", pool_of_three);
 	if (nn_pool_create(&check_allocator, 2, &pool, &status) != EM_OK)

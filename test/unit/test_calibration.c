@@ -365,6 +365,125 @@ test_degenerate(void)
 	CHECK(code == EM_INVALID_DATA, "a score that is none is refused: %s", status.message);
 }
 
+/* ---- searches that are hard ----------------------------------------------------------- */
+
+static int passes;
+
+static bool
+count_pass(void *context)
+{
+	(void) context;
+	passes++;
+	return false;
+}
+
+/* The first label's log loss, a sum over 200 rows, and the passes over both labels' scores. */
+static double
+hard_fit(const data_calibration_options *options, data_calibration *first)
+{
+	data_calibration calibration[2] = { { NAN, NAN }, { NAN, NAN } };
+	double loss = 0;
+
+	passes = 0;
+	(void) data_fit_calibration(&check_allocator, 200, 2, scores, truth, options, count_pass, NULL,
+								calibration, NULL, &status);
+	for (uint32_t i = 0; i < 200; i++)
+	{
+		double x = calibration[0].scale * data_logit(scores[2 * i]) + calibration[0].shift;
+
+		loss += log1p(exp(-fabs(x))) + fabs(x) * (truth[2 * i] == (x > 0) ? 0 : 1);
+	}
+	*first = calibration[0];
+	return loss;
+}
+
+static void
+test_hard(void)
+{
+	data_calibration c;
+	double loss;
+
+	/* two scores that separate the labels: nothing is lost long before the bound */
+	for (int i = 0; i < 400; i++)
+	{
+		truth[i] = (i / 2) % 4 == i % 2;
+		scores[i] = truth[i] ? 0.7f : 0.2f;
+	}
+	for (int shrunk = 0; shrunk < 2; shrunk++)
+	{
+		for (int shift = 0; shift < 2; shift++)
+		{
+			loss = hard_fit(&(data_calibration_options){ true, shift, shrunk ? 20 : 0 }, &c);
+			CHECK(loss < 1e-9 && passes < 300,
+				  "separated, %s shift, shrinkage %d: a loss of %.1e after %d passes",
+				  shift ? "with" : "without", shrunk ? 20 : 0, loss, passes);
+		}
+	}
+
+	/* neighbouring floats: the more of them are true the higher they are, or the lower */
+	for (int rising = 0; rising < 2; rising++)
+	{
+		for (int i = 0; i < 400; i++)
+		{
+			bool upper = (i / 2) % 2 == rising;
+
+			scores[i] = upper ? nextafterf(0.25f, 1) : 0.25f;
+			truth[i] = (i / 4) % 10 < (upper ? 3 : 2);
+		}
+		loss = hard_fit(&plain, &c);
+		CHECK(near(loss, -50 * log(0.25) - 150 * log(0.75), 1e-6) && passes < 60 &&
+				  fabs((double) data_calibrate(&c, 0.25f) - 0.25) < 1e-4,
+			  "scores that hardly differ become the share of positives after %d passes", passes);
+	}
+
+	/* nearly all scores next to 1, nearly all wrong: one step goes over the far edge */
+	for (int i = 0; i < 400; i++)
+	{
+		scores[i] = 1 - (float) (i % 8) * 0x1p-24f;
+		truth[i] = i / 2 == 7;
+	}
+	loss = hard_fit(&plain, &c);
+	CHECK(loss < 7 && passes < 120, "wrong and certain: a loss of %.2f after %d passes", loss,
+		  passes);
+}
+
+/* 20,000 rows of one score but for one row: a search that rounding must not keep from ending. */
+static void
+test_alike(void)
+{
+	enum
+	{
+		ROWS = 20000,
+		LABELS = 4
+	};
+	static const float usual[LABELS] = { 0.63967633f, 0.047425874f, 0.047425874f, 0.49788868f };
+	static const float other[LABELS] = { 0.6117795f, 0.0532029f, 0.0532029f, 0.47146204f };
+	static float alike[ROWS * LABELS];
+	static uint8_t labels[ROWS * LABELS];
+	const data_calibration_options options = { true, true, 20 };
+	data_calibration calibration[LABELS] = { { NAN, NAN } };
+	int most = 0;
+	bool good = true;
+
+	for (int i = 0; i < ROWS * LABELS; i++)
+	{
+		alike[i] = i / LABELS == 777 ? other[i % LABELS] : usual[i % LABELS];
+		labels[i] = (i / LABELS) % LABELS == i % LABELS;
+	}
+	for (int rows = ROWS - 2000; rows <= ROWS; rows += 500)
+	{
+		passes = 0;
+		good &=
+			data_fit_calibration(&check_allocator, (uint64_t) rows, LABELS, alike, labels, &options,
+								 count_pass, NULL, calibration, NULL, &status) == EM_OK;
+		for (int l = 0; l < LABELS; l++)
+			good &= fabs((double) data_calibrate(&calibration[l], usual[l]) - 0.25) < 1e-3;
+		most = passes > most ? passes : most;
+	}
+	CHECK(good, "rows of one score, but for one, become the share of positives");
+	CHECK(most < 200, "after %d passes at most", most);
+}
+
 static void
 test_calibrate(void)
 {
@@ -513,6 +632,8 @@ main(void)
 	test_minimum();
 	test_shrinkage();
 	test_degenerate();
+	test_hard();
+	test_alike();
 	test_calibrate();
 	test_cross_fit();
 	test_reliability_edges();

@@ -5,13 +5,12 @@
  */
 /* also: double */
 #include "check.h"
+#include "images.h"
 #include "sample_encoder.h"
 
 #include <math.h>
 
 #include "../../src/model/encoder_store.h"
-#include "../../src/model/model_image.h"
-#include "../../src/model/model_stream.h"
 #include "../../src/model/safetensors.h"
 #include "../../src/model/scorer.h"
 
@@ -24,20 +23,6 @@ static const em_slice texts[TEXTS] = {
 };
 
 static const char *const names[] = { "f32", "f16", "bf16", "i8" };
-
-static const uint8_t source[MODEL_SOURCE_BYTES] = "as if it were a file's SHA-256";
-
-static uint8_t *
-copy_aligned(const uint8_t *bytes, size_t size)
-{
-	void *copy;
-
-	if (posix_memalign(&copy, MODEL_IMAGE_ALIGNMENT, size > 0 ? size : 1) != 0)
-		abort();
-	if (bytes != NULL && size > 0)
-		memcpy(copy, bytes, size);
-	return copy;
-}
 
 static model *
 read_model(const uint8_t *file, size_t size, bool in_place)
@@ -193,37 +178,6 @@ test_base(void)
 
 /* ---- images -------------------------------------------------------------------------------- */
 
-/* The image of a file that comes in pieces; NULL with the code. */
-static uint8_t *
-stream_image(const uint8_t *file, size_t file_size, size_t given, size_t piece, size_t *size,
-			 em_code *code, em_status *status)
-{
-	model_stream *stream = NULL;
-	uint64_t header = 0;
-	uint8_t *image = NULL;
-
-	for (int b = 7; b >= 0; b--)
-		header = header << 8 | file[b];
-	*code =
-		model_stream_open(&check_allocator, file, header + 8, file_size, source, &stream, status);
-	if (*code != EM_OK || stream == NULL)
-		return NULL;
-	*size = model_stream_size(stream);
-	image = copy_aligned(NULL, *size);
-	memset(image, 0xAB, *size);
-	*code = model_stream_begin(stream, image, status);
-	for (size_t at = header + 8; *code == EM_OK && at < given; at += piece)
-		*code =
-			model_stream_put(stream, file + at, given - at < piece ? given - at : piece, status);
-	if (*code == EM_OK)
-		*code = model_stream_end(stream, status);
-	model_stream_close(stream);
-	if (*code == EM_OK)
-		return image;
-	free(image);
-	return NULL;
-}
-
 static void
 test_images(void)
 {
@@ -243,9 +197,9 @@ test_images(void)
 		em_code code;
 		long live;
 
-		image_size = model_image_write(read, source, NULL);
+		image_size = model_image_write(read, image_source, NULL);
 		image = copy_aligned(NULL, image_size);
-		(void) model_image_write(read, source, image);
+		(void) model_image_write(read, image_source, image);
 		for (size_t i = 0; i < sizeof(pieces) / sizeof(pieces[0]); i++)
 		{
 			live = check_live;
@@ -256,8 +210,8 @@ test_images(void)
 		}
 		CHECK(same, "%s: the image is the same, in whatever pieces the file comes", names[kind]);
 		live = check_live;
-		CHECK(model_image_open(&check_allocator, image, image_size, source, &opened, &status) ==
-				  EM_OK,
+		CHECK(model_image_open(&check_allocator, image, image_size, image_source, &opened,
+							   &status) == EM_OK,
 			  "%s: an image of %zu bytes is opened", names[kind], image_size);
 		CHECK(score(read, expected, &explained_expected) && score(opened, scores, &explained) &&
 				  memcmp(expected, scores, sizeof(scores)) == 0 && explained == explained_expected,
@@ -296,9 +250,9 @@ test_forged(void)
 	bool good = true;
 	uint8_t *image;
 
-	image_size = model_image_write(read, source, NULL);
+	image_size = model_image_write(read, image_source, NULL);
 	image = copy_aligned(NULL, image_size);
-	(void) model_image_write(read, source, image);
+	(void) model_image_write(read, image_source, image);
 	for (int round = 0; round < 1500 && good; round++)
 	{
 		uint8_t *copy = copy_aligned(image, image_size);
@@ -315,7 +269,8 @@ test_forged(void)
 			copy[(state >> 33) % below] = (uint8_t) (state >> 20);
 		}
 		model_image_seal(copy, image_size);
-		if (model_image_open(&check_allocator, copy, image_size, source, &opened, &status) == EM_OK)
+		if (model_image_open(&check_allocator, copy, image_size, image_source, &opened, &status) ==
+			EM_OK)
 		{
 			opened_count++;
 			good = score(opened, scores, &explained);

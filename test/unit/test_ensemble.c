@@ -4,6 +4,7 @@
  *	  what must be refused.
  */
 #include "check.h"
+#include "random_numbers.h"
 
 #include <math.h>
 
@@ -18,15 +19,6 @@
 static const em_slice texts[TEXTS] = {
 	{ "the sun I like", 14 }, { "", 0 }, { "rain :-) rain", 13 }, { "unknown", 7 }, { "I", 1 },
 };
-
-static uint64_t random_state = 1;
-
-static uint32_t
-random_number(uint32_t below)
-{
-	random_state = random_state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-	return (uint32_t) (random_state >> 33) % below;
-}
 
 /* The file of a network: its labels by one letter each, its words and sizes its own. */
 static uint8_t *

@@ -3,6 +3,7 @@
  *	  Model files: round trip, another reader, and everything that must be refused.
  */
 #include "check.h"
+#include "random_numbers.h"
 
 #include <math.h>
 #include <unistd.h>
@@ -16,15 +17,6 @@ static const char *const labels[] = { "joy", "\xf0\x9f\x98\x80 grin", "quote\"d\
 #define LABELS 4
 static const char words[] =
 	"the\n\xf0\x9f\x91\xa9\xe2\x80\x8d\xf0\x9f\x9a\x80\nn't\nna\xc3\xafve\n\"q\\\n<url>\nI\n:-)";
-
-static uint64_t random_state = 1;
-
-static uint32_t
-random_number(uint32_t below)
-{
-	random_state = random_state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-	return (uint32_t) (random_state >> 33) % below;
-}
 
 /* Multiples of 1/64 that F16 holds: sums of them are exact, in whatever order. */
 static void

@@ -4,9 +4,10 @@
  */
 /* also: double */
 #include "check.h"
+#include "images.h"
 #include "sample_model.h"
+#include "random_numbers.h"
 
-#include "../../src/model/model_image.h"
 #include "../../src/model/scorer.h"
 
 #define LABELS 3
@@ -16,30 +17,6 @@ static const em_slice texts[TEXTS] = {
 	{ "the sun I like", 14 }, { "", 0 },  { "rain :-) rain", 13 },
 	{ "unknown words", 13 },  { "I", 1 }, { "sunny rainy sun", 15 },
 };
-
-static const uint8_t source[MODEL_SOURCE_BYTES] = "as if it were a file's SHA-256";
-
-static uint64_t random_state = 1;
-
-static uint32_t
-random_number(uint32_t below)
-{
-	random_state = random_state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-	return (uint32_t) (random_state >> 33) % below;
-}
-
-/* A copy where an image may lie, with nothing behind it that could be read unnoticed. */
-static uint8_t *
-copy_aligned(const uint8_t *bytes, size_t size)
-{
-	void *copy;
-
-	if (posix_memalign(&copy, MODEL_IMAGE_ALIGNMENT, size > 0 ? size : 1) != 0)
-		abort();
-	if (bytes != NULL && size > 0)
-		memcpy(copy, bytes, size);
-	return copy;
-}
 
 /* The image of a model's file; the file may go. */
 static uint8_t *
@@ -54,10 +31,10 @@ make_image(const uint8_t *file, size_t file_size, size_t *size)
 		CHECK(false, "a good file is read in place: %s", status.message);
 		exit(1);
 	}
-	*size = model_image_write(read, source, NULL);
+	*size = model_image_write(read, image_source, NULL);
 	image = copy_aligned(NULL, *size);
 	memset(image, 0xAB, *size);
-	if (model_image_write(read, source, image) != *size)
+	if (model_image_write(read, image_source, image) != *size)
 		abort();
 	model_free(read);
 	return image;
@@ -102,7 +79,7 @@ test_scores(const uint8_t *file, size_t file_size, const char *what)
 	if (model_read(&check_allocator, file, file_size, &read, &status) != EM_OK)
 		abort();
 	live = check_live;
-	CHECK(model_image_open(&check_allocator, image, size, source, &opened, &status) == EM_OK,
+	CHECK(model_image_open(&check_allocator, image, size, image_source, &opened, &status) == EM_OK,
 		  "%s: it is opened", what);
 	CHECK(score(read, expected, &attention_expected) && score(opened, scores, &attention) &&
 			  memcmp(scores, expected, sizeof(scores)) == 0 && attention == attention_expected,
@@ -120,7 +97,8 @@ test_scores(const uint8_t *file, size_t file_size, const char *what)
 	for (long at = 1; at < 100; at++)
 	{
 		check_fail_at = at;
-		if (model_image_open(&check_allocator, image, size, source, &opened, &status) == EM_OK)
+		if (model_image_open(&check_allocator, image, size, image_source, &opened, &status) ==
+			EM_OK)
 		{
 			check_fail_at = 0;
 			model_free(opened);
@@ -150,7 +128,7 @@ test_damage(const uint8_t *file, size_t file_size, const char *what)
 	{
 		uint8_t *copy = copy_aligned(image, kept);
 
-		good = model_image_open(&check_allocator, copy, kept, source, &opened, &status) ==
+		good = model_image_open(&check_allocator, copy, kept, image_source, &opened, &status) ==
 				   EM_CORRUPT &&
 			   opened == NULL;
 		free(copy);
@@ -161,7 +139,8 @@ test_damage(const uint8_t *file, size_t file_size, const char *what)
 		uint8_t kept = image[i];
 
 		image[i] ^= (uint8_t) (1 + random_number(255));
-		good = model_image_open(&check_allocator, image, size, source, &opened, &status) != EM_OK &&
+		good = model_image_open(&check_allocator, image, size, image_source, &opened, &status) !=
+				   EM_OK &&
 			   opened == NULL && status.message[0] != '\0';
 		image[i] = kept;
 	}
@@ -193,7 +172,7 @@ test_forged(const uint8_t *file, size_t file_size, const char *what)
 			copy[random_number(below < size ? below : (uint32_t) size)] =
 				(uint8_t) (random_number(2) ? random_number(256) : random_number(4));
 		model_image_seal(copy, size);
-		if (model_image_open(&check_allocator, copy, size, source, &opened, &status) == EM_OK)
+		if (model_image_open(&check_allocator, copy, size, image_source, &opened, &status) == EM_OK)
 		{
 			opened_count++;
 			good = score(opened, scores, &attention);
@@ -224,7 +203,7 @@ test_foreign(const uint8_t *file, size_t file_size)
 		  "another file's image is refused: %s", status.message);
 	image[16]++; /* its kind */
 	model_image_seal(image, size);
-	CHECK(model_image_open(&check_allocator, image, size, source, &opened, &status) ==
+	CHECK(model_image_open(&check_allocator, image, size, image_source, &opened, &status) ==
 			  EM_UNSUPPORTED,
 		  "so is one of another kind: %s", status.message);
 	free(image);

@@ -557,6 +557,67 @@ check_linear(void)
 	text_tokens_free(&tokens);
 }
 
+/* ---- texts that are stopped ---------------------------------------------------------- */
+
+static int asked, stop_at;
+
+static bool
+stop_soon(void *context)
+{
+	(void) context;
+	return ++asked == stop_at; /* once: who is told so must not ask again */
+}
+
+/* Whatever a long text is made of, and wherever it is read: told to stop it ends there. */
+static void
+check_stopping(void)
+{
+	static const char *const shapes[] = {
+		"happy ",    "a",
+		" ",         "\xC2\xAD",
+		"e\xCC\x81", "\xF0\x9F\x98\x80",
+		"#Happy",    "a.b/c(d",
+		"!?",        "\xF0\x9F\x91\xA8\xE2\x80\x8D",
+		"1,2",       "can't",
+		"&amp;",     "\xE6\x84\x9B",
+		":(",
+	};
+	const size_t size = 400000;
+	char *text = malloc(size);
+	text_options options;
+	text_tokens tokens;
+	int least = 1000;
+
+	text_options_default(&options);
+	text_tokens_init(&tokens, &check_allocator);
+	for (size_t s = 0; s < sizeof(shapes) / sizeof(shapes[0]); s++)
+	{
+		size_t length = strlen(shapes[s]), count;
+		em_status status = { 0 };
+		em_code code = EM_CANCELLED;
+		bool good = true;
+
+		for (size_t i = 0; i < size; i++)
+			text[i] = shapes[s][i % length];
+		options.max_tokens = TEXT_MAX_TOKENS;
+		good &= text_tokenize(&options, text, size, &tokens, &status) == EM_OK;
+		count = tokens.count;
+		for (stop_at = 1; good && code != EM_OK; stop_at++)
+		{
+			asked = 0;
+			code = text_tokenize_until(&options, text, size, stop_soon, NULL, &tokens, &status);
+			good = code == (asked >= stop_at ? EM_CANCELLED : EM_OK);
+		}
+		least = stop_at - 2 < least ? stop_at - 2 : least;
+		if (!CHECK(good && tokens.count == count, "400 kB of \"%s\" stop at each of %d questions",
+				   shapes[s], stop_at - 2))
+			break;
+	}
+	CHECK(least >= 1, "each shape is asked");
+	free(text);
+	text_tokens_free(&tokens);
+}
+
 static void
 check_unicode(void)
 {
@@ -935,6 +996,7 @@ main(void)
 	check_cutting();
 	check_random_texts();
 	check_linear();
+	check_stopping();
 	check_unicode();
 	check_vocabulary();
 	check_large_vocabulary();

@@ -8,6 +8,8 @@
 #include <math.h>
 
 #include "checkpoints.h"
+#include "counted.h"
+#include "random_numbers.h"
 
 #include "../../src/model/bags.h"
 #include "../../src/model/safetensors.h"
@@ -19,15 +21,6 @@
 #define TEXTS 300
 #define HELD_OUT 60
 #define LEARNING_EPOCHS 40
-
-static uint64_t random_state = 1;
-
-static uint32_t
-random_number(uint32_t below)
-{
-	random_state = random_state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-	return (uint32_t) (random_state >> 33) % below;
-}
 
 /* Words 1..LABELS each mean a label, the others nothing. noise: labels are drawn instead. */
 static samples *
@@ -846,38 +839,10 @@ test_memory_foretold(void)
 	layout = small;
 }
 
-static size_t bytes_live, bytes_most;
-
-static void *
-allocate_counted(void *context, size_t size)
-{
-	size_t *block = malloc(size + 64);
-
-	(void) context;
-	if (block == NULL)
-		return NULL;
-	*block = size;
-	bytes_live += size;
-	if (bytes_live > bytes_most)
-		bytes_most = bytes_live;
-	return (char *) block + 64;
-}
-
-static void
-release_counted(void *context, void *pointer)
-{
-	size_t *block = (size_t *) (void *) ((char *) pointer - 64);
-
-	(void) context;
-	bytes_live -= *block;
-	free(block);
-}
-
 /* Its batches take no more than was foretold of them, and not much less. */
 static void
 test_batch_memory_foretold(void)
 {
-	const em_allocator counted = { allocate_counted, release_counted, NULL };
 	trainer_options options = small_options();
 	uint64_t dev_rows = samples_tokens(dev);
 	size_t longest = 1;
@@ -899,8 +864,8 @@ test_batch_memory_foretold(void)
 			trainer_batch_memory(&layout, &options, longest,
 								 way & 1 ? samples_tokens(train) : 32 * longest, dev_rows, 1);
 		bytes_live = bytes_most = 0;
-		if (trainer_create(&counted, &layout, &options, train, dev, NULL, &made, &status) !=
-				EM_OK ||
+		if (trainer_create(&counted_allocator, &layout, &options, train, dev, NULL, &made,
+						   &status) != EM_OK ||
 			turn(made, &status) != EM_OK)
 			exit(1);
 		CHECK((double) bytes_most < 1.1 * (double) foretold + 100000 &&

@@ -8,6 +8,8 @@
 #include <math.h>
 
 #include "checkpoints.h"
+#include "counted.h"
+#include "random_numbers.h"
 
 #include "../../src/model/trainer_encoder.h"
 #include "../../src/nn/bf16.h"
@@ -20,15 +22,6 @@
 #define HELD_OUT 60
 #define LEARNING_EPOCHS 100
 #define REPLAYED 300 /* updates without a row: more than are made one by one */
-
-static uint64_t random_state = 5;
-
-static uint32_t
-random_number(uint32_t below)
-{
-	random_state = random_state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-	return (uint32_t) (random_state >> 33) % below;
-}
 
 /* Between <s> 0 and </s> 2, tokens 3..5 each mean a label; 6..: nothing, the last never occurs. */
 static samples *
@@ -486,38 +479,9 @@ test_mixed(void)
 }
 
 /* An allocator that counts bytes. */
-static size_t bytes_live, bytes_most;
-
-static void *
-allocate_counted(void *context, size_t size)
-{
-	size_t *block = malloc(size + 64);
-
-	(void) context;
-	if (block == NULL)
-		return NULL;
-	*block = size;
-	bytes_live += size;
-	if (bytes_live > bytes_most)
-		bytes_most = bytes_live;
-	return (char *) block + 64;
-}
-
-static void
-release_counted(void *context, void *pointer)
-{
-	size_t *block = (size_t *) (void *) ((char *) pointer - 64);
-
-	(void) context;
-	bytes_live -= *block;
-	free(block);
-}
-
 static void
 test_memory(void)
 {
-	const em_allocator counted = { allocate_counted, release_counted, NULL };
-
 	for (int way = 0; way < 4; way++)
 	{
 		trainer_options options = small_options();
@@ -530,8 +494,8 @@ test_memory(void)
 		options.frozen = way == 3 ? LAYERS : 0;
 		estimate = trainer_memory_encoder(&layout, &options, 15, 1, true);
 		bytes_most = 0;
-		if (trainer_create_encoder(&counted, &layout, &options, true, train, dev, NULL, &made,
-								   &status) != EM_OK ||
+		if (trainer_create_encoder(&counted_allocator, &layout, &options, true, train, dev, NULL,
+								   &made, &status) != EM_OK ||
 			turn(made, NULL, NULL, &status) != EM_OK)
 			exit(1);
 		CHECK(bytes_most < 1.25 * (double) estimate + 100000 &&
@@ -615,6 +579,7 @@ main(void)
 		nn_pool_create(&check_allocator, 2, &pool, &status) != EM_OK)
 		exit(1);
 	(void) nn_blas_load(NULL);
+	random_state = 5;
 	train = make_samples(TEXTS);
 	dev = make_samples(HELD_OUT);
 	test_learns();
