@@ -27,7 +27,8 @@ CALL emotion_train('ft_tuned', 'post', options('{"description": "moods"}', :'tun
 SELECT model, architecture, labels, description, (metrics ->> 'macro_auc')::float8 > 0.99 AS separates, metrics -> 'held_out_texts' AS held_out,
 	lineage -> 'train_texts' AS texts, lineage -> 'options' -> 'base' AS base
 FROM emotion_models WHERE name = 'ft_tuned';
-SELECT state, epoch, epochs, percent, best_macro_auc > 0.99 AS auc FROM emotion_training_progress WHERE model = 'ft_tuned@1';
+SELECT state, epoch, epochs, percent, best_macro_auc > 0.99 AS auc, checkpoint_bytes > 4 * (SELECT parameters FROM emotion.model WHERE name = 'ft_tuned') AS bytes,
+	checkpoint_seconds >= 0 AS seconds FROM emotion_training_progress WHERE model = 'ft_tuned@1';
 SELECT count(*) AS epochs, bool_and(train_loss > 0 AND texts_per_second > 0) AS figures FROM emotion.training_epoch WHERE name = 'ft_tuned';
 SELECT count(*) AS texts, count(*) FILTER (WHERE found @> labels AND labels @> found) > 0.95 * count(*) AS right
 FROM (SELECT labels, emotion_labels(text, 'ft_tuned@1') AS found FROM post WHERE split = 'dev' AND labels <> '{}') AS t;
@@ -59,7 +60,7 @@ CALL emotion_train('ft_ways', 'post', options('{"epochs": 1, "loss": "focal", "s
 CALL emotion_train('ft_ways', 'post', options('{"epochs": 1, "loss": "distribution_balanced", "storage": "bf16", "label_smoothing": 0.1, "batch_size": 64, "shard_size": 4}', :'tuned'));
 CALL emotion_train('ft_ways', 'post', options('{"epochs": 1, "hidden_dropout": 0, "attention_dropout": 0.2, "classifier_dropout": 0.3, "max_tokens": 6}', :'tuned'));
 CALL emotion_train('ft_ways', 'post', options('{"epochs": 3, "steps_per_epoch": 2}', :'tuned'));
-SELECT version, size < (SELECT size FROM emotion.model WHERE name = 'ft_ways' AND version = 2) AS halves, configuration -> 'hidden_dropout_prob' AS hidden, configuration -> 'attention_probs_dropout_prob' AS attention,
+SELECT version, storage, size < (SELECT size FROM emotion.model WHERE name = 'ft_ways' AND version = 2) AS halves, configuration -> 'hidden_dropout_prob' AS hidden, configuration -> 'attention_probs_dropout_prob' AS attention,
 	configuration -> 'classifier_dropout' AS classifier, configuration -> 'max_tokens' AS max_tokens
 FROM emotion.model WHERE name = 'ft_ways' ORDER BY version;
 
@@ -154,12 +155,45 @@ CALL emotion_train('ft_no', 'post', '{"architecture": "roberta", "tokenizer": "f
 CALL emotion_train('ft_no', 'post', '{"architecture": "roberta", "tokenizer": "ft_base@1", "hidden": 2048, "heads": 1, "layers": 64, "inner": 8192, "vocabulary": 1}');
 \echo :SQLSTATE
 
--- Memory is estimated before anything begins.
+-- What no row can mend is refused before one is read: reading this source divides by zero.
+\set unread 'SELECT repeat(text, 1 / (length(text) - length(text))) AS text, labels FROM post'
+CALL emotion_train('ft_no', :'unread', '{"architecture": "roberta", "vocabulary_size": 300}');
+CALL emotion_train('ft_no', :'unread', '{"architecture": "roberta", "hidden": 2048, "heads": 1, "layers": 64, "inner": 8192}');
+CALL emotion_train('ft_no', :'unread', '{"architecture": "roberta", "labels": ["joy", "joy"]}');
+CALL emotion_train('ft_no', :'unread', '{"architecture": "roberta", "teachers": ["missing@1"]}');
+CALL emotion_train('ft_no', :'unread', '{"architecture": "roberta", "teachers": ["ft_base@1"]}');
+CALL emotion_train('ft_no', :'unread', '{"architecture": "roberta", "teachers": ["ft_tuned@1", "english@1"]}');
+CALL emotion_train('ft_no', :'unread', '{"architecture": "roberta", "teachers": ["ft_tuned@1"], "labels": ["joy", "fear"]}');
+CALL emotion_train('ft_no', :'unread', '{"architecture": "roberta", "dev_source": "nowhere"}');
+CALL emotion_train('ft_no', :'unread', '{"teachers": ["ft_tuned@1"], "transfer_source": "SELECT body FROM pg_class"}');
+CREATE ROLE emotion_ft_trainer;
+GRANT INSERT ON emotion.model, emotion.model_part TO emotion_ft_trainer;
+GRANT USAGE ON SCHEMA finetuning TO emotion_ft_trainer;
+GRANT SELECT ON post TO emotion_ft_trainer;
+SELECT emotion_revoke('ft_tuned', 'public');
+SET ROLE emotion_ft_trainer;
+CALL emotion_train('ft_no', :'unread', '{"architecture": "roberta"}');
+RESET ROLE;
+GRANT SELECT, INSERT, UPDATE, DELETE ON emotion.training_run, emotion.training_epoch, emotion.training_checkpoint TO emotion_ft_trainer;
+SET ROLE emotion_ft_trainer;
+CALL emotion_train('ft_no', :'unread', '{"architecture": "roberta", "teachers": ["ft_tuned@1"]}');
+RESET ROLE;
+SELECT emotion_grant('ft_tuned', 'public');
+DROP OWNED BY emotion_ft_trainer;
+DROP ROLE emotion_ft_trainer;
+
+-- Memory is estimated before anything begins; hints say what is enough.
 SET emotion.max_training_memory = '1MB';
 CALL emotion_train('ft_no', 'post', '{"architecture": "roberta", "tokenizer": "ft_base@1", "hidden": 64, "layers": 2, "threads": 1, "holdout": 0}');
 \echo :SQLSTATE
 CALL emotion_train('ft_no', 'post', '{"embedding_dim": 300, "threads": 1, "holdout": 0}');
 \echo :SQLSTATE
+CALL emotion_train('ft_no', :'unread', '{"architecture": "roberta", "vocabulary_size": 1000, "hidden": 512, "layers": 12, "threads": 1}');
+CALL emotion_train('ft_no', :'unread', '{"embedding_dim": 100, "subword_buckets": 100000, "threads": 1}');
+SET emotion.max_training_memory = '2MB';
+CALL emotion_train('ft_no', 'post', '{"architecture": "roberta", "tokenizer": "ft_base@1", "hidden": 8, "heads": 1, "layers": 1, "threads": 4, "batch_size": 64, "holdout": 0}');
+SET emotion.max_training_memory = 0;
+CALL emotion_train('ft_no', :'unread', '{"architecture": "roberta", "base": "ft_base@1"}');
 SET emotion.max_training_memory = -2;
 RESET emotion.max_training_memory;
 SELECT count(*) AS left_behind FROM emotion.training_run WHERE name = 'ft_no' AND fingerprint IS NOT NULL;

@@ -171,12 +171,15 @@ choose_length(huggingface *checkpoint, uint64_t said, em_status *status)
 	size_t longest = encoder->layout.longest;
 	int asked = checkpoint->options->max_tokens;
 
-	if (asked != 0 && (asked < 2 || (size_t) asked > longest))
+	/* <s>, </s>, and something between them */
+	if (longest < 3)
+		return em_fail(status, EM_UNSUPPORTED, "the checkpoint reads %zu tokens of a text", longest);
+	if (asked != 0 && (asked < 3 || (size_t) asked > longest))
 		return em_fail(status, EM_INVALID_OPTION,
-					   "option \"max_tokens\" is %d, but the checkpoint reads 2 to %zu", asked,
+					   "option \"max_tokens\" is %d, but the checkpoint reads 3 to %zu", asked,
 					   longest);
 	encoder->max_tokens = asked != 0                     ? asked
-						  : said >= 2 && said <= longest ? (int) said
+						  : said >= 3 && said <= longest ? (int) said
 														 : (int) longest;
 	return EM_OK;
 }
@@ -222,6 +225,8 @@ plan_file(huggingface *checkpoint, em_status *status)
 	code = encoder_file_plan(checkpoint->allocator, checkpoint->model, chosen, &checkpoint->file,
 							 status);
 	em_release(checkpoint->allocator, chosen);
+	for (size_t i = 0; code == EM_OK && i < checkpoint->file.count; i++)
+		model_file_note_type(checkpoint->model, checkpoint->file.types[i]);
 	return code;
 }
 

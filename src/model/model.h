@@ -16,6 +16,18 @@
 /* The most members of an ensemble, and teachers of a training. */
 #define MODEL_MAX_MEMBERS 64
 
+/*
+ * How the embedding is kept in a file, and so what the model is scored with (network_score.h); all
+ * else is F32, or, with MODEL_I8, F16.
+ */
+typedef enum model_precision
+{
+	MODEL_F32,
+	MODEL_F16,
+	MODEL_BF16,
+	MODEL_I8, /* with a scale per row: docs/model-file.md */
+} model_precision;
+
 /* Read-only once made; may be used by several scorers at once. */
 typedef struct model
 {
@@ -27,6 +39,7 @@ typedef struct model
 	real *embedding; /* (V + K, E): words, then buckets of n-grams; NULL when in_place */
 	real *dense;
 	nn_numbers numbers;  /* what it is computed with: see network_score.h */
+	model_precision storage; /* of the file it was read from, see model_storage(); not of an image's */
 	const void *panels;  /* its weights laid out for scoring; NULL: network_forward scores */
 	void *panels_memory; /* what holds them, or NULL */
 
@@ -80,6 +93,13 @@ const model *model_first(const model *model);
 /* The architecture, as files and the registry name it. */
 const char *model_architecture(const model *model);
 
+/*
+ * How its file keeps it: "f32", "f16", "bf16" or "i8", the narrowest numbers that are in it, as parts
+ * always stay wider; "mixed" of an ensemble whose members differ.
+ */
+const char *model_storage(const model *model);
+const char *model_storage_name(model_precision storage);
+
 /* Numbers per text that scorer_features gives; 0 for an ensemble. */
 size_t model_feature_width(const model *model);
 
@@ -121,18 +141,6 @@ em_code model_check_labels(const em_slice *labels, size_t count, em_status *stat
  * pointers and the text, to be released by one em_release. NULL: no memory.
  */
 char **model_copy_labels(const em_allocator *allocator, const em_slice *labels, size_t count);
-
-/*
- * How the embedding is kept in a file, and so what the model is scored with (network_score.h); all
- * else is F32, or, with MODEL_I8, F16.
- */
-typedef enum model_precision
-{
-	MODEL_F32,
-	MODEL_F16,
-	MODEL_BF16,
-	MODEL_I8, /* with a scale per row: docs/model-file.md */
-} model_precision;
 
 /*
  * The file of a model, allocated from `allocator`: *bytes, *size; the same bytes for the same

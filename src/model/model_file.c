@@ -579,6 +579,8 @@ read_model(const em_allocator *allocator, const safetensors *file, bool whole, b
 		if (code == EM_OK)
 			code = read_weights(result, file, status);
 	}
+	for (size_t i = 0; i < file->tensor_count; i++)
+		model_file_note_type(result, file->tensors[i].type);
 	if (code == EM_OK)
 		*out = result;
 	else

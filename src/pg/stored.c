@@ -159,10 +159,8 @@ static const option_spec convert_specs[] = {
 static model_precision
 ParseStorage(const char *storage)
 {
-	static const char *const names[] = { "f32", "f16", "bf16", "i8" };
-
-	for (size_t i = 0; i < lengthof(names); i++)
-		if (strcmp(storage, names[i]) == 0)
+	for (int i = MODEL_F32; i <= MODEL_I8; i++)
+		if (strcmp(storage, model_storage_name((model_precision) i)) == 0)
 			return (model_precision) i;
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("unknown storage \"%s\"", storage),
@@ -205,6 +203,11 @@ emotion_convert(PG_FUNCTION_ARGS)
 							   ModelReferenceString(&reference)),
 						errhint("Convert the models that it is made of and make another of "
 								"them.")));
+	if (source->storage == precision)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("model \"%s\" is stored as %s already",
+							   ModelReferenceString(&reference), storage),
+						errhint("emotion_models has every model's storage.")));
 	change = StoreModel(source, precision, &publication);
 	publication.lineage = DatumGetJsonbP(JsonbFromCString(psprintf(
 		"{\"parent\": \"%s\", \"storage\": \"%s\"}", ModelReferenceString(&reference), storage)));

@@ -398,32 +398,22 @@ VisitRow(const SourceRow *row, void *context)
 
 /* The labels to learn: those asked for, the teachers', or all of the source. */
 static void
-ChooseLabels(const Source *source, const TrainRequest *request, const Teachers *teachers,
-			 TrainRows *rows)
+ChooseLabels(const Source *source, const TrainStart *start, TrainRows *rows)
 {
+	Datum *labels;
 	em_status status;
 
-	if (request->labels)
-	{
-		rows->label_count = request->label_count;
-		rows->labels = palloc(sizeof(em_slice) * (Size) rows->label_count);
-		for (int i = 0; i < rows->label_count; i++)
-			rows->labels[i] = TextAsUtf8(cstring_to_text(request->labels[i]));
-	}
-	else if (teachers)
-		rows->label_count = TeacherLabels(teachers, &rows->labels);
-	else
-	{
-		Datum *labels;
-
-		rows->label_count = SourceLabels(source, &labels);
-		rows->labels = palloc(sizeof(em_slice) * (Size) Max(rows->label_count, 1));
-		for (int i = 0; i < rows->label_count; i++)
-			rows->labels[i] = TextAsUtf8(DatumGetTextPP(labels[i]));
-		if (rows->label_count == 0)
-			ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND),
-							errmsg("source \"%s\" has no row with a label", source->source)));
-	}
+	rows->labels = start->labels;
+	rows->label_count = start->label_count;
+	if (rows->label_count > 0)
+		return;
+	rows->label_count = SourceLabels(source, &labels);
+	rows->labels = palloc(sizeof(em_slice) * (Size) Max(rows->label_count, 1));
+	for (int i = 0; i < rows->label_count; i++)
+		rows->labels[i] = TextAsUtf8(DatumGetTextPP(labels[i]));
+	if (rows->label_count == 0)
+		ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND),
+						errmsg("source \"%s\" has no row with a label", source->source)));
 	Check(model_check_labels(rows->labels, (size_t) rows->label_count, &status), &status);
 }
 
@@ -577,38 +567,64 @@ TransferSourceOf(const TrainRequest *request)
 	return source;
 }
 
-/* In a context of their own: they go when the rows are read. */
-static MemoryContext
-MakeTeachers(Reading *reading, nn_pool *pool)
+static Source
+DevSourceOf(const TrainRequest *request)
 {
-	const TrainRequest *request = reading->request;
-	MemoryContext context =
-		AllocSetContextCreate(CurrentMemoryContext, "emotion teachers", ALLOCSET_DEFAULT_SIZES);
-	MemoryContext before;
+	Source source = SourceOf(request->dev_source, request);
 
-	if (request->teachers == NULL)
-		return context;
-	before = MemoryContextSwitchTo(context);
-	reading->teachers = OpenTeachers(request->teachers, request->teacher_count, pool);
-	reading->pending = palloc(sizeof(Pending) * PENDING_TEXTS);
-	reading->pending_texts = palloc(sizeof(em_slice) * PENDING_TEXTS);
-	reading->pending_context =
-		AllocSetContextCreate(context, "emotion texts to score", ALLOCSET_DEFAULT_SIZES);
-	MemoryContextSwitchTo(before);
-	return context;
+	OpenSource(&source);
+	return source;
 }
 
 void
-ReadTrainRows(const char *name, const TrainRequest *request, const TrainStart *start, nn_pool *pool,
-			  TrainRows *rows)
+CheckTrainSources(const char *name, const TrainRequest *request)
+{
+	(void) TrainSourceOf(name, request);
+	if (request->transfer_source)
+		(void) TransferSourceOf(request);
+	if (request->dev_source)
+		(void) DevSourceOf(request);
+}
+
+/* Room for the texts that wait for teachers, beside those. */
+static void
+AwaitTeachers(Reading *reading, const TrainStart *start)
+{
+	MemoryContext before;
+
+	reading->teachers = start->teachers;
+	if (reading->teachers == NULL)
+		return;
+	before = MemoryContextSwitchTo(start->teachers_context);
+	reading->pending = palloc(sizeof(Pending) * PENDING_TEXTS);
+	reading->pending_texts = palloc(sizeof(em_slice) * PENDING_TEXTS);
+	reading->pending_context = AllocSetContextCreate(CurrentMemoryContext, "emotion texts to score",
+													 ALLOCSET_DEFAULT_SIZES);
+	MemoryContextSwitchTo(before);
+}
+
+/* All texts are scored. */
+static void
+DismissTeachers(Reading *reading, TrainStart *start)
+{
+	if (reading->teachers == NULL)
+		return;
+	if (reading->pending_count > 0)
+		ScorePending(reading);
+	MemoryContextDelete(start->teachers_context);
+	reading->teachers = start->teachers = NULL;
+	start->teachers_context = NULL;
+}
+
+void
+ReadTrainRows(const char *name, const TrainRequest *request, TrainStart *start, TrainRows *rows)
 {
 	const em_allocator *allocator = ContextAllocator(CurrentMemoryContext);
 	Source source = TrainSourceOf(name, request);
 	Reading reading = { 0 };
-	MemoryContext teachers;
 
 	reading.request = request;
-	teachers = MakeTeachers(&reading, pool);
+	AwaitTeachers(&reading, start);
 	reading.text = request->config.text;
 	if (request->objective == TRAIN_CUES)
 	{
@@ -616,9 +632,7 @@ ReadTrainRows(const char *name, const TrainRequest *request, const TrainStart *s
 		reading.text.max_tokens = TEXT_MAX_TOKENS;
 	}
 	else
-		ChooseLabels(&source, request, reading.teachers, rows);
-	if (reading.teachers)
-		MatchTeachers(reading.teachers, rows->labels, rows->label_count);
+		ChooseLabels(&source, start, rows);
 	reading.label_count = rows->label_count;
 	reading.source = &source;
 	reading.allocator = allocator;
@@ -645,15 +659,11 @@ ReadTrainRows(const char *name, const TrainRequest *request, const TrainStart *s
 		ScanSource(&transfer, VisitRow, &reading);
 		reading.transfer = false;
 	}
-	if (reading.pending_count > 0)
-		ScorePending(&reading);
-	reading.teachers = NULL;
-	MemoryContextDelete(teachers);
+	DismissTeachers(&reading, start);
 	if (request->dev_source)
 	{
-		Source dev = SourceOf(request->dev_source, request);
+		Source dev = DevSourceOf(request);
 
-		OpenSource(&dev);
 		reading.source = &dev;
 		reading.all_dev = true;
 		ScanSource(&dev, VisitRow, &reading);
