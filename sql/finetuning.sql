@@ -8,6 +8,7 @@ SET search_path = finetuning, public;
 -- A checkpoint as a base, and with its head, which knows joy and anger among others.
 CALL emotion_import_huggingface('ft_base', :'here' || '/test/reference/huggingface/multi', '{"head": "none"}');
 CALL emotion_import_huggingface('ft_known', :'here' || '/test/reference/huggingface/multi');
+CALL emotion_import_huggingface('ft_single', :'here' || '/test/reference/huggingface/single');
 SELECT emotion_label_names('ft_known@1');
 
 -- Rows whose labels are sure: a word that means one among others that mean nothing.
@@ -164,6 +165,7 @@ CALL emotion_train('ft_no', :'unread', '{"architecture": "roberta", "teachers": 
 CALL emotion_train('ft_no', :'unread', '{"architecture": "roberta", "teachers": ["ft_base@1"]}');
 CALL emotion_train('ft_no', :'unread', '{"architecture": "roberta", "teachers": ["ft_tuned@1", "english@1"]}');
 CALL emotion_train('ft_no', :'unread', '{"architecture": "roberta", "teachers": ["ft_tuned@1"], "labels": ["joy", "fear"]}');
+CALL emotion_train('ft_no', :'unread', '{"architecture": "roberta", "teachers": ["ft_known@1", "ft_single@1"]}');
 CALL emotion_train('ft_no', :'unread', '{"architecture": "roberta", "dev_source": "nowhere"}');
 CALL emotion_train('ft_no', :'unread', '{"teachers": ["ft_tuned@1"], "transfer_source": "SELECT body FROM pg_class"}');
 CREATE ROLE emotion_ft_trainer;
@@ -182,6 +184,11 @@ SELECT emotion_grant('ft_tuned', 'public');
 DROP OWNED BY emotion_ft_trainer;
 DROP ROLE emotion_ft_trainer;
 
+-- What becomes of labels that exclude one another is told.
+SET client_min_messages = notice;
+CALL emotion_train('ft_no', :'unread', '{"architecture": "roberta", "base": "ft_single@1"}');
+SET client_min_messages = error;
+
 -- Memory is estimated before anything begins; hints say what is enough.
 SET emotion.max_training_memory = '1MB';
 CALL emotion_train('ft_no', 'post', '{"architecture": "roberta", "tokenizer": "ft_base@1", "hidden": 64, "layers": 2, "threads": 1, "holdout": 0}');
@@ -190,8 +197,10 @@ CALL emotion_train('ft_no', 'post', '{"embedding_dim": 300, "threads": 1, "holdo
 \echo :SQLSTATE
 CALL emotion_train('ft_no', :'unread', '{"architecture": "roberta", "vocabulary_size": 1000, "hidden": 512, "layers": 12, "threads": 1}');
 CALL emotion_train('ft_no', :'unread', '{"embedding_dim": 100, "subword_buckets": 100000, "threads": 1}');
-SET emotion.max_training_memory = '2MB';
-CALL emotion_train('ft_no', 'post', '{"architecture": "roberta", "tokenizer": "ft_base@1", "hidden": 8, "heads": 1, "layers": 1, "threads": 4, "batch_size": 64, "holdout": 0}');
+SET emotion.max_training_memory = '10MB';
+CALL emotion_train('ft_no', 'post', '{"architecture": "roberta", "tokenizer": "ft_base@1", "hidden": 64, "layers": 2, "threads": 1, "holdout": 0}');
+SET emotion.max_training_memory = '35MB';
+CALL emotion_train('ft_no', 'post', '{"embedding_dim": 300, "threads": 1, "holdout": 0}');
 SET emotion.max_training_memory = 0;
 CALL emotion_train('ft_no', :'unread', '{"architecture": "roberta", "base": "ft_base@1"}');
 SET emotion.max_training_memory = -2;
@@ -200,5 +209,5 @@ SELECT count(*) AS left_behind FROM emotion.training_run WHERE name = 'ft_no' AN
 SELECT count(*) AS checkpoints FROM emotion.training_checkpoint;
 
 SELECT emotion_drop_model(name || '@' || version) FROM emotion.model
-WHERE name IN ('ft_base', 'ft_known', 'ft_tuned', 'ft_twice', 'ft_kept', 'ft_further', 'ft_ways', 'ft_scratch', 'ft_learned', 'ft_held', 'ft_joined', 'ft_student') ORDER BY name, version \g /dev/null
+WHERE name IN ('ft_base', 'ft_known', 'ft_single', 'ft_tuned', 'ft_twice', 'ft_kept', 'ft_further', 'ft_ways', 'ft_scratch', 'ft_learned', 'ft_held', 'ft_joined', 'ft_student') ORDER BY name, version \g /dev/null
 DROP SCHEMA finetuning CASCADE;

@@ -51,9 +51,29 @@ SELECT emotion_scores('I hate this!!', 'hf@2') = emotion_scores('I hate this!!',
 INSERT INTO emotion.import_part (upload, part, data) SELECT 'hf again', part, data FROM emotion_export('hf@1');
 SELECT emotion_import_upload('hf_again', 'hf again');
 SELECT emotion_model_hash('hf_again@1') = emotion_model_hash('hf@1') AS same;
-SELECT emotion_ensemble('hf_both', ARRAY['hf@1', 'hf_single@3']) AS both \gset
-SELECT abs((emotion_scores('I hate this!!', :'both'))[2] -
-	((emotion_scores('I hate this!!', 'hf@1'))[2] + (emotion_scores('I hate this!!', 'hf_single@3'))[2]) / 2) < 1e-5 AS mean;
+SELECT emotion_ensemble('hf_both', ARRAY['hf@1', 'hf_again@1']) AS both \gset
+SELECT abs((emotion_scores('I hate this!!', :'both'))[2] - (emotion_scores('I hate this!!', 'hf@1'))[2]) < 1e-5 AS mean;
+
+-- Labels that exclude one another: each text has one, that of the highest score, whatever asks.
+CREATE TABLE hf_one (id int PRIMARY KEY, body text, top text[]);
+INSERT INTO hf_one SELECT row_number() OVER () AS id, body, ARRAY[(SELECT label FROM emotion_top(body, 1, 'hf_single@3'))]
+	FROM (SELECT DISTINCT body FROM expected UNION SELECT 'word ' || i FROM generate_series(1, 60) AS i) AS t;
+SELECT count(*) > 60 AS texts, count(*) FILTER (WHERE 0.5 > ALL (emotion_scores(body, 'hf_single@3'))) > 0 AS none_over_half,
+	bool_and(emotion_labels(body, 'hf_single@3') = top) AS the_highest FROM hf_one;
+SELECT scope, metric, value FROM emotion_evaluate('hf_single@3', 'SELECT body AS text, top AS labels FROM hf_one') WHERE metric IN ('subset_accuracy', 'hamming_loss') ORDER BY 2;
+SELECT DISTINCT value FROM emotion_evaluate_resamples('hf_single@3', 'SELECT body AS text, top AS labels FROM hf_one', '{"bootstrap": 3}') WHERE metric = 'subset_accuracy';
+SELECT metric, model_value FROM emotion_compare('hf_single@3', 'hf_single@3', 'SELECT body AS text, top AS labels FROM hf_one', '{"bootstrap": 10}') WHERE metric = 'macro_f1';
+SET client_min_messages = warning;
+SELECT bool_and(f1 >= old_f1) AS as_good FROM emotion_tune_thresholds('hf_single@3', 'SELECT body AS text, top AS labels FROM hf_one', '{"name": "hf_single_tuned"}');
+RESET client_min_messages;
+SELECT max(cardinality(emotion_labels(body, 'hf_single_tuned@1'))) AS at_most FROM hf_one;
+CALL emotion_pseudo_label('hf_one', 'body', 'hf_one_labelled', 'hf_single@3');
+SELECT count(*) = (SELECT count(*) FROM hf_one) AS all_labelled, max(cardinality(labels)) AS labels FROM hf_one_labelled;
+DROP TABLE hf_one, hf_one_labelled;
+SELECT emotion_ensemble('hf_neither', ARRAY['hf@1', 'hf_single@3']);
+\echo :LAST_ERROR_SQLSTATE
+SELECT emotion_ensemble('hf_single_both', ARRAY['hf_single@3', 'hf_single_tuned@1']) AS both \gset
+SELECT emotion_labels('I hate this!!', :'both') = emotion_labels('I hate this!!', 'hf_single@3') AS same;
 
 -- From files that the client sends, by psql alone.
 CREATE TABLE fixture (checkpoint text, name text, data bytea);

@@ -122,10 +122,13 @@ choose_labels(huggingface *checkpoint, size_t count, em_status *status)
 	return code;
 }
 
+/* Labels that exclude one another: what the highest of their scores always reaches. */
 static em_code
 choose_thresholds(huggingface *checkpoint, size_t count, em_status *status)
 {
 	const huggingface_options *options = checkpoint->options;
+	const float usual =
+		checkpoint->model->encoder->outputs == ENCODER_SOFTMAX ? 1.0f / (float) count : 0.5f;
 	float *thresholds = em_allocate_array(checkpoint->allocator, count, sizeof(float));
 	em_code code = EM_OK;
 
@@ -139,7 +142,7 @@ choose_thresholds(huggingface *checkpoint, size_t count, em_status *status)
 					   options->threshold_count, count);
 	for (size_t i = 0; code == EM_OK && i < count; i++)
 	{
-		thresholds[i] = options->thresholds == NULL     ? 0.5f
+		thresholds[i] = options->thresholds == NULL     ? usual
 						: options->threshold_count == 1 ? options->thresholds[0]
 														: options->thresholds[i];
 		code = model_file_check_threshold((double) thresholds[i], i, status);
@@ -173,7 +176,8 @@ choose_length(huggingface *checkpoint, uint64_t said, em_status *status)
 
 	/* <s>, </s>, and something between them */
 	if (longest < 3)
-		return em_fail(status, EM_UNSUPPORTED, "the checkpoint reads %zu tokens of a text", longest);
+		return em_fail(status, EM_UNSUPPORTED, "the checkpoint reads %zu tokens of a text",
+					   longest);
 	if (asked != 0 && (asked < 3 || (size_t) asked > longest))
 		return em_fail(status, EM_INVALID_OPTION,
 					   "option \"max_tokens\" is %d, but the checkpoint reads 3 to %zu", asked,
@@ -260,10 +264,10 @@ open_model(huggingface *checkpoint, em_status *status)
 	}
 	if (encoder->head)
 	{
+		choose_outputs(checkpoint, labels);
 		code = choose_labels(checkpoint, labels, status);
 		if (code == EM_OK)
 			code = choose_thresholds(checkpoint, labels, status);
-		choose_outputs(checkpoint, labels);
 	}
 	if (code == EM_OK)
 		code = encoder_layout_init(&encoder->layout, &checkpoint->config.encoder,

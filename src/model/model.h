@@ -38,8 +38,9 @@ typedef struct model
 	text_vocabulary *vocabulary;
 	real *embedding; /* (V + K, E): words, then buckets of n-grams; NULL when in_place */
 	real *dense;
-	nn_numbers numbers;  /* what it is computed with: see network_score.h */
-	model_precision storage; /* of the file it was read from, see model_storage(); not of an image's */
+	nn_numbers numbers; /* what it is computed with: see network_score.h */
+	model_precision
+		storage;         /* of the file it was read from, see model_storage(); not of an image's */
 	const void *panels;  /* its weights laid out for scoring; NULL: network_forward scores */
 	void *panels_memory; /* what holds them, or NULL */
 
@@ -103,7 +104,7 @@ const char *model_storage_name(model_precision storage);
 /* Numbers per text that scorer_features gives; 0 for an ensemble. */
 size_t model_feature_width(const model *model);
 
-/* Whether scores are a softmax: a text has one of the labels, and scores sum to 1. */
+/* Whether scores are a softmax: a text has one of the labels, and scores sum to 1. Of a base they are none. */
 bool model_labels_exclude(const model *model);
 
 /* Weights in all. */
@@ -121,7 +122,7 @@ typedef struct model_member
 /*
  * The file of an ensemble of 1..MODEL_MAX_MEMBERS members, allocated from `allocator`. Labels stand
  * in the order of the first member, thresholds are the weighted means. EM_INVALID_OPTION for members
- * whose labels are not the same set, EM_UNSUPPORTED for one that is an ensemble.
+ * whose labels are not the same set, or exclude one another in some only, EM_UNSUPPORTED for one that is an ensemble.
  */
 em_code model_join(const em_allocator *allocator, const model_member *members, size_t count,
 				   uint8_t **bytes, size_t *size, em_status *status);

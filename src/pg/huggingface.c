@@ -350,9 +350,9 @@ SayWhatCame(const ModelPublication *publication, int32 version, const huggingfac
 				 errhint("Option \"problem_type\" says whether labels exclude one another.")));
 	if (encoder->head && !options->labels && LabelsAreNumbers(model))
 		ereport(NOTICE, (errmsg("config.json names no labels: they are called %s",
-								model->layout.labels > 1
-									? psprintf("\"LABEL_0\" to \"LABEL_%zu\"", model->layout.labels - 1)
-									: "\"LABEL_0\""),
+								model->layout.labels > 1 ? psprintf("\"LABEL_0\" to \"LABEL_%zu\"",
+																	model->layout.labels - 1)
+														 : "\"LABEL_0\""),
 						 errhint("Option \"labels\" names them, in the order of the scores.")));
 	ereport(NOTICE,
 			(errmsg("model \"%s@%d\": " UINT64_FORMAT " parameters, %s, " UINT64_FORMAT " MB",

@@ -224,15 +224,17 @@ FindDoubled(const CheckpointFiles *checkpoint)
 	uint64 found = PG_UINT64_MAX;
 	bool isnull;
 
-	if (SPI_execute_with_args("SELECT p.number FROM (SELECT pg_catalog.row_number() OVER w AS number, data "
-							  "OPERATOR(pg_catalog.=) pg_catalog.lag(data) OVER w AS doubled FROM "
-							  "emotion.import_part WHERE upload OPERATOR(pg_catalog.=) $1 WINDOW w "
-							  "AS (ORDER BY part)) AS p WHERE p.doubled ORDER BY p.number LIMIT 1",
-							  1, types, values, NULL, true, 1) != SPI_OK_SELECT)
+	if (SPI_execute_with_args(
+			"SELECT p.number FROM (SELECT pg_catalog.row_number() OVER w AS number, data "
+			"OPERATOR(pg_catalog.=) pg_catalog.lag(data) OVER w AS doubled FROM "
+			"emotion.import_part WHERE upload OPERATOR(pg_catalog.=) $1 WINDOW w "
+			"AS (ORDER BY part)) AS p WHERE p.doubled ORDER BY p.number LIMIT 1",
+			1, types, values, NULL, true, 1) != SPI_OK_SELECT)
 		elog(ERROR, "could not read emotion.import_part");
 	if (SPI_processed == 1)
-		found = (uint64) DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc,
-													 1, &isnull)) - 1;
+		found = (uint64) DatumGetInt64(
+					SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull)) -
+				1;
 	SPI_freetuptable(SPI_tuptable);
 	return found;
 }

@@ -15,6 +15,7 @@
 
 #include "../model/scorer.h"
 #include "access.h"
+#include "decide.h"
 #include "glue.h"
 #include "options.h"
 
@@ -83,6 +84,9 @@ CompareModels(const model *before, const model *after)
 {
 	const size_t labels = before->layout.labels;
 	const float *old = ScoreSentences(before), *fresh = ScoreSentences(after);
+	const float *decided = DecidingScores(before, old, lengthof(sentences));
+	const float *redecided = DecidingScores(after, fresh, lengthof(sentences));
+	const float *cuts = DecidingThresholds(before);
 	StoredChange change = { .texts = lengthof(sentences), .labels = (int) labels };
 
 	for (size_t i = 0; i < lengthof(sentences) * labels; i++)
@@ -92,8 +96,7 @@ CompareModels(const model *before, const model *after)
 
 		change.largest = Max(change.largest, off);
 		change.mean += off / (double) (lengthof(sentences) * labels);
-		change.decisions +=
-			(old[i] >= before->thresholds[label]) != (fresh[i] >= after->thresholds[label]);
+		change.decisions += (decided[i] >= cuts[label]) != (redecided[i] >= cuts[label]);
 	}
 	return change;
 }

@@ -59,10 +59,10 @@ typedef struct Training
 	nn_pool *pool;
 	trainer *trainer;
 	instr_time began;
-	double seconds;         /* of epochs, in this call */
-	double saving;          /* and of what was saved after them */
-	uint64 checkpoint;      /* bytes of the last one */
-	bool estimated; /* how long it will take has been said */
+	double seconds;    /* of epochs, in this call */
+	double saving;     /* and of what was saved after them */
+	uint64 checkpoint; /* bytes of the last one */
+	bool estimated;    /* how long it will take has been said */
 } Training;
 
 static void
@@ -225,8 +225,8 @@ MakeTrainer(Training *training)
 		MakeNetworkTrainer(training);
 	/* a checkpoint does not hold the layers of a base that are frozen */
 	if (training->request.base != NULL)
-		known = BeginWithBase(&training->start, &training->rows, &training->layout,
-							  training->trainer);
+		known =
+			BeginWithBase(&training->start, &training->rows, &training->layout, training->trainer);
 	resumed = training->request.resume && ReadCheckpoint(&training->reference, training->trainer);
 	if (training->start.vectors != NULL && !resumed)
 		BeginWithVectors(training->allocator, &training->start, &training->rows, &training->layout,
@@ -357,8 +357,7 @@ TrainEpoch(Training *training)
 static void
 NoticeSaving(const Training *training)
 {
-	if (training->saving < SAVING_SECONDS ||
-		training->saving < SAVING_SHARE * training->seconds)
+	if (training->saving < SAVING_SECONDS || training->saving < SAVING_SHARE * training->seconds)
 		return;
 	ereport(NOTICE,
 			(errmsg("%.0f of %.0f s went into checkpoints of " UINT64_FORMAT " MB, one after each "

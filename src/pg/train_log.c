@@ -179,8 +179,7 @@ CheckMayTrain(void)
 	{
 		Oid table = RegistryRelation(tables[i]);
 
-		if (OidIsValid(table) &&
-			pg_class_aclmask(table, GetUserId(), mode, ACLMASK_ALL) != mode)
+		if (OidIsValid(table) && pg_class_aclmask(table, GetUserId(), mode, ACLMASK_ALL) != mode)
 			ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 							errmsg("permission denied for table %s", tables[i]),
 							errhint("Training takes GRANT SELECT, INSERT, UPDATE, DELETE ON "

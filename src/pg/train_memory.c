@@ -65,10 +65,12 @@ SavingMemory(uint64 weights, uint64 kept)
 static int
 DetailOfWeights(uint64 alone, uint64 limit)
 {
-	return alone > limit ? errdetail("Its weights, and what is kept of each to train them, take "
-									 UINT64_FORMAT " MB alone, whatever the batches.",
-									 alone)
-						 : 0;
+	return alone > limit
+			   ? errdetail(
+					 "Its weights, and what is kept of each to train them, take " UINT64_FORMAT
+					 " MB alone, whatever the batches.",
+					 alone)
+			   : 0;
 }
 
 void
@@ -91,15 +93,16 @@ CheckTrainingMemory(uint64 bytes, uint64 least, const char *batches, const char 
 	hint = alone > limit ? weights : batches;
 	if (MaxTrainingMemory >= 0)
 		ereport(ERROR, (errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-						errmsg("this training needs " UINT64_FORMAT " MB of memory, but "
+						errmsg("this training needs %s" UINT64_FORMAT " MB of memory, but "
 							   "\"emotion.max_training_memory\" is %d MB",
-							   needed, MaxTrainingMemory),
+							   bytes == least ? "at least " : "", needed, MaxTrainingMemory),
 						DetailOfWeights(alone, limit), errhint("Raise it, or %s.", hint)));
-	ereport(ERROR,
-			(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
-			 errmsg("this training needs " UINT64_FORMAT " MB of memory, but the server has "
-					"only " UINT64_FORMAT " MB left, of which it may take four fifths",
-					needed, available / MEGABYTE),
-			 DetailOfWeights(alone, limit),
-			 errhint("To try it all the same, set \"emotion.max_training_memory\"; else %s.", hint)));
+	ereport(
+		ERROR,
+		(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+		 errmsg("this training needs %s" UINT64_FORMAT " MB of memory, but the server has "
+				"only " UINT64_FORMAT " MB left, of which it may take four fifths",
+				bytes == least ? "at least " : "", needed, available / MEGABYTE),
+		 DetailOfWeights(alone, limit),
+		 errhint("To try it all the same, set \"emotion.max_training_memory\"; else %s.", hint)));
 }

@@ -91,24 +91,36 @@ TrainingMemory(const TrainNetwork *network, const TrainRows *rows)
 	return MemoryOf(network, options, &texts, ThreadsFor(network->request->threads));
 }
 
+static const char *
+SmallerBatches(const TrainNetwork *network)
+{
+	if (network->encoder == NULL)
+		return "lower \"batch_size\", \"text_max_tokens\", \"max_words\" or the sizes of layers";
+	return network->request->base != NULL
+			   ? "lower \"shard_size\", \"max_tokens\" or \"threads\", or freeze more by "
+				 "\"frozen\" (\"batch_size\" takes no memory)"
+			   : "lower \"shard_size\", \"max_tokens\" or \"threads\" (\"batch_size\" takes no "
+				 "memory)";
+}
+
+static const char *
+SmallerNetwork(const TrainNetwork *network)
+{
+	const TrainRequest *request = network->request;
+
+	if (request->base != NULL)
+		return network->encoder != NULL ? "freeze more by \"frozen\", or begin with a smaller base"
+										: "begin with a smaller base";
+	if (network->encoder == NULL)
+		return "lower \"embedding_dim\", \"subword_buckets\", \"max_words\" or the sizes of layers";
+	return request->encoder.tokenizer != NULL
+			   ? "lower \"layers\", \"hidden\" or \"inner\""
+			   : "lower \"layers\", \"hidden\", \"inner\" or \"vocabulary_size\"";
+}
+
 void
 CheckTrainSize(const TrainNetwork *network, const TrainRows *rows)
 {
-	const TrainRequest *request = network->request;
-	const char *batches =
-		network->encoder == NULL
-			? "lower \"batch_size\", \"text_max_tokens\", \"max_words\" or the sizes "
-			  "of layers"
-			: "lower \"shard_size\", \"max_tokens\" or \"threads\", or raise "
-			  "\"frozen\" (\"batch_size\" takes no memory)";
-	const char *weights =
-		network->encoder == NULL
-			? (request->base != NULL ? "begin with a smaller base"
-									 : "lower \"embedding_dim\", \"subword_buckets\", "
-									   "\"max_words\" or the sizes of layers")
-			: (request->base != NULL ? "raise \"frozen\", or begin with a smaller base"
-									 : "lower \"layers\", \"hidden\", \"inner\" or "
-									   "\"vocabulary_size\"");
-
-	CheckTrainingMemory(TrainingMemory(network, rows), LeastMemory(network), batches, weights);
+	CheckTrainingMemory(TrainingMemory(network, rows), LeastMemory(network),
+						SmallerBatches(network), SmallerNetwork(network));
 }

@@ -111,6 +111,11 @@ LoadTrainStart(const em_allocator *allocator, const Jsonb *options, TrainRequest
 	{
 		start->base = ReadEncoderSource(allocator, request);
 		start->encoder = MakeEncoder(request, start->base);
+		if (request->base != NULL && model_labels_exclude(start->base))
+			ereport(NOTICE,
+					(errmsg("a text has one label of base \"%s\", but any number of those that are "
+							"trained: each has a score and a threshold of its own",
+							request->base)));
 		if (request->base == NULL) /* a tokeniser was all that was wanted */
 		{
 			model_free(start->base);
@@ -169,8 +174,8 @@ BeginWithVectors(const em_allocator *allocator, const TrainStart *start, const T
 	Check(vectors_init_embedding(allocator, start->vectors, layout, rows->vocabulary,
 								 trainer_initial_embedding(trainer), &known, &status),
 		  &status);
-	ereport(NOTICE,
-			(errmsg("vectors \"%s\" know %u of %s%s", name, own,
-					Counted(words - 1, "word", "words"),
-					known > own ? psprintf(", and %u by their n-grams", known - own) : "")));
+	ereport(
+		NOTICE,
+		(errmsg("vectors \"%s\" know %u of %s%s", name, own, Counted(words - 1, "word", "words"),
+				known > own ? psprintf(", and %u by their n-grams", known - own) : "")));
 }
