@@ -6,13 +6,13 @@
 
 #include "decide.h"
 
-#include <float.h>
+/* Below the highest score of a softmax, however many labels there are. */
+#define LEAST_THRESHOLD (0.5f / MODEL_MAX_LABELS)
 
 int
 MostLabels(const model *model)
 {
-	return model_labels_exclude(model) ? Min(1, (int) model->layout.labels)
-									   : (int) model->layout.labels;
+	return model_labels_exclude(model) ? 1 : (int) model->layout.labels;
 }
 
 const float *
@@ -38,14 +38,20 @@ DecidingScores(const model *model, const float *scores, uint64 count)
 	return deciding;
 }
 
+void
+RaiseThresholds(const model *model, float *thresholds)
+{
+	if (model_labels_exclude(model))
+		for (size_t label = 0; label < model->layout.labels; label++)
+			thresholds[label] = Max(thresholds[label], LEAST_THRESHOLD);
+}
+
 float *
 DecidingThresholds(const model *model)
 {
-	const size_t labels = model->layout.labels;
-	float *thresholds = palloc(sizeof(float) * labels);
+	const size_t bytes = sizeof(float) * model->layout.labels;
+	float *thresholds = memcpy(palloc(bytes), model->thresholds, bytes);
 
-	for (size_t label = 0; label < labels; label++)
-		thresholds[label] = model_labels_exclude(model) ? Max(model->thresholds[label], FLT_MIN)
-														: model->thresholds[label];
+	RaiseThresholds(model, thresholds);
 	return thresholds;
 }

@@ -21,4 +21,7 @@ extern int MostLabels(const model *model);
 extern const float *DecidingScores(const model *model, const float *scores, uint64 count);
 extern float *DecidingThresholds(const model *model);
 
+/* The latter for thresholds that were chosen by such scores. */
+extern void RaiseThresholds(const model *model, float *thresholds);
+
 #endif /* EMOTION_PG_DECIDE_H */

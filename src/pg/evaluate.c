@@ -749,6 +749,7 @@ emotion_tune_thresholds(PG_FUNCTION_ARGS)
 									 evaluation.options.shrinkage, InterruptWanted, NULL,
 									 thresholds, &global, &status),
 		  &status);
+	RaiseThresholds(evaluation.model, thresholds);
 	evaluation.options.bootstrap = 0;
 	Measure(&evaluation, evaluation.deciding, DecidingThresholds(evaluation.model), &before);
 	Measure(&evaluation, evaluation.deciding, thresholds, &after);
