@@ -313,8 +313,7 @@ test_checkpoint(const char *name, encoder_outputs outputs, int max_tokens)
 	CHECK(strcmp(model_architecture(model), "roberta") == 0 && model->layout.labels == 4 &&
 			  strcmp(model->labels[0], "joy") == 0 && strcmp(model->labels[3], "neutral") == 0 &&
 			  model->thresholds[1] == (outputs == ENCODER_SOFTMAX ? 0.25f : 0.5f) &&
-			  model->encoder->outputs == outputs &&
-			  model->encoder->max_tokens == max_tokens,
+			  model->encoder->outputs == outputs && model->encoder->max_tokens == max_tokens,
 		  "%s: labels, thresholds, outputs and length are kept", name);
 	worst = compare(model, name, &ids_same, &texts);
 	CHECK(ids_same && texts == 10, "%s: ids of %zu texts as the reference has them", name, texts);
