@@ -8,6 +8,7 @@ SET search_path = finetuning, public;
 -- A checkpoint as a base, and with its head, which knows joy and anger among others.
 CALL emotion_import_huggingface('ft_base', :'here' || '/test/reference/huggingface/multi', '{"head": "none"}');
 CALL emotion_import_huggingface('ft_known', :'here' || '/test/reference/huggingface/multi');
+CALL emotion_import_huggingface('ft_single', :'here' || '/test/reference/huggingface/single');
 SELECT emotion_label_names('ft_known@1');
 
 -- Rows whose labels are sure: a word that means one among others that mean nothing.
@@ -27,7 +28,8 @@ CALL emotion_train('ft_tuned', 'post', options('{"description": "moods"}', :'tun
 SELECT model, architecture, labels, description, (metrics ->> 'macro_auc')::float8 > 0.99 AS separates, metrics -> 'held_out_texts' AS held_out,
 	lineage -> 'train_texts' AS texts, lineage -> 'options' -> 'base' AS base
 FROM emotion_models WHERE name = 'ft_tuned';
-SELECT state, epoch, epochs, percent, best_macro_auc > 0.99 AS auc FROM emotion_training_progress WHERE model = 'ft_tuned@1';
+SELECT state, epoch, epochs, percent, best_macro_auc > 0.99 AS auc, checkpoint_bytes > 4 * (SELECT parameters FROM emotion.model WHERE name = 'ft_tuned') AS bytes,
+	checkpoint_seconds >= 0 AS seconds FROM emotion_training_progress WHERE model = 'ft_tuned@1';
 SELECT count(*) AS epochs, bool_and(train_loss > 0 AND texts_per_second > 0) AS figures FROM emotion.training_epoch WHERE name = 'ft_tuned';
 SELECT count(*) AS texts, count(*) FILTER (WHERE found @> labels AND labels @> found) > 0.95 * count(*) AS right
 FROM (SELECT labels, emotion_labels(text, 'ft_tuned@1') AS found FROM post WHERE split = 'dev' AND labels <> '{}') AS t;
@@ -59,7 +61,7 @@ CALL emotion_train('ft_ways', 'post', options('{"epochs": 1, "loss": "focal", "s
 CALL emotion_train('ft_ways', 'post', options('{"epochs": 1, "loss": "distribution_balanced", "storage": "bf16", "label_smoothing": 0.1, "batch_size": 64, "shard_size": 4}', :'tuned'));
 CALL emotion_train('ft_ways', 'post', options('{"epochs": 1, "hidden_dropout": 0, "attention_dropout": 0.2, "classifier_dropout": 0.3, "max_tokens": 6}', :'tuned'));
 CALL emotion_train('ft_ways', 'post', options('{"epochs": 3, "steps_per_epoch": 2}', :'tuned'));
-SELECT version, size < (SELECT size FROM emotion.model WHERE name = 'ft_ways' AND version = 2) AS halves, configuration -> 'hidden_dropout_prob' AS hidden, configuration -> 'attention_probs_dropout_prob' AS attention,
+SELECT version, storage, size < (SELECT size FROM emotion.model WHERE name = 'ft_ways' AND version = 2) AS halves, configuration -> 'hidden_dropout_prob' AS hidden, configuration -> 'attention_probs_dropout_prob' AS attention,
 	configuration -> 'classifier_dropout' AS classifier, configuration -> 'max_tokens' AS max_tokens
 FROM emotion.model WHERE name = 'ft_ways' ORDER BY version;
 
@@ -167,12 +169,53 @@ CALL emotion_train('ft_no', 'post', '{"architecture": "roberta", "tokenizer": "f
 CALL emotion_train('ft_no', 'post', '{"architecture": "roberta", "tokenizer": "ft_base@1", "hidden": 2048, "heads": 1, "layers": 64, "inner": 8192, "vocabulary": 1}');
 \echo :SQLSTATE
 
--- Memory is estimated before anything begins.
+-- What no row can mend is refused before one is read: reading this source divides by zero.
+\set unread 'SELECT repeat(text, 1 / (length(text) - length(text))) AS text, labels FROM post'
+CALL emotion_train('ft_no', :'unread', '{"architecture": "roberta", "vocabulary_size": 300}');
+CALL emotion_train('ft_no', :'unread', '{"architecture": "roberta", "hidden": 2048, "heads": 1, "layers": 64, "inner": 8192}');
+CALL emotion_train('ft_no', :'unread', '{"architecture": "roberta", "labels": ["joy", "joy"]}');
+CALL emotion_train('ft_no', :'unread', '{"architecture": "roberta", "teachers": ["missing@1"]}');
+CALL emotion_train('ft_no', :'unread', '{"architecture": "roberta", "teachers": ["ft_base@1"]}');
+CALL emotion_train('ft_no', :'unread', '{"architecture": "roberta", "teachers": ["ft_tuned@1", "english@1"]}');
+CALL emotion_train('ft_no', :'unread', '{"architecture": "roberta", "teachers": ["ft_tuned@1"], "labels": ["joy", "fear"]}');
+CALL emotion_train('ft_no', :'unread', '{"architecture": "roberta", "teachers": ["ft_known@1", "ft_single@1"]}');
+CALL emotion_train('ft_no', :'unread', '{"architecture": "roberta", "dev_source": "nowhere"}');
+CALL emotion_train('ft_no', :'unread', '{"teachers": ["ft_tuned@1"], "transfer_source": "SELECT body FROM pg_class"}');
+CREATE ROLE emotion_ft_trainer;
+GRANT INSERT ON emotion.model, emotion.model_part TO emotion_ft_trainer;
+GRANT USAGE ON SCHEMA finetuning TO emotion_ft_trainer;
+GRANT SELECT ON post TO emotion_ft_trainer;
+SELECT emotion_revoke('ft_tuned', 'public');
+SET ROLE emotion_ft_trainer;
+CALL emotion_train('ft_no', :'unread', '{"architecture": "roberta"}');
+RESET ROLE;
+GRANT SELECT, INSERT, UPDATE, DELETE ON emotion.training_run, emotion.training_epoch, emotion.training_checkpoint TO emotion_ft_trainer;
+SET ROLE emotion_ft_trainer;
+CALL emotion_train('ft_no', :'unread', '{"architecture": "roberta", "teachers": ["ft_tuned@1"]}');
+RESET ROLE;
+SELECT emotion_grant('ft_tuned', 'public');
+DROP OWNED BY emotion_ft_trainer;
+DROP ROLE emotion_ft_trainer;
+
+-- What becomes of labels that exclude one another is told.
+SET client_min_messages = notice;
+CALL emotion_train('ft_no', :'unread', '{"architecture": "roberta", "base": "ft_single@1"}');
+SET client_min_messages = error;
+
+-- Memory is estimated before anything begins; hints say what is enough.
 SET emotion.max_training_memory = '1MB';
 CALL emotion_train('ft_no', 'post', '{"architecture": "roberta", "tokenizer": "ft_base@1", "hidden": 64, "layers": 2, "threads": 1, "holdout": 0}');
 \echo :SQLSTATE
 CALL emotion_train('ft_no', 'post', '{"embedding_dim": 300, "threads": 1, "holdout": 0}');
 \echo :SQLSTATE
+CALL emotion_train('ft_no', :'unread', '{"architecture": "roberta", "vocabulary_size": 1000, "hidden": 512, "layers": 12, "threads": 1}');
+CALL emotion_train('ft_no', :'unread', '{"embedding_dim": 100, "subword_buckets": 100000, "threads": 1}');
+SET emotion.max_training_memory = '10MB';
+CALL emotion_train('ft_no', 'post', '{"architecture": "roberta", "tokenizer": "ft_base@1", "hidden": 64, "layers": 2, "threads": 1, "holdout": 0}');
+SET emotion.max_training_memory = '35MB';
+CALL emotion_train('ft_no', 'post', '{"embedding_dim": 300, "threads": 1, "holdout": 0}');
+SET emotion.max_training_memory = 0;
+CALL emotion_train('ft_no', :'unread', '{"architecture": "roberta", "base": "ft_base@1"}');
 \set VERBOSITY sqlstate
 SET emotion.max_training_memory = -2;
 \set VERBOSITY default
@@ -181,7 +224,7 @@ SELECT count(*) AS left_behind FROM emotion.training_run WHERE name = 'ft_no' AN
 SELECT count(*) AS checkpoints FROM emotion.training_checkpoint;
 
 SELECT emotion_drop_model(name || '@' || version) FROM emotion.model
-WHERE name IN ('ft_base', 'ft_known', 'ft_tuned', 'ft_twice', 'ft_kept', 'ft_further', 'ft_ways', 'ft_scratch', 'ft_learned', 'ft_held', 'ft_joined', 'ft_student',
+WHERE name IN ('ft_base', 'ft_known', 'ft_single', 'ft_tuned', 'ft_twice', 'ft_kept', 'ft_further', 'ft_ways', 'ft_scratch', 'ft_learned', 'ft_held', 'ft_joined', 'ft_student',
 	'ft_on_base', 'ft_on_tokenizer', 'ft_on_teacher', 'ft_on_both') ORDER BY name, version \g /dev/null
 DELETE FROM emotion.model_grant WHERE name LIKE 'ft\_%';
 DROP ROLE finetuning_one, finetuning_two;

@@ -11,7 +11,7 @@ CREATE TABLE expected (checkpoint text, body text, ids int[], scores real[]);
 -- From a directory of the server.
 CALL emotion_import_huggingface('hf', :'here' || '/test/reference/huggingface/multi');
 CALL emotion_import_huggingface('hf_single', :'here' || '/test/reference/huggingface/single/', '{"description": "one label applies", "version": 3}');
-SELECT model, architecture, labels, parameters, size > 10000 AS size, lineage, description, created_by = current_user AS mine
+SELECT model, architecture, labels, parameters, storage, size > 10000 AS size, lineage, description, created_by = current_user AS mine
 FROM emotion_models WHERE name LIKE 'hf%' ORDER BY 1;
 SELECT labels, thresholds, configuration ->> 'hidden_size' AS hidden, configuration ->> 'num_hidden_layers' AS layers,
 	configuration ->> 'max_tokens' AS max_tokens, configuration ->> 'problem_type' AS problem
@@ -51,9 +51,29 @@ SELECT emotion_scores('I hate this!!', 'hf@2') = emotion_scores('I hate this!!',
 INSERT INTO emotion.import_part (upload, part, data) SELECT 'hf again', part, data FROM emotion_export('hf@1');
 SELECT emotion_import_upload('hf_again', 'hf again');
 SELECT emotion_model_hash('hf_again@1') = emotion_model_hash('hf@1') AS same;
-SELECT emotion_ensemble('hf_both', ARRAY['hf@1', 'hf_single@3']) AS both \gset
-SELECT abs((emotion_scores('I hate this!!', :'both'))[2] -
-	((emotion_scores('I hate this!!', 'hf@1'))[2] + (emotion_scores('I hate this!!', 'hf_single@3'))[2]) / 2) < 1e-5 AS mean;
+SELECT emotion_ensemble('hf_both', ARRAY['hf@1', 'hf_again@1']) AS both \gset
+SELECT abs((emotion_scores('I hate this!!', :'both'))[2] - (emotion_scores('I hate this!!', 'hf@1'))[2]) < 1e-5 AS mean;
+
+-- Labels that exclude one another: each text has one, that of the highest score, whatever asks.
+CREATE TABLE hf_one (id int PRIMARY KEY, body text, top text[]);
+INSERT INTO hf_one SELECT row_number() OVER () AS id, body, ARRAY[(SELECT label FROM emotion_top(body, 1, 'hf_single@3'))]
+	FROM (SELECT DISTINCT body FROM expected UNION SELECT 'word ' || i FROM generate_series(1, 60) AS i) AS t;
+SELECT count(*) > 60 AS texts, count(*) FILTER (WHERE 0.5 > ALL (emotion_scores(body, 'hf_single@3'))) > 0 AS none_over_half,
+	bool_and(emotion_labels(body, 'hf_single@3') = top) AS the_highest FROM hf_one;
+SELECT scope, metric, value FROM emotion_evaluate('hf_single@3', 'SELECT body AS text, top AS labels FROM hf_one') WHERE metric IN ('subset_accuracy', 'hamming_loss') ORDER BY 2;
+SELECT DISTINCT value FROM emotion_evaluate_resamples('hf_single@3', 'SELECT body AS text, top AS labels FROM hf_one', '{"bootstrap": 3}') WHERE metric = 'subset_accuracy';
+SELECT metric, model_value FROM emotion_compare('hf_single@3', 'hf_single@3', 'SELECT body AS text, top AS labels FROM hf_one', '{"bootstrap": 10}') WHERE metric = 'macro_f1';
+SET client_min_messages = warning;
+SELECT bool_and(f1 >= old_f1) AS as_good FROM emotion_tune_thresholds('hf_single@3', 'SELECT body AS text, top AS labels FROM hf_one', '{"name": "hf_single_tuned"}');
+RESET client_min_messages;
+SELECT max(cardinality(emotion_labels(body, 'hf_single_tuned@1'))) AS at_most FROM hf_one;
+CALL emotion_pseudo_label('hf_one', 'body', 'hf_one_labelled', 'hf_single@3');
+SELECT count(*) = (SELECT count(*) FROM hf_one) AS all_labelled, max(cardinality(labels)) AS labels FROM hf_one_labelled;
+DROP TABLE hf_one, hf_one_labelled;
+SELECT emotion_ensemble('hf_neither', ARRAY['hf@1', 'hf_single@3']);
+\echo :LAST_ERROR_SQLSTATE
+SELECT emotion_ensemble('hf_single_both', ARRAY['hf_single@3', 'hf_single_tuned@1']) AS both \gset
+SELECT emotion_labels('I hate this!!', :'both') = emotion_labels('I hate this!!', 'hf_single@3') AS same;
 
 -- From files that the client sends, by psql alone.
 CREATE TABLE fixture (checkpoint text, name text, data bytea);
@@ -111,7 +131,7 @@ SELECT encode(m.sha256, 'hex') = emotion_model_hash('hf_single@3') AS same, line
 SELECT send('multi');
 CALL emotion_import_huggingface_upload('hf_options', 'my', '{"labels": ["a", "b", "c", "d"], "thresholds": [0, 0.25, 0.5, 1],
 	"storage": "f16", "max_tokens": 12, "problem_type": "single_label_classification"}');
-SELECT m.labels, m.thresholds, m.configuration ->> 'max_tokens' AS max_tokens, m.size < h.size - 20000 AS smaller
+SELECT m.labels, m.thresholds, m.configuration ->> 'max_tokens' AS max_tokens, m.storage, m.size < h.size - 20000 AS smaller
 FROM emotion.model AS m, emotion.model AS h WHERE m.name = 'hf_options' AND h.name = 'hf' AND h.version = 1;
 SELECT count(*), bool_and(abs(s[1] + s[2] + s[3] + s[4] - 1) < 1e-5) AS sum_to_1
 FROM expected, LATERAL emotion_scores(body, 'hf_options@1') AS s WHERE checkpoint = 'multi';
@@ -124,7 +144,7 @@ SELECT send('multi');
 SET client_min_messages = warning; -- figures of the rounding
 CALL emotion_import_huggingface_upload('hf_bytes', 'my', '{"storage": "i8"}');
 SELECT emotion_convert('hf@1', 'i8', '{"name": "hf_narrow", "description": "in bytes"}') AS narrow \gset
-SELECT n.size < 0.6 * h.size AS smaller, n.sha256 = b.sha256 AS same_bytes, n.lineage, n.description, n.labels = h.labels AS labels,
+SELECT n.storage, n.size < 0.6 * h.size AS smaller, n.sha256 = b.sha256 AS same_bytes, n.lineage, n.description, n.labels = h.labels AS labels,
 	n.metrics ? 'largest_score_change' AS measured, n.metrics = b.metrics AS same_metrics
 FROM emotion.model AS n, emotion.model AS b, emotion.model AS h
 WHERE n.name = 'hf_narrow' AND b.name = 'hf_bytes' AND h.name = 'hf' AND h.version = 1;
@@ -147,6 +167,9 @@ FROM expected, LATERAL unnest(emotion_scores(body, :'wide'), emotion_scores(body
 RESET client_min_messages;
 SELECT emotion_convert(:'mixed', 'i8');
 SELECT emotion_convert('hf@1', 'i4');
+SELECT emotion_convert('hf@1', 'f32');
+SELECT emotion_convert(:'narrow', 'i8', '{"name": "hf_copy"}');
+SELECT model, storage FROM emotion_models WHERE model IN (:'narrow', :'wide', :'mixed', 'english@1') ORDER BY model;
 SELECT emotion_convert('hf@1', 'i8', '{"size": 1}');
 SELECT emotion_convert('hf@1', 'i8', '{"version": 1}');
 SELECT emotion_convert('hf_none@1', 'i8');
@@ -223,6 +246,7 @@ SELECT refused('config.json', '', '', '{"thresholds": [0.5, 0.5]}') AS threshold
 SELECT refused('config.json', '', '', '{"thresholds": 1.5}') AS threshold;
 SELECT refused('config.json', '', '', '{"thresholds": ["a"]}') AS no_threshold;
 SELECT refused('config.json', '', '', '{"max_tokens": 39}') AS max_tokens;
+SELECT refused('config.json', '', '', '{"max_tokens": 2}') AS only_special_tokens;
 SELECT refused('config.json', '', '', '{"storage": "i4"}') AS storage;
 SELECT refused('config.json', '', '', '{"head": "none", "labels": ["a"]}') AS base_with_labels;
 SELECT refused('config.json', '', '', '{"colour": "red"}') AS unknown_option;
@@ -235,6 +259,28 @@ CALL emotion_import_huggingface_upload('hf_refused', 'my');
 \echo :LAST_ERROR_SQLSTATE
 SELECT count(*) AS left FROM emotion.model_part WHERE name = 'hf_refused';
 SELECT count(*) > 0 AS pieces_kept FROM emotion.import_part;
+
+-- Pieces that are missing, doubled or cut are told.
+SELECT send('multi');
+DELETE FROM emotion.import_part WHERE upload = 'my/model.safetensors' AND part = 21;
+CALL emotion_import_huggingface_upload('hf_refused', 'my');
+SELECT send('multi');
+UPDATE emotion.import_part AS p SET data = o.data FROM emotion.import_part AS o WHERE p.upload = 'my/model.safetensors' AND p.part = 21 AND o.upload = p.upload AND o.part = 14;
+UPDATE emotion.import_part SET data = data || '\x00' WHERE upload = 'my/model.safetensors' AND part = (SELECT max(part) FROM emotion.import_part WHERE upload = 'my/model.safetensors');
+CALL emotion_import_huggingface_upload('hf_refused', 'my');
+SELECT send('multi');
+UPDATE emotion.import_part SET data = substr(data, 1, 100) WHERE upload = 'my/tokenizer.json' AND part = 7;
+CALL emotion_import_huggingface_upload('hf_refused', 'my');
+SELECT send('single');
+DELETE FROM emotion.import_part WHERE upload = 'my/model-00002-of-00002.safetensors' AND part = (SELECT max(part) FROM emotion.import_part WHERE upload = 'my/model-00002-of-00002.safetensors');
+CALL emotion_import_huggingface_upload('hf_refused', 'my');
+
+-- Labels that have no names.
+SELECT send('multi');
+UPDATE emotion.import_part AS p SET data = convert_to(regexp_replace(convert_from(p.data, 'UTF8'), '"id2label": {[^}]*}', '"id2label": {"0": "LABEL_0", "1": "LABEL_1", "2": "LABEL_2", "3": "LABEL_3"}'), 'UTF8')
+WHERE upload = 'my/config.json' AND part = 0;
+CALL emotion_import_huggingface_upload('hf_nameless', 'my');
+SELECT emotion_label_names('hf_nameless@1');
 
 -- A kind of problem that the file does not say.
 UPDATE fixture SET data = convert_to(replace(convert_from(data, 'UTF8'), '"multi_label_classification"', 'null'), 'UTF8')

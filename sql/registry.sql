@@ -103,8 +103,8 @@ SELECT emotion_labels('evening', 'reg@7');
 SELECT emotion_drop_model('reg@7');
 SELECT emotion_labels('evening', 'reg@7');
 SELECT emotion_import('reg', overlay(decode(:'tiny_model', 'hex') PLACING '\x00000000' FROM 3169 FOR 4), 7);
-INSERT INTO emotion.model (name, version, sha256, size, parts, architecture, configuration, labels, thresholds, parameters)
-	SELECT name, 7, sha256('other'), size, parts, architecture, configuration, labels, thresholds, parameters
+INSERT INTO emotion.model (name, version, sha256, size, parts, architecture, configuration, labels, thresholds, parameters, storage)
+	SELECT name, 7, sha256('other'), size, parts, architecture, configuration, labels, thresholds, parameters, storage
 	FROM emotion.model WHERE name = 'reg' AND version = 8;
 SELECT emotion_import('reg', decode(:'tiny_model', 'hex'), 7);
 SELECT emotion_labels('evening', 'reg@7');

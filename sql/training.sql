@@ -481,6 +481,7 @@ CALL emotion_train('again', 'SELECT * FROM happy WHERE false', '{"resume": true,
 SELECT model, state, pid FROM emotion_training_progress WHERE model LIKE 'again@%';
 CALL emotion_train('again', 'SELECT * FROM happy WHERE false', '{"resume": true, "epochs": 1, "threads": 2}');
 \echo :SQLSTATE
+SELECT phase, texts_done FROM emotion.training_run WHERE name = 'again' AND version = 2;
 -- another training of that name replaces it
 CALL emotion_train('again', 'happy', options('{}', :'short'));
 SELECT model, state, source FROM emotion_training_progress WHERE model LIKE 'again@%';

@@ -24,6 +24,7 @@ CREATE TABLE emotion.model (
 	labels pg_catalog.text[] NOT NULL,
 	thresholds pg_catalog.float4[] NOT NULL,
 	parameters pg_catalog.int8 NOT NULL,
+	storage pg_catalog.text NOT NULL,
 	metrics pg_catalog.jsonb,
 	lineage pg_catalog.jsonb,
 	description pg_catalog.text,
@@ -43,6 +44,7 @@ COMMENT ON COLUMN emotion.model.configuration IS 'sizes of the network and optio
 COMMENT ON COLUMN emotion.model.labels IS 'what it tells apart, in the order of its scores';
 COMMENT ON COLUMN emotion.model.thresholds IS 'score from which a label is given, in the order of labels';
 COMMENT ON COLUMN emotion.model.parameters IS 'numbers that were learned';
+COMMENT ON COLUMN emotion.model.storage IS 'numbers that the file keeps: f32, f16, bf16 or i8, the narrowest in it; mixed: an ensemble of several kinds';
 COMMENT ON COLUMN emotion.model.metrics IS 'quality measured when it was published';
 COMMENT ON COLUMN emotion.model.lineage IS 'where it comes from: source, options, seed, parent';
 COMMENT ON COLUMN emotion.model.description IS 'for people';
@@ -247,6 +249,7 @@ CREATE VIEW emotion_models WITH (security_barrier) AS
 		pg_catalog.cardinality(m.labels) AS labels,
 		m.parameters,
 		m.size,
+		m.storage,
 		m.created_at,
 		m.created_by,
 		m.metrics,
@@ -268,6 +271,7 @@ COMMENT ON COLUMN emotion_models.bundled IS 'came with the extension';
 COMMENT ON COLUMN emotion_models.architecture IS 'kind of network';
 COMMENT ON COLUMN emotion_models.parameters IS 'numbers learned';
 COMMENT ON COLUMN emotion_models.size IS 'bytes of the file';
+COMMENT ON COLUMN emotion_models.storage IS 'numbers that the file keeps, f32, f16, bf16 or i8; mixed: an ensemble of several kinds; see emotion_convert';
 COMMENT ON COLUMN emotion_models.created_at IS 'when it was published';
 COMMENT ON COLUMN emotion_models.created_by IS 'role that published it';
 COMMENT ON COLUMN emotion_models.metrics IS 'quality measured when it was published';

@@ -43,14 +43,14 @@ CREATE FUNCTION emotion_labels(body pg_catalog.text)
 	LANGUAGE c STABLE STRICT PARALLEL SAFE COST 20000 SUPPORT emotion.emotion_support
 	AS 'MODULE_PATHNAME', 'emotion_labels';
 COMMENT ON FUNCTION emotion_labels(pg_catalog.text) IS
-	'labels whose score reaches their threshold, strongest first, by the deployed model';
+	'labels whose score reaches their threshold, strongest first, by the deployed model; where labels exclude one another the strongest only';
 
 CREATE FUNCTION emotion_labels(body pg_catalog.text, model pg_catalog.text)
 	RETURNS pg_catalog.text[]
 	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 20000 SUPPORT emotion.emotion_support
 	AS 'MODULE_PATHNAME', 'emotion_labels';
 COMMENT ON FUNCTION emotion_labels(pg_catalog.text, pg_catalog.text) IS
-	'labels whose score reaches their threshold, strongest first, by the model name@version';
+	'labels whose score reaches their threshold, strongest first, by the model name@version; where labels exclude one another the strongest only';
 
 CREATE FUNCTION emotion_top(body pg_catalog.text, k pg_catalog.int4, OUT label pg_catalog.text, OUT score pg_catalog.float4)
 	RETURNS SETOF pg_catalog.record

@@ -15,6 +15,8 @@ CREATE TABLE emotion.training_run (
 	texts_done pg_catalog.int8 NOT NULL DEFAULT 0,
 	best_epoch pg_catalog.int4,
 	seconds pg_catalog.float8 NOT NULL DEFAULT 0,
+	checkpoint_bytes pg_catalog.int8,
+	checkpoint_seconds pg_catalog.float8 NOT NULL DEFAULT 0,
 	started_at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
 	updated_at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
 	started_by pg_catalog.text NOT NULL DEFAULT CURRENT_USER,
@@ -35,6 +37,8 @@ COMMENT ON COLUMN emotion.training_run.epoch IS 'passes finished';
 COMMENT ON COLUMN emotion.training_run.texts_done IS 'how far the running epoch is, as so many of train_texts';
 COMMENT ON COLUMN emotion.training_run.best_epoch IS 'pass, from 1, whose weights are kept';
 COMMENT ON COLUMN emotion.training_run.seconds IS 'time spent in finished passes';
+COMMENT ON COLUMN emotion.training_run.checkpoint_bytes IS 'size of the last checkpoint';
+COMMENT ON COLUMN emotion.training_run.checkpoint_seconds IS 'time spent in writing checkpoints';
 COMMENT ON COLUMN emotion.training_run.started_at IS 'when it began';
 COMMENT ON COLUMN emotion.training_run.updated_at IS 'when it last told of itself';
 COMMENT ON COLUMN emotion.training_run.started_by IS 'role that began it';
@@ -85,7 +89,7 @@ ALTER TABLE emotion.training_epoch OWNER TO @extowner@;
 ALTER TABLE emotion.training_checkpoint OWNER TO @extowner@;
 -- Sources and options are what a role gave: for others as its queries are, see emotion.may_see.
 GRANT SELECT (name, version, fingerprint, finished, phase, train_texts, dev_texts, epochs, epoch, texts_done,
-	best_epoch, seconds, started_at, updated_at, started_by) ON emotion.training_run TO PUBLIC;
+	best_epoch, seconds, checkpoint_bytes, checkpoint_seconds, started_at, updated_at, started_by) ON emotion.training_run TO PUBLIC;
 GRANT SELECT ON emotion.training_epoch TO PUBLIC;
 SELECT pg_catalog.pg_extension_config_dump('emotion.training_run', '');
 SELECT pg_catalog.pg_extension_config_dump('emotion.training_epoch', '');
@@ -113,10 +117,10 @@ CREATE VIEW @extschema@.emotion_training_progress AS
 		CASE WHEN r.finished THEN 'finished'
 			WHEN l.pid IS NULL THEN 'interrupted'
 			ELSE r.phase END AS state,
-		r.epoch, r.epochs, r.texts_done, r.train_texts AS texts,
+		r.epoch, r.epochs, CASE WHEN l.pid IS NULL THEN 0 ELSE r.texts_done END AS texts_done, r.train_texts AS texts,
 		pg_catalog.round((100.0 OPERATOR(pg_catalog.*) CASE WHEN r.finished THEN 1
 			WHEN r.train_texts OPERATOR(pg_catalog.>) 0
-			THEN (r.epoch OPERATOR(pg_catalog.+) (r.texts_done::pg_catalog.float8
+			THEN (r.epoch OPERATOR(pg_catalog.+) (CASE WHEN l.pid IS NULL THEN 0 ELSE r.texts_done END::pg_catalog.float8
 				OPERATOR(pg_catalog./) r.train_texts)) OPERATOR(pg_catalog./) r.epochs
 			ELSE 0 END)::pg_catalog.numeric, 1) AS percent,
 		r.best_epoch, e.macro_auc AS best_macro_auc, e.macro_f1 AS best_macro_f1,
@@ -128,6 +132,7 @@ CREATE VIEW @extschema@.emotion_training_progress AS
 					OPERATOR(pg_catalog.+) (r.texts_done::pg_catalog.float8
 						OPERATOR(pg_catalog./) r.train_texts)), 0))::pg_catalog.numeric, 0)::pg_catalog.float8)
 			END AS time_left_at_most,
+		r.checkpoint_bytes, pg_catalog.round(r.checkpoint_seconds::pg_catalog.numeric, 1) AS checkpoint_seconds,
 		CASE WHEN emotion.may_see(r.started_by) THEN r.source END AS source,
 		r.started_at, r.updated_at, r.started_by, l.pid
 	FROM emotion.training_run r
@@ -151,7 +156,7 @@ COMMENT ON COLUMN @extschema@.emotion_training_progress.model IS 'version that i
 COMMENT ON COLUMN @extschema@.emotion_training_progress.state IS 'reading, scoring, training, publishing, interrupted or finished';
 COMMENT ON COLUMN @extschema@.emotion_training_progress.epoch IS 'epochs finished; a resumed training goes on after them';
 COMMENT ON COLUMN @extschema@.emotion_training_progress.epochs IS 'epochs at most';
-COMMENT ON COLUMN @extschema@.emotion_training_progress.texts_done IS 'texts read in the running epoch';
+COMMENT ON COLUMN @extschema@.emotion_training_progress.texts_done IS 'texts read in the running epoch; 0 of an interrupted training, which begins its epoch again';
 COMMENT ON COLUMN @extschema@.emotion_training_progress.texts IS 'texts of an epoch';
 COMMENT ON COLUMN @extschema@.emotion_training_progress.percent IS 'how much of all epochs is done';
 COMMENT ON COLUMN @extschema@.emotion_training_progress.best_epoch IS 'epoch that is published unless a later one is better';
@@ -160,6 +165,8 @@ COMMENT ON COLUMN @extschema@.emotion_training_progress.best_macro_f1 IS 'its F1
 COMMENT ON COLUMN @extschema@.emotion_training_progress.train_loss IS 'loss of the last epoch finished';
 COMMENT ON COLUMN @extschema@.emotion_training_progress.texts_per_second IS 'texts read per second in the last epoch finished';
 COMMENT ON COLUMN @extschema@.emotion_training_progress.time_left_at_most IS 'what the remaining epochs take; less if it stops early';
+COMMENT ON COLUMN @extschema@.emotion_training_progress.checkpoint_bytes IS 'size of the last checkpoint, which stands in emotion.training_checkpoint until the training is finished';
+COMMENT ON COLUMN @extschema@.emotion_training_progress.checkpoint_seconds IS 'time that writing checkpoints has taken, one after each epoch';
 COMMENT ON COLUMN @extschema@.emotion_training_progress.source IS 'table or query of the rows; null for those who may not see the queries of started_by';
 COMMENT ON COLUMN @extschema@.emotion_training_progress.started_at IS 'when it began';
 COMMENT ON COLUMN @extschema@.emotion_training_progress.updated_at IS 'when it last told of itself';

@@ -140,6 +140,17 @@ join_thresholds(joining *joining, size_t number, const model *model, const struc
 		em_hint(status, "Members have the same labels, in any order.");
 		return EM_INVALID_OPTION;
 	}
+	if (model_labels_exclude(model) != model_labels_exclude(first))
+	{
+		bool one = model_labels_exclude(model);
+
+		em_fail(
+			status, EM_INVALID_OPTION,
+			"the labels of model \"%.80s\" exclude one another, those of model \"%.80s\" do not",
+			joining->members[one ? number : 0].name, joining->members[one ? 0 : number].name);
+		em_hint(status, "The mean of such scores would mean neither.");
+		return EM_INVALID_OPTION;
+	}
 	if (joining->thresholds == NULL)
 		joining->thresholds = em_allocate_zeroed(joining->allocator, labels, sizeof(double));
 	if (joining->thresholds == NULL)

@@ -122,10 +122,13 @@ choose_labels(huggingface *checkpoint, size_t count, em_status *status)
 	return code;
 }
 
+/* Labels that exclude one another: what the highest of their scores always reaches. */
 static em_code
 choose_thresholds(huggingface *checkpoint, size_t count, em_status *status)
 {
 	const huggingface_options *options = checkpoint->options;
+	const float usual =
+		checkpoint->model->encoder->outputs == ENCODER_SOFTMAX ? 1.0f / (float) count : 0.5f;
 	float *thresholds = em_allocate_array(checkpoint->allocator, count, sizeof(float));
 	em_code code = EM_OK;
 
@@ -139,7 +142,7 @@ choose_thresholds(huggingface *checkpoint, size_t count, em_status *status)
 					   options->threshold_count, count);
 	for (size_t i = 0; code == EM_OK && i < count; i++)
 	{
-		thresholds[i] = options->thresholds == NULL     ? 0.5f
+		thresholds[i] = options->thresholds == NULL     ? usual
 						: options->threshold_count == 1 ? options->thresholds[0]
 														: options->thresholds[i];
 		code = model_file_check_threshold((double) thresholds[i], i, status);
@@ -171,12 +174,16 @@ choose_length(huggingface *checkpoint, uint64_t said, em_status *status)
 	size_t longest = encoder->layout.longest;
 	int asked = checkpoint->options->max_tokens;
 
-	if (asked != 0 && (asked < 2 || (size_t) asked > longest))
+	/* <s>, </s>, and something between them */
+	if (longest < 3)
+		return em_fail(status, EM_UNSUPPORTED, "the checkpoint reads %zu tokens of a text",
+					   longest);
+	if (asked != 0 && (asked < 3 || (size_t) asked > longest))
 		return em_fail(status, EM_INVALID_OPTION,
-					   "option \"max_tokens\" is %d, but the checkpoint reads 2 to %zu", asked,
+					   "option \"max_tokens\" is %d, but the checkpoint reads 3 to %zu", asked,
 					   longest);
 	encoder->max_tokens = asked != 0                     ? asked
-						  : said >= 2 && said <= longest ? (int) said
+						  : said >= 3 && said <= longest ? (int) said
 														 : (int) longest;
 	return EM_OK;
 }
@@ -222,6 +229,8 @@ plan_file(huggingface *checkpoint, em_status *status)
 	code = encoder_file_plan(checkpoint->allocator, checkpoint->model, chosen, &checkpoint->file,
 							 status);
 	em_release(checkpoint->allocator, chosen);
+	for (size_t i = 0; code == EM_OK && i < checkpoint->file.count; i++)
+		model_file_note_type(checkpoint->model, checkpoint->file.types[i]);
 	return code;
 }
 
@@ -255,10 +264,10 @@ open_model(huggingface *checkpoint, em_status *status)
 	}
 	if (encoder->head)
 	{
+		choose_outputs(checkpoint, labels);
 		code = choose_labels(checkpoint, labels, status);
 		if (code == EM_OK)
 			code = choose_thresholds(checkpoint, labels, status);
-		choose_outputs(checkpoint, labels);
 	}
 	if (code == EM_OK)
 		code = encoder_layout_init(&encoder->layout, &checkpoint->config.encoder,

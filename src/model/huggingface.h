@@ -44,7 +44,7 @@ typedef struct huggingface_options
 {
 	const em_slice *labels; /* NULL: the checkpoint's */
 	size_t label_count;
-	const float *thresholds; /* NULL: 0.5 */
+	const float *thresholds; /* NULL: 0.5, or 1 / labels where they exclude one another */
 	size_t threshold_count;  /* one for each label, or one for all */
 	huggingface_storage storage;
 	bool without_head;       /* take no head, whether there is one or not */

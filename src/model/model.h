@@ -16,6 +16,18 @@
 /* The most members of an ensemble, and teachers of a training. */
 #define MODEL_MAX_MEMBERS 64
 
+/*
+ * How the embedding is kept in a file, and so what the model is scored with (network_score.h); all
+ * else is F32, or, with MODEL_I8, F16.
+ */
+typedef enum model_precision
+{
+	MODEL_F32,
+	MODEL_F16,
+	MODEL_BF16,
+	MODEL_I8, /* with a scale per row: docs/model-file.md */
+} model_precision;
+
 /* Read-only once made; may be used by several scorers at once. */
 typedef struct model
 {
@@ -26,7 +38,9 @@ typedef struct model
 	text_vocabulary *vocabulary;
 	real *embedding; /* (V + K, E): words, then buckets of n-grams; NULL when in_place */
 	real *dense;
-	nn_numbers numbers;  /* what it is computed with: see network_score.h */
+	nn_numbers numbers; /* what it is computed with: see network_score.h */
+	model_precision
+		storage;         /* of the file it was read from, see model_storage(); not of an image's */
 	const void *panels;  /* its weights laid out for scoring; NULL: network_forward scores */
 	void *panels_memory; /* what holds them, or NULL */
 
@@ -80,10 +94,17 @@ const model *model_first(const model *model);
 /* The architecture, as files and the registry name it. */
 const char *model_architecture(const model *model);
 
+/*
+ * How its file keeps it: "f32", "f16", "bf16" or "i8", the narrowest numbers that are in it, as parts
+ * always stay wider; "mixed" of an ensemble whose members differ.
+ */
+const char *model_storage(const model *model);
+const char *model_storage_name(model_precision storage);
+
 /* Numbers per text that scorer_features gives; 0 for an ensemble. */
 size_t model_feature_width(const model *model);
 
-/* Whether scores are a softmax: a text has one of the labels, and scores sum to 1. */
+/* Whether scores are a softmax: a text has one of the labels, and scores sum to 1. Of a base they are none. */
 bool model_labels_exclude(const model *model);
 
 /* Weights in all. */
@@ -101,7 +122,7 @@ typedef struct model_member
 /*
  * The file of an ensemble of 1..MODEL_MAX_MEMBERS members, allocated from `allocator`. Labels stand
  * in the order of the first member, thresholds are the weighted means. EM_INVALID_OPTION for members
- * whose labels are not the same set, EM_UNSUPPORTED for one that is an ensemble.
+ * whose labels are not the same set, or exclude one another in some only, EM_UNSUPPORTED for one that is an ensemble.
  */
 em_code model_join(const em_allocator *allocator, const model_member *members, size_t count,
 				   uint8_t **bytes, size_t *size, em_status *status);
@@ -121,18 +142,6 @@ em_code model_check_labels(const em_slice *labels, size_t count, em_status *stat
  * pointers and the text, to be released by one em_release. NULL: no memory.
  */
 char **model_copy_labels(const em_allocator *allocator, const em_slice *labels, size_t count);
-
-/*
- * How the embedding is kept in a file, and so what the model is scored with (network_score.h); all
- * else is F32, or, with MODEL_I8, F16.
- */
-typedef enum model_precision
-{
-	MODEL_F32,
-	MODEL_F16,
-	MODEL_BF16,
-	MODEL_I8, /* with a scale per row: docs/model-file.md */
-} model_precision;
 
 /*
  * The file of a model, allocated from `allocator`: *bytes, *size; the same bytes for the same

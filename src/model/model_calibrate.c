@@ -99,7 +99,13 @@ moved_threshold(float threshold, const data_calibration *calibration)
 bool
 model_labels_exclude(const model *model)
 {
-	return model->encoder != NULL && model->encoder->outputs == ENCODER_SOFTMAX;
+	size_t exclusive = 0;
+
+	for (size_t i = 0; i < model->member_count; i++)
+		exclusive += model_labels_exclude(model->members[i]);
+	return model->member_count > 0
+			   ? exclusive == model->member_count
+			   : model->encoder != NULL && model->encoder->outputs == ENCODER_SOFTMAX;
 }
 
 /* Whether it is the same scale for all labels, and no shift. */

@@ -72,6 +72,8 @@ read_model(const em_allocator *allocator, const safetensors *file, bool whole, b
 		code = read_encoder(result, file, true, status);
 	else
 		code = network_file_read(result, file, status);
+	for (size_t i = 0; i < file->tensor_count; i++)
+		model_file_note_type(result, file->tensors[i].type);
 	if (code == EM_OK)
 		*out = result;
 	else

@@ -48,6 +48,9 @@ em_code model_file_describe_encoder(const em_allocator *allocator, const safeten
 /* What a model computes with whose embedding is stored so. */
 nn_numbers model_file_numbers(tensor_type type);
 
+/* A tensor of the model's file is of that type: see model_storage(). */
+void model_file_note_type(model *model, tensor_type type);
+
 /* Whether it is an ensemble's: its format has been checked. */
 bool model_file_is_ensemble(const safetensors *file);
 

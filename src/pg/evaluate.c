@@ -23,6 +23,7 @@
 #include "../model/scorer.h"
 #include "../nn/matmul.h"
 #include "../nn/random.h"
+#include "decide.h"
 #include "evaluate.h"
 #include "glue.h"
 #include "options.h"
@@ -112,9 +113,10 @@ typedef struct Evaluation
 	const em_allocator *allocator;
 	Scored scored[2]; /* the second for comparisons only */
 	int models;
-	model *model;  /* of the first */
-	float *scores; /* (n, L) of the first */
-	uint32 labels; /* L */
+	model *model;          /* of the first */
+	float *scores;         /* (n, L) of the first */
+	const float *deciding; /* (n, L) or the same: decide.h */
+	uint32 labels;         /* L */
 	Source source;
 	LabelIndex *index;
 	uint16 *indices; /* a row's labels */
@@ -301,6 +303,7 @@ Evaluate(Evaluation *evaluation, const char *model_name, const char *other_name,
 	ScanSource(&evaluation->source, VisitRow, evaluation);
 	if (evaluation->batch_count > 0)
 		ScoreBatch(evaluation);
+	evaluation->deciding = DecidingScores(evaluation->model, evaluation->scores, evaluation->count);
 	if (evaluation->count == 0)
 		ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND),
 						errmsg("source \"%s\" has no rows to evaluate on", source),
@@ -363,10 +366,10 @@ CrossValidate(const Evaluation *evaluation, float *thresholds)
 	double macro_f1;
 	em_status status;
 
-	Check(data_cross_validate_thresholds(evaluation->allocator, evaluation->count,
-										 evaluation->labels, evaluation->scores, evaluation->truth,
-										 folds, (uint32) options->folds, options->shrinkage,
-										 InterruptWanted, NULL, predicted, &macro_f1, &status),
+	Check(data_cross_validate_thresholds(
+			  evaluation->allocator, evaluation->count, evaluation->labels, evaluation->deciding,
+			  evaluation->truth, folds, (uint32) options->folds, options->shrinkage,
+			  InterruptWanted, NULL, predicted, &macro_f1, &status),
 		  &status);
 	for (uint64 i = 0; i < cells; i++)
 		scores[i] = predicted[i];
@@ -454,16 +457,13 @@ emotion_evaluate(PG_FUNCTION_ARGS)
 	ParseEvaluateOptions(PG_GETARG_JSONB_P(2), string_specs, evaluate_specs, &evaluation.options);
 	Evaluate(&evaluation, model_name, NULL, source);
 	intervals = evaluation.options.bootstrap > 0;
-	thresholds = palloc(sizeof(float) * evaluation.labels);
-	memcpy(thresholds, evaluation.model->thresholds, sizeof(float) * evaluation.labels);
-	scores = evaluation.scores;
-	Measure(&evaluation, scores, thresholds, &ranked);
+	thresholds = DecidingThresholds(evaluation.model);
+	Measure(&evaluation, evaluation.scores, thresholds, &ranked);
 	decided = ranked;
-	if (evaluation.options.folds > 0)
-	{
-		scores = CrossValidate(&evaluation, thresholds);
+	scores =
+		evaluation.options.folds > 0 ? CrossValidate(&evaluation, thresholds) : evaluation.deciding;
+	if (scores != evaluation.scores)
 		Measure(&evaluation, scores, thresholds, &decided);
-	}
 
 #define INTERVAL(figures, field) (intervals ? &(figures).intervals.field : NULL)
 	Put(set, "overall", NULL, "rows", (double) evaluation.count, NULL);
@@ -562,6 +562,7 @@ emotion_evaluate_resamples(PG_FUNCTION_ARGS)
 	Evaluation evaluation = { 0 };
 	Figures ranked, decided;
 	data_resampled ranked_samples, decided_samples;
+	const float *scores;
 	float *thresholds;
 	int resamples;
 
@@ -570,17 +571,16 @@ emotion_evaluate_resamples(PG_FUNCTION_ARGS)
 	Evaluate(&evaluation, model_name, NULL, source);
 	resamples = evaluation.options.bootstrap > 0 ? evaluation.options.bootstrap : DEFAULT_RESAMPLES;
 	evaluation.options.bootstrap = 0; /* no intervals */
-	thresholds = palloc(sizeof(float) * evaluation.labels);
-	memcpy(thresholds, evaluation.model->thresholds, sizeof(float) * evaluation.labels);
+	thresholds = DecidingThresholds(evaluation.model);
 	Measure(&evaluation, evaluation.scores, thresholds, &ranked);
 	decided = ranked;
 	evaluation.options.bootstrap = resamples;
 	Resample(&evaluation, evaluation.scores, thresholds, &ranked_samples);
 	decided_samples = ranked_samples;
-	if (evaluation.options.folds > 0)
+	scores =
+		evaluation.options.folds > 0 ? CrossValidate(&evaluation, thresholds) : evaluation.deciding;
+	if (scores != evaluation.scores)
 	{
-		float *scores = CrossValidate(&evaluation, thresholds);
-
 		Resample(&evaluation, scores, thresholds, &decided_samples);
 		evaluation.options.bootstrap = 0;
 		Measure(&evaluation, scores, thresholds, &decided);
@@ -638,6 +638,22 @@ PutDifference(ReturnSetInfo *set, const char *metric, const data_difference *dif
 	tuplestore_putvalues(set->setResult, set->setDesc, values, nulls);
 }
 
+static void
+Compare(const Evaluation *evaluation, const float *scores, const float *others,
+		data_comparison *comparison)
+{
+	const EvaluateOptions *options = &evaluation->options;
+	em_status status;
+
+	Check(data_metrics_compare(
+			  evaluation->allocator, evaluation->count, evaluation->labels, evaluation->truth,
+			  scores, DecidingThresholds(evaluation->scored[0].model), others,
+			  DecidingThresholds(evaluation->scored[1].model),
+			  options->bootstrap > 0 ? (uint32) options->bootstrap : DEFAULT_RESAMPLES,
+			  options->confidence, options->seed, InterruptWanted, NULL, comparison, &status),
+		  &status);
+}
+
 PG_FUNCTION_INFO_V1(emotion_compare);
 
 /* emotion_compare(model, other, source, options): (metric, model_value, other_value, difference, low, high, p_value) */
@@ -650,21 +666,20 @@ emotion_compare(PG_FUNCTION_ARGS)
 	char *source = text_to_cstring(PG_GETARG_TEXT_PP(2));
 	Evaluation evaluation = { 0 };
 	data_comparison comparison;
-	em_status status;
+	data_difference roc_auc;
+	const float *deciding[2];
 
 	SPI_connect();
 	ParseEvaluateOptions(PG_GETARG_JSONB_P(3), string_specs, compare_specs, &evaluation.options);
 	Evaluate(&evaluation, model_name, other_name, source);
-	Check(data_metrics_compare(
-			  evaluation.allocator, evaluation.count, evaluation.labels, evaluation.truth,
-			  evaluation.scored[0].scores, evaluation.scored[0].model->thresholds,
-			  evaluation.scored[1].scores, evaluation.scored[1].model->thresholds,
-			  evaluation.options.bootstrap > 0 ? (uint32) evaluation.options.bootstrap
-											   : DEFAULT_RESAMPLES,
-			  evaluation.options.confidence, evaluation.options.seed, InterruptWanted, NULL,
-			  &comparison, &status),
-		  &status);
-	PutDifference(set, "macro_roc_auc", &comparison.macro_roc_auc);
+	Compare(&evaluation, evaluation.scored[0].scores, evaluation.scored[1].scores, &comparison);
+	roc_auc = comparison.macro_roc_auc;
+	for (int i = 0; i < 2; i++)
+		deciding[i] = DecidingScores(evaluation.scored[i].model, evaluation.scored[i].scores,
+									 evaluation.count);
+	if (deciding[0] != evaluation.scored[0].scores || deciding[1] != evaluation.scored[1].scores)
+		Compare(&evaluation, deciding[0], deciding[1], &comparison);
+	PutDifference(set, "macro_roc_auc", &roc_auc);
 	PutDifference(set, "macro_f1", &comparison.macro_f1);
 	SPI_finish();
 	return (Datum) 0;
@@ -731,13 +746,14 @@ emotion_tune_thresholds(PG_FUNCTION_ARGS)
 	Evaluate(&evaluation, model_name, NULL, source);
 	thresholds = palloc(sizeof(float) * evaluation.labels);
 	Check(data_tune_thresholds_until(evaluation.allocator, evaluation.count, evaluation.labels,
-									 evaluation.scores, evaluation.truth,
+									 evaluation.deciding, evaluation.truth,
 									 evaluation.options.shrinkage, InterruptWanted, NULL,
 									 thresholds, &global, &status),
 		  &status);
+	RaiseThresholds(evaluation.model, thresholds);
 	evaluation.options.bootstrap = 0;
-	Measure(&evaluation, evaluation.scores, evaluation.model->thresholds, &before);
-	Measure(&evaluation, evaluation.scores, thresholds, &after);
+	Measure(&evaluation, evaluation.deciding, DecidingThresholds(evaluation.model), &before);
+	Measure(&evaluation, evaluation.deciding, thresholds, &after);
 	for (uint32 label = 0; label < evaluation.labels; label++)
 	{
 		const char *name = evaluation.model->labels[label];

@@ -4,6 +4,7 @@
  */
 #include "postgres.h"
 
+#include "decide.h"
 #include "glue.h"
 #include "score.h"
 
@@ -129,7 +130,7 @@ StrongestLabel(const CachedModel *cached, const float4 *scores)
 {
 	int *ranks = RankLabels(cached, scores);
 
-	for (int i = 0; i < cached->label_count; i++)
+	for (int i = 0; i < MostLabels(cached->model); i++)
 		if (scores[ranks[i]] >= cached->model->thresholds[ranks[i]])
 			return ranks[i];
 	return ranks[0];

@@ -173,7 +173,7 @@ Printable(const char *message)
 }
 
 void
-ReportStatus(const em_status *status)
+ReportStatusOf(const em_status *status, const char *detail)
 {
 	if (status->code == EM_CANCELLED)
 	{
@@ -187,10 +187,15 @@ ReportStatus(const em_status *status)
 		CHECK_FOR_INTERRUPTS();
 		ereport(ERROR, (errcode(ERRCODE_QUERY_CANCELED), errmsg("canceling statement")));
 	}
-	if (status->hint[0] != '\0')
-		ereport(ERROR, (errcode(SqlStateOf(status->code)), errmsg("%s", Printable(status->message)),
-						errhint("%s", Printable(status->hint))));
-	ereport(ERROR, (errcode(SqlStateOf(status->code)), errmsg("%s", Printable(status->message))));
+	ereport(ERROR, (errcode(SqlStateOf(status->code)), errmsg("%s", Printable(status->message)),
+					detail != NULL ? errdetail_internal("%s", detail) : 0,
+					status->hint[0] != '\0' ? errhint("%s", Printable(status->hint)) : 0));
+}
+
+void
+ReportStatus(const em_status *status)
+{
+	ReportStatusOf(status, NULL);
 }
 
 char *

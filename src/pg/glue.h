@@ -52,6 +52,10 @@ extern void *AllocateLarge(size_t size);
  */
 EM_NORETURN_BEFORE extern void ReportStatus(const em_status *status) EM_NORETURN_AFTER;
 
+/* The same with a detail, or NULL. */
+EM_NORETURN_BEFORE extern void ReportStatusOf(const em_status *status,
+											  const char *detail) EM_NORETURN_AFTER;
+
 /* Report the failure of a call, if it failed: Check(call(..., &status), &status). */
 extern void Check(em_code code, const em_status *status);
 

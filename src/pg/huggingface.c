@@ -14,7 +14,6 @@
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
-#include "storage/fd.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/json.h"
@@ -26,6 +25,7 @@
 #include "../model/encoder_model.h"
 #include "../model/huggingface.h"
 #include "glue.h"
+#include "huggingface_files.h"
 #include "options.h"
 #include "stored.h"
 
@@ -62,7 +62,7 @@ static const char *const problems[] = { "checkpoint", ENCODER_MULTI_LABEL, ENCOD
 										NULL };
 
 static const option_spec specs[] = {
-	{ "max_tokens", OPTION_INT, AT(checkpoint.max_tokens), 2, 8192, NULL,
+	{ "max_tokens", OPTION_INT, AT(checkpoint.max_tokens), 3, 8192, NULL,
 	  "tokens read of a text, <s> and </s> included" },
 	{ "storage", OPTION_CHOICE, AT(storage), 0, 0, storages, "how the numbers are kept" },
 	{ "head", OPTION_CHOICE, AT(head), 0, 0, heads, "none: a base, to train from" },
@@ -179,201 +179,18 @@ ParseOptions(const Jsonb *json)
 	return options;
 }
 
-/* ---- files --------------------------------------------------------------------------- */
+/* ---- callbacks ------------------------------------------------------------------------- */
 
-/* A piece of an uploaded file. */
-typedef struct Piece
-{
-	int32 part;
-	uint64 end; /* bytes of the file up to its end */
-} Piece;
-
-/* The files of a checkpoint, of which one is open. */
+/* An import under way. */
 typedef struct Checkpoint
 {
-	const char *directory; /* NULL: an upload */
-	const char *upload;
-	MemoryContext context; /* of what belongs to the open file */
-
-	char *name; /* of the open file, or NULL */
-	uint64 size;
-	FILE *file;
-	char *key; /* emotion.import_part.upload */
-	Piece *pieces;
-	uint64 piece_count;
-
+	CheckpointFiles files;
 	ModelStream *stream;
 	uint64 written;
 	uint64 total;
 	TimestampTz noticed;
 	ErrorData *error; /* what a callback threw: rethrown when the rooms below have returned */
 } Checkpoint;
-
-static void
-CloseFile(Checkpoint *checkpoint)
-{
-	if (checkpoint->file != NULL)
-		FreeFile(checkpoint->file);
-	checkpoint->file = NULL;
-	checkpoint->name = NULL;
-	MemoryContextReset(checkpoint->context);
-}
-
-/* False when there is none. */
-static bool
-OpenServerFile(Checkpoint *checkpoint)
-{
-	char *path = psprintf("%s/%s", checkpoint->directory, checkpoint->name);
-	struct stat state;
-
-	if (stat(path, &state) != 0 && errno == ENOENT)
-		return false;
-	checkpoint->file = AllocateFile(path, PG_BINARY_R);
-	if (checkpoint->file == NULL || fstat(fileno(checkpoint->file), &state) != 0)
-		ereport(ERROR, (errcode_for_file_access(),
-						errmsg("could not open file \"%s\" for reading: %m", path)));
-	if (!S_ISREG(state.st_mode))
-		ereport(ERROR,
-				(errcode(ERRCODE_WRONG_OBJECT_TYPE), errmsg("\"%s\" is not a regular file", path)));
-	checkpoint->size = (uint64) state.st_size;
-	return true;
-}
-
-/* Where its pieces begin and end, which takes none of their data. */
-static bool
-OpenUploadedFile(Checkpoint *checkpoint)
-{
-	MemoryContext caller = CurrentMemoryContext;
-	Oid types[1] = { TEXTOID };
-	Datum values[1];
-
-	checkpoint->key = psprintf("%s/%s", checkpoint->upload, checkpoint->name);
-	values[0] = CStringGetTextDatum(checkpoint->key);
-	if (SPI_execute_with_args("SELECT part, pg_catalog.octet_length(data) FROM emotion.import_part"
-							  " WHERE upload OPERATOR(pg_catalog.=) $1 ORDER BY part",
-							  1, types, values, NULL, true, 0) != SPI_OK_SELECT)
-		elog(ERROR, "could not read emotion.import_part");
-	MemoryContextSwitchTo(caller);
-	checkpoint->piece_count = SPI_processed;
-	checkpoint->pieces = palloc(sizeof(Piece) * (Size) (SPI_processed + 1));
-	checkpoint->size = 0;
-	for (uint64 i = 0; i < SPI_processed; i++)
-	{
-		HeapTuple tuple = SPI_tuptable->vals[i];
-		bool isnull;
-
-		checkpoint->size +=
-			(uint64) DatumGetInt32(SPI_getbinval(tuple, SPI_tuptable->tupdesc, 2, &isnull));
-		checkpoint->pieces[i].part =
-			DatumGetInt32(SPI_getbinval(tuple, SPI_tuptable->tupdesc, 1, &isnull));
-		checkpoint->pieces[i].end = checkpoint->size;
-	}
-	SPI_freetuptable(SPI_tuptable);
-	return checkpoint->piece_count > 0;
-}
-
-/* Open a file unless it is the open one; false when there is none. */
-static bool
-OpenNamed(Checkpoint *checkpoint, const char *name)
-{
-	MemoryContext caller;
-	bool found;
-
-	if (checkpoint->name != NULL && strcmp(checkpoint->name, name) == 0)
-		return true;
-	CloseFile(checkpoint);
-	caller = MemoryContextSwitchTo(checkpoint->context);
-	checkpoint->name = pstrdup(name);
-	found =
-		checkpoint->directory != NULL ? OpenServerFile(checkpoint) : OpenUploadedFile(checkpoint);
-	MemoryContextSwitchTo(caller);
-	if (!found)
-		CloseFile(checkpoint);
-	return found;
-}
-
-static void
-ReadServerFile(Checkpoint *checkpoint, uint64 offset, uint8 *out, size_t wanted)
-{
-	if (fseeko(checkpoint->file, (off_t) offset, SEEK_SET) != 0 ||
-		fread(out, 1, wanted, checkpoint->file) != wanted)
-		ereport(ERROR,
-				(errcode_for_file_access(), ferror(checkpoint->file)
-												? errmsg("could not read file \"%s/%s\": %m",
-														 checkpoint->directory, checkpoint->name)
-												: errmsg("file \"%s/%s\" has become shorter",
-														 checkpoint->directory, checkpoint->name)));
-}
-
-/* The piece that the byte at offset is in. */
-static const Piece *
-PieceAt(const Checkpoint *checkpoint, uint64 offset)
-{
-	uint64 low = 0, high = checkpoint->piece_count - 1;
-
-	while (low < high)
-	{
-		uint64 middle = (low + high) / 2;
-
-		if (checkpoint->pieces[middle].end > offset)
-			high = middle;
-		else
-			low = middle + 1;
-	}
-	return &checkpoint->pieces[low];
-}
-
-/* A slice of a piece, fetched without the rest of it, as pieces are kept uncompressed. */
-static size_t
-ReadPiece(Checkpoint *checkpoint, uint64 offset, uint8 *out, size_t wanted)
-{
-	const Piece *piece = PieceAt(checkpoint, offset);
-	uint64 begin = piece == checkpoint->pieces ? 0 : piece[-1].end;
-	size_t length = Min(wanted, (size_t) (piece->end - offset));
-	Oid types[4] = { TEXTOID, INT4OID, INT4OID, INT4OID };
-	Datum values[4] = { CStringGetTextDatum(checkpoint->key), Int32GetDatum(piece->part),
-						Int32GetDatum((int32) (offset - begin) + 1),
-						Int32GetDatum((int32) length) };
-	bool isnull = true;
-	bytea *data = NULL;
-
-	if (SPI_execute_with_args("SELECT pg_catalog.substr(data, $3, $4) FROM emotion.import_part"
-							  " WHERE upload OPERATOR(pg_catalog.=) $1"
-							  " AND part OPERATOR(pg_catalog.=) $2",
-							  4, types, values, NULL, true, 1) != SPI_OK_SELECT)
-		elog(ERROR, "could not read emotion.import_part");
-	if (SPI_processed == 1)
-		data = DatumGetByteaPP(
-			SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
-	if (data == NULL || VARSIZE_ANY_EXHDR(data) != length)
-		ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-						errmsg("upload \"%s\" changed while it was read", checkpoint->key)));
-	memcpy(out, VARDATA_ANY(data), length);
-	SPI_freetuptable(SPI_tuptable);
-	return length;
-}
-
-static void
-ReadUploadedFile(Checkpoint *checkpoint, uint64 offset, uint8 *out, size_t wanted)
-{
-	MemoryContext scratch =
-		AllocSetContextCreate(CurrentMemoryContext, "emotion piece", ALLOCSET_DEFAULT_SIZES);
-
-	while (wanted > 0)
-	{
-		size_t got;
-
-		MemoryContextSwitchTo(scratch);
-		got = ReadPiece(checkpoint, offset, out, wanted);
-		MemoryContextReset(scratch);
-		offset += got;
-		out += got;
-		wanted -= got;
-	}
-	MemoryContextDelete(scratch);
-}
-
-/* ---- callbacks ------------------------------------------------------------------------- */
 
 /* What one of them is asked for. */
 typedef struct Asked
@@ -414,7 +231,7 @@ Guarded(Asked *asked, void (*work)(Asked *asked), em_status *status)
 static void
 FindFile(Asked *asked)
 {
-	asked->found = OpenNamed(asked->checkpoint, asked->name);
+	asked->found = OpenCheckpointFile(&asked->checkpoint->files, asked->name);
 }
 
 static em_code
@@ -424,23 +241,15 @@ FindCallback(void *context, const char *name, bool *found, uint64_t *size, em_st
 	em_code code = Guarded(&asked, FindFile, status);
 
 	*found = asked.found;
-	*size = asked.found ? asked.checkpoint->size : 0;
+	*size = asked.found ? asked.checkpoint->files.size : 0;
 	return code;
 }
 
 static void
 ReadFileBytes(Asked *asked)
 {
-	Checkpoint *checkpoint = asked->checkpoint;
-
-	if (!OpenNamed(checkpoint, asked->name) || asked->size > checkpoint->size ||
-		asked->offset > checkpoint->size - asked->size)
-		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_FILE),
-						errmsg("file \"%s\" changed while it was read", asked->name)));
-	if (checkpoint->directory != NULL)
-		ReadServerFile(checkpoint, asked->offset, asked->out, asked->size);
-	else
-		ReadUploadedFile(checkpoint, asked->offset, asked->out, asked->size);
+	ReadCheckpointFile(&asked->checkpoint->files, asked->name, asked->offset, asked->out,
+					   asked->size);
 }
 
 static em_code
@@ -480,24 +289,27 @@ WriteCallback(void *context, const uint8_t *bytes, size_t size, em_status *statu
 
 /* What a callback threw, or what the rooms below say is wrong. */
 static void
-CheckCallbacks(const Checkpoint *checkpoint, em_code code, const em_status *status)
+CheckCallbacks(Checkpoint *checkpoint, em_code code, const em_status *status)
 {
+	CheckpointFiles *files = &checkpoint->files;
+
 	if (checkpoint->error != NULL)
 		ReThrowError(checkpoint->error);
 	if (code == EM_MISSING)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_FILE), errmsg("%s", status->message),
-				 checkpoint->directory != NULL
-					 ? errdetail("Its directory on the server is \"%s\".", checkpoint->directory)
-					 : errdetail("Its files are those of the upload \"%s\".", checkpoint->upload),
-				 status->hint[0] != '\0' ? errhint("%s", status->hint) : 0));
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_FILE), errmsg("%s", status->message),
+						files->directory != NULL
+							? errdetail("Its directory on the server is \"%s\".", files->directory)
+							: errdetail("Its files are those of the upload \"%s\".", files->upload),
+						status->hint[0] != '\0' ? errhint("%s", status->hint) : 0));
+	if (code == EM_CORRUPT)
+		ReportStatusOf(status, SuspectPiece(files, status->message));
 	Check(code, status);
 }
 
 /* ---- import ---------------------------------------------------------------------------- */
 
 static Jsonb *
-LineageOf(const Checkpoint *checkpoint, const char *origin, const Jsonb *options)
+LineageOf(const CheckpointFiles *checkpoint, const char *origin, const Jsonb *options)
 {
 	StringInfoData json;
 
@@ -511,8 +323,19 @@ LineageOf(const Checkpoint *checkpoint, const char *origin, const Jsonb *options
 	return DatumGetJsonbP(JsonbFromCString(json.data));
 }
 
+/* Whether they are what Hugging Face's libraries call labels without names. */
+static bool
+LabelsAreNumbers(const model *model)
+{
+	for (size_t i = 0; i < model->layout.labels; i++)
+		if (strcmp(model->labels[i], psprintf("LABEL_%zu", i)) != 0)
+			return false;
+	return true;
+}
+
 static void
-SayWhatCame(const ModelPublication *publication, int32 version, const huggingface *checkpoint)
+SayWhatCame(const ModelPublication *publication, int32 version, const huggingface *checkpoint,
+			const huggingface_options *options)
 {
 	const model *model = huggingface_model(checkpoint);
 	const encoder_model *encoder = model->encoder;
@@ -525,6 +348,12 @@ SayWhatCame(const ModelPublication *publication, int32 version, const huggingfac
 				(errmsg("config.json has no \"problem_type\": taken for \"%s\"",
 						encoder_outputs_name(encoder->outputs)),
 				 errhint("Option \"problem_type\" says whether labels exclude one another.")));
+	if (encoder->head && !options->labels && LabelsAreNumbers(model))
+		ereport(NOTICE, (errmsg("config.json names no labels: they are called %s",
+								model->layout.labels > 1 ? psprintf("\"LABEL_0\" to \"LABEL_%zu\"",
+																	model->layout.labels - 1)
+														 : "\"LABEL_0\""),
+						 errhint("Option \"labels\" names them, in the order of the scores.")));
 	ereport(NOTICE,
 			(errmsg("model \"%s@%d\": " UINT64_FORMAT " parameters, %s, " UINT64_FORMAT " MB",
 					publication->name, version, model_parameters(model),
@@ -545,14 +374,14 @@ Import(Checkpoint *source, const char *name, const char *origin, const ImportOpt
 	ModelPublication publication = { .name = name,
 									 .version = options->version,
 									 .description = options->description,
-									 .lineage = LineageOf(source, origin, json) };
+									 .lineage = LineageOf(&source->files, origin, json) };
 	huggingface *checkpoint;
 	StoredChange change;
 	em_code code;
 	int32 version;
 
 	MemoryContextSwitchTo(context);
-	source->context = AllocSetContextCreate(context, "emotion file", ALLOCSET_DEFAULT_SIZES);
+	source->files.context = AllocSetContextCreate(context, "emotion file", ALLOCSET_DEFAULT_SIZES);
 	code = huggingface_open(ContextAllocator(context), &files, &options->checkpoint, &checkpoint,
 							&status);
 	CheckCallbacks(source, code, &status);
@@ -575,9 +404,9 @@ Import(Checkpoint *source, const char *name, const char *origin, const ImportOpt
 		version = EndModel(source->stream, huggingface_model(checkpoint));
 		change = (StoredChange){ 0 };
 	}
-	SayWhatCame(&publication, version, checkpoint);
+	SayWhatCame(&publication, version, checkpoint, &options->checkpoint);
 	SayWhatChanged(&change, "those of floats");
-	CloseFile(source);
+	CloseCheckpoint(&source->files);
 	MemoryContextSwitchTo(caller);
 	MemoryContextDelete(context);
 }
@@ -621,7 +450,7 @@ emotion_import_huggingface(PG_FUNCTION_ARGS)
 	char *path = text_to_cstring(PG_GETARG_TEXT_PP(1));
 	Jsonb *json = PG_GETARG_JSONB_P(2);
 	ImportOptions options = ParseOptions(json);
-	Checkpoint source = { .directory = path };
+	Checkpoint source = { .files.directory = path };
 
 	PreventCommandIfReadOnly("emotion_import_huggingface()");
 	CheckDirectory(path);
@@ -643,7 +472,7 @@ emotion_import_huggingface_upload(PG_FUNCTION_ARGS)
 	ImportOptions options = ParseOptions(json);
 	Oid types[1] = { TEXTOID };
 	Datum values[1] = { CStringGetTextDatum(psprintf("%s/", upload)) };
-	Checkpoint source = { .upload = upload };
+	Checkpoint source = { .files.upload = upload };
 
 	PreventCommandIfReadOnly("emotion_import_huggingface_upload()");
 	CheckPrivilege("import_part", ACL_SELECT | ACL_DELETE);

@@ -14,6 +14,7 @@
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 
+#include "decide.h"
 #include "glue.h"
 #include "label_source.h"
 #include "procedure.h"
@@ -97,7 +98,7 @@ Believe(const PseudoLabelling *p, const CachedModel *cached, const float4 *score
 	bool contradicts = false;
 
 	*confidence = 1;
-	for (int i = 0; i < cached->label_count; i++)
+	for (int i = 0; i < MostLabels(cached->model); i++)
 	{
 		int label = ranks[i];
 

@@ -180,11 +180,11 @@ InsertModel(const ModelPublication *publication, const ModelReference *reference
 {
 	enum
 	{
-		COLUMNS = 14
+		COLUMNS = 15
 	};
 	Oid types[COLUMNS] = { TEXTOID, INT4OID,  BYTEAOID, INT8OID,      INT4OID,
 						   BOOLOID, TEXTOID,  JSONBOID, TEXTARRAYOID, FLOAT4ARRAYOID,
-						   INT8OID, JSONBOID, JSONBOID, TEXTOID };
+						   INT8OID, JSONBOID, JSONBOID, TEXTOID,      TEXTOID };
 	Datum values[COLUMNS];
 	char nulls[COLUMNS + 1];
 	bytea *digest = palloc(VARHDRSZ + SHA256_BYTES);
@@ -209,6 +209,7 @@ InsertModel(const ModelPublication *publication, const ModelReference *reference
 	values[12] = PointerGetDatum(publication->lineage);
 	values[13] = publication->description != NULL ? CStringGetTextDatum(publication->description)
 												  : (Datum) 0;
+	values[14] = CStringGetTextDatum(model_storage(model));
 	if (publication->metrics == NULL)
 		nulls[11] = 'n';
 	if (publication->lineage == NULL)
@@ -216,8 +217,9 @@ InsertModel(const ModelPublication *publication, const ModelReference *reference
 	if (publication->description == NULL)
 		nulls[13] = 'n';
 	Execute("INSERT INTO emotion.model (name, version, sha256, size, parts, bundled, architecture,"
-			" configuration, labels, thresholds, parameters, metrics, lineage, description)"
-			" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+			" configuration, labels, thresholds, parameters, metrics, lineage, description,"
+			" storage)"
+			" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
 			COLUMNS, types, values, nulls, SPI_OK_INSERT);
 	FollowSources(reference, publication->sources, publication->source_count);
 }

@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "decide.h"
 #include "glue.h"
 #include "score.h"
 #include "score_memo.h"
@@ -122,7 +123,7 @@ ScoresAsLabels(const CachedModel *cached, const float4 *scores)
 	Datum *labels = palloc(sizeof(Datum) * (Size) cached->label_count);
 	int count = 0;
 
-	for (int i = 0; i < cached->label_count; i++)
+	for (int i = 0; i < MostLabels(cached->model); i++)
 		if (scores[ranks[i]] >= cached->model->thresholds[ranks[i]])
 			labels[count++] = CStringGetTextDatum(cached->labels[ranks[i]]);
 	return construct_array(labels, count, TEXTOID, -1, false, TYPALIGN_INT);

@@ -14,6 +14,7 @@
 #include "utils/jsonb.h"
 
 #include "../model/scorer.h"
+#include "decide.h"
 #include "glue.h"
 #include "options.h"
 
@@ -82,6 +83,9 @@ CompareModels(const model *before, const model *after)
 {
 	const size_t labels = before->layout.labels;
 	const float *old = ScoreSentences(before), *fresh = ScoreSentences(after);
+	const float *decided = DecidingScores(before, old, lengthof(sentences));
+	const float *redecided = DecidingScores(after, fresh, lengthof(sentences));
+	const float *cuts = DecidingThresholds(before);
 	StoredChange change = { .texts = lengthof(sentences), .labels = (int) labels };
 
 	for (size_t i = 0; i < lengthof(sentences) * labels; i++)
@@ -91,8 +95,7 @@ CompareModels(const model *before, const model *after)
 
 		change.largest = Max(change.largest, off);
 		change.mean += off / (double) (lengthof(sentences) * labels);
-		change.decisions +=
-			(old[i] >= before->thresholds[label]) != (fresh[i] >= after->thresholds[label]);
+		change.decisions += (decided[i] >= cuts[label]) != (redecided[i] >= cuts[label]);
 	}
 	return change;
 }
@@ -158,10 +161,8 @@ static const option_spec convert_specs[] = {
 static model_precision
 ParseStorage(const char *storage)
 {
-	static const char *const names[] = { "f32", "f16", "bf16", "i8" };
-
-	for (size_t i = 0; i < lengthof(names); i++)
-		if (strcmp(storage, names[i]) == 0)
+	for (int i = MODEL_F32; i <= MODEL_I8; i++)
+		if (strcmp(storage, model_storage_name((model_precision) i)) == 0)
 			return (model_precision) i;
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("unknown storage \"%s\"", storage),
@@ -205,6 +206,11 @@ emotion_convert(PG_FUNCTION_ARGS)
 							   ModelReferenceString(&reference)),
 						errhint("Convert the models that it is made of and make another of "
 								"them.")));
+	if (source->storage == precision)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("model \"%s\" is stored as %s already",
+							   ModelReferenceString(&reference), storage),
+						errhint("emotion_models has every model's storage.")));
 	change = StoreModel(source, precision, &publication);
 	publication.lineage = DatumGetJsonbP(JsonbFromCString(psprintf(
 		"{\"parent\": \"%s\", \"storage\": \"%s\"}", ModelReferenceString(&reference), storage)));

@@ -41,6 +41,17 @@ OpenTeacher(Teachers *teachers, Teacher *teacher, const char *reference, nn_pool
 	bytes = ReadModelBytes(&row, RegistrySnapshot());
 	Check(model_read(allocator, bytes, (size_t) row.size, &teacher->model, &status), &status);
 	pfree(bytes);
+	if (teacher->model->layout.labels == 0)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("teacher \"%s\" is a base without a head: it does not score",
+							   ModelReferenceString(&teacher->reference))));
+	if (model_labels_exclude(teacher->model) != model_labels_exclude(teachers->teachers[0].model))
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("the labels of one of the teachers \"%s\" and \"%s\" exclude one "
+							   "another, those of the other do not",
+							   ModelReferenceString(&teachers->teachers[0].reference),
+							   ModelReferenceString(&teacher->reference)),
+						errhint("The mean of such scores would mean neither.")));
 	Check(scorer_create_on(allocator, teacher->model, pool, &teacher->scorer, &status), &status);
 	for (int i = 0; i < SHA256_BYTES; i++)
 		teachers->identity = (teachers->identity ^ row.sha256[i]) * UINT64CONST(0x100000001b3);

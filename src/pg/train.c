@@ -21,8 +21,6 @@
 #include "utils/portal.h"
 #include "utils/snapmgr.h"
 
-#include "../model/base_model.h"
-#include "../model/vectors_init.h"
 #include "../nn/bf16.h"
 #include "../nn/matmul.h"
 #include "glue.h"
@@ -30,10 +28,10 @@
 #include "registry.h"
 #include "train_encoder.h"
 #include "train_log.h"
-#include "train_memory.h"
 #include "train_request.h"
 #include "train_rows.h"
-#include "vectors_registry.h"
+#include "train_size.h"
+#include "train_start.h"
 
 /* How often other sessions are told how far an epoch is. */
 #define TELL_SECONDS 2.0
@@ -41,6 +39,10 @@
 /* When an epoch that is this long is announced, and how far it must be for that. */
 #define LONG_SECONDS 60.0
 #define ESTIMATE_SECONDS 10.0
+
+/* From when on it is said what checkpoints took. */
+#define SAVING_SECONDS 2.0
+#define SAVING_SHARE 0.05
 
 typedef struct Training
 {
@@ -57,7 +59,10 @@ typedef struct Training
 	nn_pool *pool;
 	trainer *trainer;
 	instr_time began;
-	bool estimated; /* how long it will take has been said */
+	double seconds;    /* of epochs, in this call */
+	double saving;     /* and of what was saved after them */
+	uint64 checkpoint; /* bytes of the last one */
+	bool estimated;    /* how long it will take has been said */
 } Training;
 
 static void
@@ -83,86 +88,69 @@ DescribeNetwork(const Training *training)
 					layout->hidden, layout->vocabulary);
 }
 
-/* Tokens of the longest text of both parts, and of the longest of a batch together. */
+/* The network's sizes with that many labels and, of the first family, words. */
 static void
-MeasureTexts(const TrainRows *rows, size_t batch, size_t *longest, uint64 *together)
+SettleNetwork(Training *training, size_t labels, size_t words)
 {
-	const samples *const parts[] = { rows->train, rows->dev };
-	uint64 *texts; /* (longest + 1) of the training by length */
-
-	*longest = 1;
-	*together = 0;
-	for (size_t part = 0; part < lengthof(parts); part++)
-		for (size_t i = 0; i < samples_count(parts[part]); i++)
-			*longest = Max(*longest, samples_length(parts[part], i));
-	texts = MemoryContextAllocExtended(CurrentMemoryContext, sizeof(uint64) * (*longest + 1),
-									   MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
-	for (size_t i = 0; i < samples_count(rows->train); i++)
-		texts[samples_length(rows->train, i)]++;
-	for (size_t length = *longest; length > 0 && batch > 0; length--)
-	{
-		size_t taken = Min(texts[length], batch);
-
-		*together += taken * length;
-		batch -= taken;
-	}
-	pfree(texts);
-}
-
-static uint64
-MemoryNeeded(const Training *training)
-{
-	const TrainRequest *request = &training->request;
-	const TrainRows *rows = &training->rows;
-	const encoder_model *encoder = training->encoder;
-	int threads = ThreadsFor(request->threads);
-	uint64 together, bytes, weights;
-	size_t longest;
-
-	MeasureTexts(rows, (size_t) request->trainer.batch_size, &longest, &together);
-	if (encoder == NULL)
-	{
-		weights = training->layout.rows * training->layout.embedding + training->layout.dense;
-		bytes = trainer_memory(&training->layout, &request->trainer) +
-				trainer_batch_memory(&training->layout, &request->trainer, longest, together,
-									 samples_tokens(rows->dev), threads);
-	}
-	else
-	{
-		weights = encoder->layout.total;
-		bytes = trainer_memory_encoder(&encoder->layout, &request->trainer, longest, threads,
-									   samples_count(rows->dev) > 0) +
-				(request->base != NULL ? weights * sizeof(real) : 0);
-	}
-	return bytes + SavingMemory(weights, 4 * weights);
-}
-
-/* The rows have been read: settle the network's sizes. */
-static void
-SettleNetwork(Training *training)
-{
-	size_t labels = (size_t) training->rows.label_count;
 	em_status status;
 
 	if (training->encoder != NULL)
 		SetEncoderLabels(training->encoder, labels);
 	else
-		Check(network_layout_init(&training->layout, &training->request.config,
-								  text_vocabulary_size(training->rows.vocabulary), labels, &status),
+		Check(network_layout_init(&training->layout, &training->request.config, words, labels,
+								  &status),
 			  &status);
-	CheckTrainingMemory(
-		MemoryNeeded(training),
-		training->encoder == NULL
-			? "lower \"batch_size\", \"text_max_tokens\", \"max_words\" or the sizes "
-			  "of layers"
-			: "lower \"shard_size\", \"max_tokens\" or \"threads\", or raise "
-			  "\"frozen\" (\"batch_size\" takes no memory)");
+}
+
+static TrainNetwork
+NetworkOf(const Training *training)
+{
+	return (TrainNetwork){ &training->request, &training->layout,
+						   training->encoder != NULL ? &training->encoder->layout : NULL };
+}
+
+/*
+ * Refuse what no rows can mend before any is read, which may take minutes. A vocabulary that is yet to be
+ * made counts with as many tokens as are asked for, or one word.
+ */
+static void
+CheckBeforeRows(Training *training)
+{
+	const TrainStart *start = &training->start;
+	TrainNetwork network;
+
+	training->encoder = start->encoder;
+	SettleNetwork(training, (size_t) Max(start->label_count, 1),
+				  start->base != NULL && start->base->vocabulary != NULL
+					  ? text_vocabulary_size(start->base->vocabulary)
+					  : 1);
+	network = NetworkOf(training);
+	CheckTrainSize(&network, NULL);
+	CheckTrainSources(training->source, &training->request);
+}
+
+/* The rows, and what is learned of them before there is a trainer. */
+static void
+ReadRows(Training *training)
+{
+	encoder_model *encoder = training->encoder;
+	TrainRows *rows = &training->rows;
+	TrainNetwork network;
+
+	if (encoder != NULL && encoder->tokenizer == NULL)
+		LearnEncoderTokenizer(training->source, &training->request, encoder);
+	ReadTrainRows(training->source, &training->request, &training->start, rows);
+	SettleNetwork(training, (size_t) rows->label_count,
+				  encoder == NULL ? text_vocabulary_size(rows->vocabulary) : 0);
+	network = NetworkOf(training);
+	CheckTrainSize(&network, rows);
 }
 
 static void
 NoticeBeginning(const Training *training)
 {
-	uint64 bytes = MemoryNeeded(training);
+	TrainNetwork network = NetworkOf(training);
+	uint64 bytes = TrainingMemory(&network, &training->rows);
 	bool cues = training->request.objective == TRAIN_CUES;
 
 	ereport(
@@ -177,119 +165,6 @@ NoticeBeginning(const Training *training)
 				DescribeNetwork(training),
 				Counted((uint64) ThreadsFor(training->request.threads), "thread", "threads"),
 				(bytes + (1 << 20) - 1) >> 20)));
-}
-
-/* The vectors that a request names; the network has as many numbers per word as they. */
-static void
-LoadRequestedVectors(Training *training)
-{
-	TrainRequest *request = &training->request;
-	vectors *loaded;
-
-	if (request->vectors == NULL)
-		return;
-	loaded = LoadVectors(training->allocator, request->vectors);
-	if (request->dim_given && (uint32) request->config.embedding_dim != loaded->dim)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("option \"embedding_dim\" is %d, but vectors \"%s\" have %u numbers",
-							   request->config.embedding_dim, request->vectors, loaded->dim),
-						errhint("Leave \"embedding_dim\" out.")));
-	request->config.embedding_dim = (int) loaded->dim;
-	training->start.vectors = loaded;
-}
-
-static void
-BeginWithVectors(Training *training)
-{
-	const text_vocabulary *theirs = training->start.vectors->words;
-	uint32 words = text_vocabulary_size(training->rows.vocabulary);
-	uint32 own = 0;
-	em_status status;
-	uint32 known;
-
-	for (uint32 id = 1; id < words; id++)
-	{
-		em_slice word = text_vocabulary_word(training->rows.vocabulary, id);
-
-		own += text_vocabulary_find(theirs, word.bytes, word.length) != TEXT_UNKNOWN_ID;
-	}
-	Check(vectors_init_embedding(training->allocator, training->start.vectors, &training->layout,
-								 training->rows.vocabulary,
-								 trainer_initial_embedding(training->trainer), &known, &status),
-		  &status);
-	ereport(NOTICE,
-			(errmsg("vectors \"%s\" know %u of %s%s", training->request.vectors, own,
-					Counted(words - 1, "word", "words"),
-					known > own ? psprintf(", and %u by their n-grams", known - own) : "")));
-}
-
-/* The model that a request begins with; the network's options are its, but for dropout. */
-static void
-LoadBase(Training *training)
-{
-	TrainRequest *request = &training->request;
-	TrainRequest on_base;
-	const model_config *config;
-	const char *different;
-	ModelReference reference;
-	ModelRow row;
-	em_status status;
-	uint8 *bytes;
-
-	if (request->is_encoder)
-	{
-		training->start.base = ReadEncoderSource(training->allocator, request);
-		training->encoder = MakeEncoder(training->source, request, training->start.base);
-		training->start.encoder = training->encoder;
-		if (request->base == NULL) /* a tokeniser was all that was wanted */
-		{
-			model_free(training->start.base);
-			training->start.base = NULL;
-		}
-		return;
-	}
-	if (request->base == NULL)
-		return;
-	reference = ParseModelReference(request->base, false);
-	row = GetModel(&reference);
-	bytes = ReadModelBytes(&row, RegistrySnapshot());
-	Check(model_read(training->allocator, bytes, (size_t) row.size, &training->start.base, &status),
-		  &status);
-	pfree(bytes);
-	if (training->start.base->member_count > 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("base \"%s\" is several models joined, no single network", request->base),
-				 errhint("Begin with one of those that it was joined from.")));
-	if (training->start.base->encoder != NULL)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("base \"%s\" is of architecture \"%s\", not \"%s\"", request->base,
-							   ENCODER_ARCHITECTURE, MODEL_ARCHITECTURE),
-						errhint("Set \"architecture\" to \"%s\".", ENCODER_ARCHITECTURE)));
-	config = &training->start.base->layout.config;
-	ParseTrainOptions(training->options, config, &on_base);
-	different = model_config_difference(&on_base.config, config);
-	if (different != NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("option \"%s\" is not that of base \"%s\"", different, request->base),
-				 errhint("A base brings its network and how it reads text: leave such "
-						 "options out; only those of dropout may differ.")));
-	request->config = on_base.config;
-}
-
-/* Returns how many labels the base knows. */
-static size_t
-BeginWithBase(Training *training)
-{
-	const TrainRows *rows = &training->rows;
-	trainer *trainer = training->trainer;
-
-	if (training->encoder != NULL)
-		return base_model_copy_encoder(training->start.base, &training->encoder->layout,
-									   rows->labels, trainer_initial_encoder(trainer));
-	return base_model_copy(training->start.base, &training->layout, rows->labels,
-						   trainer_initial_embedding(trainer), trainer_initial_dense(trainer));
 }
 
 static void
@@ -350,16 +225,16 @@ MakeTrainer(Training *training)
 		MakeNetworkTrainer(training);
 	/* a checkpoint does not hold the layers of a base that are frozen */
 	if (training->request.base != NULL)
-		known = BeginWithBase(training);
+		known =
+			BeginWithBase(&training->start, &training->rows, &training->layout, training->trainer);
 	resumed = training->request.resume && ReadCheckpoint(&training->reference, training->trainer);
 	if (training->start.vectors != NULL && !resumed)
-		BeginWithVectors(training);
+		BeginWithVectors(training->allocator, &training->start, &training->rows, &training->layout,
+						 training->request.vectors, training->trainer);
 	if (training->request.base != NULL && !resumed)
 		ereport(NOTICE, (errmsg("beginning as \"%s\", which knows %zu of %d labels",
 								training->request.base, known, training->rows.label_count)));
-	vectors_free(training->start.vectors);
-	model_free(training->start.base);
-	memset(&training->start, 0, sizeof(training->start));
+	ReleaseTrainStart(&training->start);
 	if (!training->request.resume)
 		return;
 	if (!resumed)
@@ -468,12 +343,27 @@ TrainEpoch(Training *training)
 	LogEpoch(&training->reference, epoch, &trainer_history(trainer)[epoch - 1],
 			 trainer_best_epoch(trainer) + 1, seconds,
 			 (double) trainer_texts_done(trainer) / training_seconds);
-	WriteCheckpoint(&training->reference, trainer);
+	training->checkpoint = WriteCheckpoint(&training->reference, trainer);
 	NoticeEpoch(training, &trainer_history(trainer)[epoch - 1], epoch, seconds,
 				(double) trainer_texts_done(trainer) / training_seconds);
 	MemoryContextSwitchTo(before);
 	MemoryContextDelete(scratch);
 	CommitAndGoOn();
+	training->seconds += SecondsSince(began);
+	training->saving += SecondsSince(began) - seconds;
+}
+
+/* What checkpoints cost, when it is worth a thought. */
+static void
+NoticeSaving(const Training *training)
+{
+	if (training->saving < SAVING_SECONDS || training->saving < SAVING_SHARE * training->seconds)
+		return;
+	ereport(NOTICE,
+			(errmsg("%.0f of %.0f s went into checkpoints of " UINT64_FORMAT " MB, one after each "
+					"epoch",
+					training->saving, training->seconds, training->checkpoint >> 20),
+			 errhint("With fewer and longer epochs (\"steps_per_epoch\") there are fewer.")));
 }
 
 /* A number for JSON: NaN has none there. */
@@ -632,6 +522,7 @@ Train(Training *training)
 					trainer_epochs_done(training->trainer), training->request.trainer.epochs,
 					training->request.trainer.patience, trainer_best_epoch(training->trainer) + 1),
 			 errhint("Option \"patience\" says how many are waited for.")));
+	NoticeSaving(training);
 	Publish(training);
 }
 
@@ -641,8 +532,12 @@ RunTraining(Training *training, const char *name, Jsonb *given)
 {
 	ParseTrainOptions(given, NULL, &training->request);
 	strlcpy(training->reference.name, name, sizeof(training->reference.name));
+	CheckMayTrain();
 	if (training->request.resume)
+	{
 		training->reference.version = FindTraining(name, training->source, &training->options);
+		LogResumed(&training->reference);
+	}
 	else
 	{
 		training->options = given;
@@ -660,12 +555,11 @@ RunTraining(Training *training, const char *name, Jsonb *given)
 			LogPhase(&training->reference, "scoring");
 		}
 		/* before the commit: the registry is read with the statement's snapshot */
-		LoadRequestedVectors(training);
-		LoadBase(training);
+		LoadTrainStart(training->allocator, training->options, &training->request, training->pool,
+					   &training->start);
+		CheckBeforeRows(training);
 		CommitAndGoOn();
-		ReadTrainRows(training->source, &training->request, &training->start, training->pool,
-					  &training->rows);
-		SettleNetwork(training);
+		ReadRows(training);
 		/* only now, when the rows have proved fit to train on */
 		if (!training->request.resume)
 			DropUnfinished(&training->reference);

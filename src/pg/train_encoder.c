@@ -82,12 +82,23 @@ LearnFromSource(Learning *learning, const char *name, const char *text_column,
 	ScanSource(&source, LearnFromRow, learning);
 }
 
+/* The network reads with that vocabulary. */
+static void
+SetEncoderTokens(encoder_model *encoder, size_t tokens)
+{
+	encoder_config config = encoder->layout.config;
+	em_status status;
+
+	config.vocab_size = (int) tokens;
+	Check(encoder_layout_init(&encoder->layout, &config, encoder->layout.labels, &status), &status);
+}
+
 /*
  * From the training texts, those without labels too. A random share to be held out is among them: which texts
  * are in it is known only when they have been read, and what is learned here knows no labels.
  */
-static void
-LearnTokenizer(const char *source, const TrainRequest *request, encoder_model *encoder)
+void
+LearnEncoderTokenizer(const char *source, const TrainRequest *request, encoder_model *encoder)
 {
 	const em_allocator *allocator = ContextAllocator(CurrentMemoryContext);
 	Learning learning = { .request = request };
@@ -108,6 +119,8 @@ LearnTokenizer(const char *source, const TrainRequest *request, encoder_model *e
 		  &status);
 	text_bpe_learner_free(learning.learner);
 	Check(bpe_file_make(allocator, encoder->tokenizer, &encoder->files.json, &status), &status);
+	SetEncoderTokens(encoder, text_bpe_ids(encoder->tokenizer));
+	Check(encoder_model_check_tokenizer(encoder, &status), &status);
 	ereport(NOTICE, (errmsg("a tokeniser of %s was learned from the texts",
 							Counted(text_bpe_ids(encoder->tokenizer), "token", "tokens"))));
 }
@@ -122,20 +135,20 @@ TakeTokenizer(encoder_model *from, encoder_model *encoder)
 	memset(&from->files, 0, sizeof(from->files));
 }
 
-/* The sizes of a fresh network that reads with that tokeniser. */
+/* The sizes of a fresh network that reads with that tokeniser; NULL: one to be learned. */
 static encoder_config
 FreshConfig(const TrainEncoder *asked, const text_bpe *tokenizer, int max_tokens)
 {
-	const text_bpe_rules *rules = text_bpe_get_rules(tokenizer);
+	const text_bpe_rules *rules = tokenizer != NULL ? text_bpe_get_rules(tokenizer) : NULL;
 	encoder_config config;
 
 	encoder_config_default(&config);
-	config.vocab_size = (int) text_bpe_ids(tokenizer);
+	config.vocab_size = tokenizer != NULL ? (int) text_bpe_ids(tokenizer) : asked->vocabulary_size;
 	config.hidden_size = asked->hidden;
 	config.num_hidden_layers = asked->layers;
 	config.num_attention_heads = asked->heads;
 	config.intermediate_size = asked->inner > 0 ? asked->inner : 4 * asked->hidden;
-	if (rules->pad_id != TEXT_BPE_NO_ID)
+	if (rules != NULL && rules->pad_id != TEXT_BPE_NO_ID)
 		config.pad_token_id = (int) rules->pad_id;
 	config.max_position_embeddings = max_tokens + config.pad_token_id + 1;
 	config.hidden_dropout_prob = asked->hidden_dropout;
@@ -160,7 +173,7 @@ BaseConfig(const TrainEncoder *asked, const encoder_model *base)
 }
 
 encoder_model *
-MakeEncoder(const char *texts, const TrainRequest *request, model *source)
+MakeEncoder(const TrainRequest *request, model *source)
 {
 	const TrainEncoder *asked = &request->encoder;
 	const encoder_model *base = request->base != NULL && source != NULL ? source->encoder : NULL;
@@ -172,8 +185,6 @@ MakeEncoder(const char *texts, const TrainRequest *request, model *source)
 	encoder->outputs = ENCODER_SIGMOID;
 	if (source != NULL)
 		TakeTokenizer(source->encoder, encoder);
-	else
-		LearnTokenizer(texts, request, encoder);
 	encoder->max_tokens = asked->max_tokens > 0 ? asked->max_tokens
 						  : base != NULL        ? base->max_tokens
 												: TRAIN_ENCODER_TOKENS;
@@ -189,7 +200,8 @@ MakeEncoder(const char *texts, const TrainRequest *request, model *source)
 						errmsg("option \"frozen\" is %d, but base \"%s\" has %zu layers",
 							   request->trainer.frozen, request->base, encoder->layout.layers),
 						errhint("%zu freezes all but the head.", encoder->layout.layers + 1)));
-	Check(encoder_model_check_tokenizer(encoder, &status), &status);
+	if (encoder->tokenizer != NULL)
+		Check(encoder_model_check_tokenizer(encoder, &status), &status);
 	return encoder;
 }
 

@@ -19,10 +19,14 @@
 extern model *ReadEncoderSource(const em_allocator *allocator, const TrainRequest *request);
 
 /*
- * The model to be trained, without labels and weights; its tokeniser is taken from source (as
- * ReadEncoderSource() left it) or, without one, learned from the rows of texts.
+ * The model to be trained, without weights and as of one label; its tokeniser is taken from source (as
+ * ReadEncoderSource() left it). Without one it has none yet, and a vocabulary of as many tokens as are asked for.
  */
-extern encoder_model *MakeEncoder(const char *texts, const TrainRequest *request, model *source);
+extern encoder_model *MakeEncoder(const TrainRequest *request, model *source);
+
+/* Learn the tokeniser that it lacks, from the rows of texts. */
+extern void LearnEncoderTokenizer(const char *texts, const TrainRequest *request,
+								  encoder_model *encoder);
 
 /* Give it its labels. */
 extern void SetEncoderLabels(encoder_model *encoder, size_t labels);

@@ -12,6 +12,7 @@
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "storage/lock.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -168,6 +169,27 @@ DropUnfinished(const ModelReference *beside)
 		2, types, values, NULL, false, SPI_OK_DELETE);
 }
 
+void
+CheckMayTrain(void)
+{
+	static const char *const tables[] = { "training_run", "training_epoch", "training_checkpoint" };
+	const AclMode mode = ACL_SELECT | ACL_INSERT | ACL_UPDATE | ACL_DELETE;
+
+	for (size_t i = 0; i < lengthof(tables); i++)
+	{
+		Oid table = RegistryRelation(tables[i]);
+
+		if (OidIsValid(table) && pg_class_aclmask(table, GetUserId(), mode, ACLMASK_ALL) != mode)
+			ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+							errmsg("permission denied for table %s", tables[i]),
+							errhint("Training takes GRANT SELECT, INSERT, UPDATE, DELETE ON "
+									"emotion.training_run, emotion.training_epoch, "
+									"emotion.training_checkpoint, and GRANT INSERT ON "
+									"emotion.model, emotion.model_part, TO %s.",
+									quote_identifier(GetUserNameFromId(GetUserId(), false)))));
+	}
+}
+
 int32
 BeginTraining(const char *name, const char *source, const Jsonb *options, int epochs)
 {
@@ -282,6 +304,13 @@ LogRows(const ModelReference *training, uint64 fingerprint, uint64 train_texts, 
 }
 
 void
+LogResumed(const ModelReference *training)
+{
+	LogPhase(training, "reading");
+	LogTexts(training, 0);
+}
+
+void
 LogPhase(const ModelReference *training, const char *phase)
 {
 	Oid types[] = { TRAINING_TYPES, TEXTOID };
@@ -366,6 +395,7 @@ typedef struct Checkpoint
 	int32 part;
 	bytea *data; /* being filled, or read */
 	size_t filled, done;
+	uint64 written;
 } Checkpoint;
 
 static void
@@ -381,6 +411,7 @@ PutPart(Checkpoint *checkpoint)
 		"INSERT INTO emotion.training_checkpoint (name, version, part, data) VALUES ($1, $2, $3, "
 		"$4)",
 		4, types, values, NULL, false, SPI_OK_INSERT);
+	checkpoint->written += checkpoint->filled;
 	checkpoint->filled = 0;
 }
 
@@ -402,18 +433,37 @@ PutBytes(void *context, const void *bytes, size_t size)
 	return true;
 }
 
-void
+/* What it took, for emotion_training_progress. */
+static void
+LogCheckpoint(const Checkpoint *checkpoint, instr_time began)
+{
+	Oid types[] = { TRAINING_TYPES, INT8OID, FLOAT8OID };
+	Datum values[] = { TRAINING_VALUES(checkpoint->training),
+					   Int64GetDatum((int64) checkpoint->written),
+					   Float8GetDatum(SecondsSince(began)) };
+
+	RunStatement("UPDATE emotion.training_run SET checkpoint_bytes = $3, checkpoint_seconds = "
+				 "checkpoint_seconds OPERATOR(pg_catalog.+) $4 WHERE name OPERATOR(pg_catalog.=) "
+				 "$1 AND version OPERATOR(pg_catalog.=) $2",
+				 4, types, values, NULL, false, SPI_OK_UPDATE);
+}
+
+uint64
 WriteCheckpoint(const ModelReference *training, const trainer *trainer)
 {
 	Checkpoint checkpoint = { .training = training };
+	instr_time began;
 	em_status status;
 
+	INSTR_TIME_SET_CURRENT(began);
 	DeleteCheckpoint(training);
 	checkpoint.data = palloc(CHECKPOINT_PART_BYTES + VARHDRSZ);
 	Check(trainer_save(trainer, PutBytes, &checkpoint, &status), &status);
 	if (checkpoint.filled > 0)
 		PutPart(&checkpoint);
 	pfree(checkpoint.data);
+	LogCheckpoint(&checkpoint, began);
+	return checkpoint.written;
 }
 
 /* The next part; false when there is none. */

@@ -16,6 +16,9 @@
 #include "../model/trainer.h"
 #include "registry.h"
 
+/* Error, with all that has to be granted, unless the caller may train. */
+extern void CheckMayTrain(void);
+
 /*
  * Begin a new training of `name`: chooses the version after all published and begun ones, takes
  * the lock and writes the row; an error when a training of that name runs.
@@ -74,6 +77,9 @@ extern void EndTraining(const ModelReference *training);
 extern void LogRows(const ModelReference *training, uint64 fingerprint, uint64 train_texts,
 					uint64 dev_texts, bool resume);
 
+/* A resumed training reads its rows again; what it had done of the running epoch is lost. */
+extern void LogResumed(const ModelReference *training);
+
 extern void LogPhase(const ModelReference *training, const char *phase);
 extern void LogTexts(const ModelReference *training, uint64 texts_done);
 
@@ -84,9 +90,9 @@ extern void LogFinished(const ModelReference *training);
 
 /*
  * Replace the checkpoint by the state of the trainer; continue from it (false when there is none yet).
- * It may be far larger than memory has room for twice: it goes by in parts.
+ * It may be far larger than memory has room for twice: it goes by in parts. Returns its bytes.
  */
-extern void WriteCheckpoint(const ModelReference *training, const trainer *trainer);
+extern uint64 WriteCheckpoint(const ModelReference *training, const trainer *trainer);
 extern bool ReadCheckpoint(const ModelReference *training, trainer *trainer);
 
 #endif /* EMOTION_PG_TRAIN_LOG_H */

@@ -62,29 +62,47 @@ SavingMemory(uint64 weights, uint64 kept)
 	return Max(weights * sizeof(float), 3 * Min(kept * sizeof(float), CHECKPOINT_PART_BYTES));
 }
 
+static int
+DetailOfWeights(uint64 alone, uint64 limit)
+{
+	return alone > limit
+			   ? errdetail(
+					 "Its weights, and what is kept of each to train them, take " UINT64_FORMAT
+					 " MB alone, whatever the batches.",
+					 alone)
+			   : 0;
+}
+
 void
-CheckTrainingMemory(uint64 bytes, const char *hint)
+CheckTrainingMemory(uint64 bytes, uint64 least, const char *batches, const char *weights)
 {
 	uint64 needed = (bytes + MEGABYTE - 1) / MEGABYTE;
-	uint64 available;
+	uint64 alone = (least + MEGABYTE - 1) / MEGABYTE;
+	uint64 available = 0, limit;
+	const char *hint;
 
-	if (MaxTrainingMemory >= 0)
+	if (MaxTrainingMemory < 0)
 	{
-		if (needed > (uint64) MaxTrainingMemory)
-			ereport(ERROR, (errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-							errmsg("this training needs " UINT64_FORMAT " MB of memory, but "
-								   "\"emotion.max_training_memory\" is %d MB",
-								   needed, MaxTrainingMemory),
-							errhint("Raise it, or %s.", hint)));
-		return;
+		available = AvailableMemory();
+		limit = available < PG_UINT64_MAX ? available / MEGABYTE * 4 / 5 : available;
 	}
-	available = AvailableMemory();
-	if (available < PG_UINT64_MAX && needed > available / MEGABYTE * 4 / 5)
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
-				 errmsg("this training needs " UINT64_FORMAT " MB of memory, but the server has "
-						"only " UINT64_FORMAT " MB left, of which it may take four fifths",
-						needed, available / MEGABYTE),
-				 errhint("To try it all the same, set \"emotion.max_training_memory\"; else %s.",
-						 hint)));
+	else
+		limit = (uint64) MaxTrainingMemory;
+	if (needed <= limit)
+		return;
+	hint = alone > limit ? weights : batches;
+	if (MaxTrainingMemory >= 0)
+		ereport(ERROR, (errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+						errmsg("this training needs %s" UINT64_FORMAT " MB of memory, but "
+							   "\"emotion.max_training_memory\" is %d MB",
+							   bytes == least ? "at least " : "", needed, MaxTrainingMemory),
+						DetailOfWeights(alone, limit), errhint("Raise it, or %s.", hint)));
+	ereport(
+		ERROR,
+		(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+		 errmsg("this training needs %s" UINT64_FORMAT " MB of memory, but the server has "
+				"only " UINT64_FORMAT " MB left, of which it may take four fifths",
+				bytes == least ? "at least " : "", needed, available / MEGABYTE),
+		 DetailOfWeights(alone, limit),
+		 errhint("To try it all the same, set \"emotion.max_training_memory\"; else %s.", hint)));
 }

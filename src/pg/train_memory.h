@@ -19,7 +19,11 @@ extern int MaxTrainingMemory;
  */
 extern uint64 SavingMemory(uint64 weights, uint64 kept);
 
-/* Error when a training that needs so many bytes may not have them; hint: how to need fewer. */
-extern void CheckTrainingMemory(uint64 bytes, const char *hint);
+/*
+ * Error when a training that needs so many bytes may not have them. least: what it would need with the
+ * smallest batches; batches, weights: how to need fewer when that would do, and when it would not.
+ */
+extern void CheckTrainingMemory(uint64 bytes, uint64 least, const char *batches,
+								const char *weights);
 
 #endif /* EMOTION_PG_TRAIN_MEMORY_H */

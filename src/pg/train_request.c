@@ -240,18 +240,51 @@ RefuseIdle(const Jsonb *options, const char *const *names, const char *what)
 							errhint("It would be without effect: leave it out.")));
 }
 
+/* What stands in roberta for an option of the other kind of network; NULL: nothing does. */
+static const char *
+Counterpart(const char *name)
+{
+	static const char *const pairs[][2] = {
+		{ "embedding_dim", "\"hidden\"" },
+		{ "filters", "\"inner\"" },
+		{ "attention", "\"heads\"" },
+		{ "text_max_tokens", "\"max_tokens\"" },
+		{ "min_count", "\"vocabulary_size\"" },
+		{ "max_words", "\"vocabulary_size\"" },
+		{ "vectors", "\"base\"" },
+		{ "vectors_words", "\"base\"" },
+		{ "objective", "a \"base\" that was pretrained" },
+		{ "cue_source", "a \"base\" that was pretrained" },
+		{ "embedding_rate", "\"layer_decay\" or \"frozen\"" },
+		{ "unfreeze_epochs", "\"layer_decay\" or \"frozen\"" },
+		{ "dropout_conv", "\"hidden_dropout\"" },
+		{ "dropout_embedding", "\"hidden_dropout\"" },
+		{ "dropout_hidden", "\"hidden_dropout\" or \"attention_dropout\"" },
+		{ "dropout_pooled", "\"classifier_dropout\"" },
+		{ "dropout_samples", "\"classifier_dropout\"" },
+	};
+
+	for (size_t i = 0; i < lengthof(pairs); i++)
+		if (strcmp(pairs[i][0], name) == 0)
+			return pairs[i][1];
+	return strncmp(name, "text_", strlen("text_")) == 0 ? "its tokeniser" : NULL;
+}
+
 /* Refuse options that the architecture has no use for. */
 static void
 RefuseForeign(const Jsonb *options, const char *name, const char *architecture, bool has)
 {
+	const char *instead = Counterpart(name);
+
 	if (HasOption(options, name))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("option \"%s\" is %sfor architecture \"%s\"", name, has ? "" : "not ",
 						architecture),
 				 has ? errhint("Leave it out, or set \"architecture\" to \"%s\".", architecture)
-					 : errhint("Its network is set by \"layers\", \"hidden\", \"heads\", \"inner\" "
-							   "and \"max_tokens\", or a \"base\"; leave \"%s\" out.",
+				 : instead != NULL
+					 ? errhint("In its place stands %s; leave \"%s\" out.", instead, name)
+					 : errhint("There is nothing like it there; leave \"%s\" out. " WHERE_LISTED,
 							   name)));
 }
 

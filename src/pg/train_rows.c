@@ -237,32 +237,22 @@ VisitRow(const SourceRow *row, void *context)
 
 /* The labels to learn: those asked for, the teachers', or all of the source. */
 static void
-ChooseLabels(const Source *source, const TrainRequest *request, const Teachers *teachers,
-			 TrainRows *rows)
+ChooseLabels(const Source *source, const TrainStart *start, TrainRows *rows)
 {
+	Datum *labels;
 	em_status status;
 
-	if (request->labels)
-	{
-		rows->label_count = request->label_count;
-		rows->labels = palloc(sizeof(em_slice) * (Size) rows->label_count);
-		for (int i = 0; i < rows->label_count; i++)
-			rows->labels[i] = TextAsUtf8(cstring_to_text(request->labels[i]));
-	}
-	else if (teachers)
-		rows->label_count = TeacherLabels(teachers, &rows->labels);
-	else
-	{
-		Datum *labels;
-
-		rows->label_count = SourceLabels(source, &labels);
-		rows->labels = palloc(sizeof(em_slice) * (Size) Max(rows->label_count, 1));
-		for (int i = 0; i < rows->label_count; i++)
-			rows->labels[i] = TextAsUtf8(DatumGetTextPP(labels[i]));
-		if (rows->label_count == 0)
-			ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND),
-							errmsg("source \"%s\" has no row with a label", source->source)));
-	}
+	rows->labels = start->labels;
+	rows->label_count = start->label_count;
+	if (rows->label_count > 0)
+		return;
+	rows->label_count = SourceLabels(source, &labels);
+	rows->labels = palloc(sizeof(em_slice) * (Size) Max(rows->label_count, 1));
+	for (int i = 0; i < rows->label_count; i++)
+		rows->labels[i] = TextAsUtf8(DatumGetTextPP(labels[i]));
+	if (rows->label_count == 0)
+		ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND),
+						errmsg("source \"%s\" has no row with a label", source->source)));
 	Check(model_check_labels(rows->labels, (size_t) rows->label_count, &status), &status);
 }
 
@@ -433,16 +423,34 @@ CheckParts(const Reading *reading, const char *name)
 								quote_identifier(request->split_column), request->dev_split)));
 }
 
+static Source
+DevSourceOf(const TrainRequest *request)
+{
+	Source source = SourceOf(request->dev_source, request);
+
+	OpenSource(&source);
+	return source;
+}
+
 void
-ReadTrainRows(const char *name, const TrainRequest *request, const TrainStart *start, nn_pool *pool,
-			  TrainRows *rows)
+CheckTrainSources(const char *name, const TrainRequest *request)
+{
+	(void) TrainSourceOf(name, request);
+	if (request->transfer_source)
+		(void) TransferSourceOf(request);
+	if (request->dev_source)
+		(void) DevSourceOf(request);
+}
+
+void
+ReadTrainRows(const char *name, const TrainRequest *request, TrainStart *start, TrainRows *rows)
 {
 	const em_allocator *allocator = ContextAllocator(CurrentMemoryContext);
 	Source source = TrainSourceOf(name, request);
 	Reading reading = { 0 };
 
 	reading.request = request;
-	OpenSoftTargets(&reading.soft, request, pool);
+	OpenSoftTargets(&reading.soft, request, start->teachers, start->teachers_context);
 	reading.text = request->config.text;
 	if (request->objective == TRAIN_CUES)
 	{
@@ -450,9 +458,7 @@ ReadTrainRows(const char *name, const TrainRequest *request, const TrainStart *s
 		reading.text.max_tokens = TEXT_MAX_TOKENS;
 	}
 	else
-		ChooseLabels(&source, request, reading.soft.teachers, rows);
-	if (reading.soft.teachers)
-		MatchTeachers(reading.soft.teachers, rows->labels, rows->label_count);
+		ChooseLabels(&source, start, rows);
 	reading.source = &source;
 	reading.allocator = allocator;
 	reading.labels = MakeLabelIndex(rows->labels, rows->label_count);
@@ -481,11 +487,12 @@ ReadTrainRows(const char *name, const TrainRequest *request, const TrainStart *s
 		reading.transfer = false;
 	}
 	CloseSoftTargets(&reading.soft);
+	start->teachers = NULL;
+	start->teachers_context = NULL;
 	if (request->dev_source)
 	{
-		Source dev = SourceOf(request->dev_source, request);
+		Source dev = DevSourceOf(request);
 
-		OpenSource(&dev);
 		reading.source = &dev;
 		reading.all_dev = true;
 		ScanSource(&dev, VisitRow, &reading);

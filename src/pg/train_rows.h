@@ -10,18 +10,9 @@
 #include "../model/bags.h"
 #include "../model/encoder_model.h"
 #include "../model/model.h"
-#include "../model/vectors.h"
-#include "../nn/pool.h"
 #include "spill.h"
 #include "train_request.h"
-
-/* What a network begins as, the first two NULL when it is fresh; pieces of a training. */
-typedef struct TrainStart
-{
-	vectors *vectors;
-	model *base;
-	const encoder_model *encoder; /* of the family roberta: who reads the texts; else NULL */
-} TrainStart;
+#include "train_start.h"
 
 typedef struct TrainRows
 {
@@ -37,14 +28,17 @@ typedef struct TrainRows
 	SpillFile files[3]; /* what train, dev and the rows of cues spilled to */
 } TrainRows;
 
+/* Error unless the sources of a request can be read and have their columns; no row of them is. */
+extern void CheckTrainSources(const char *source, const TrainRequest *request);
+
 /*
  * Read everything, in the current memory context, of which maintenance_work_mem
  * bounds the token ids; beyond it they go to temporary files, which outlive
- * transactions: CloseTrainRows() removes them. Teachers score on the pool's threads.
- * SPI must be connected.
+ * transactions: CloseTrainRows() removes them. Teachers of the start go
+ * when they have scored. SPI must be connected.
  */
-extern void ReadTrainRows(const char *source, const TrainRequest *request, const TrainStart *start,
-						  nn_pool *pool, TrainRows *rows);
+extern void ReadTrainRows(const char *source, const TrainRequest *request, TrainStart *start,
+						  TrainRows *rows);
 extern void CloseTrainRows(TrainRows *rows);
 
 #endif /* EMOTION_PG_TRAIN_ROWS_H */

@@ -114,23 +114,19 @@ AddSoftText(SoftTargets *soft, const SoftText *text, const Source *source, const
 }
 
 void
-OpenSoftTargets(SoftTargets *soft, const TrainRequest *request, nn_pool *pool)
+OpenSoftTargets(SoftTargets *soft, const TrainRequest *request, Teachers *teachers,
+				MemoryContext context)
 {
-	MemoryContext before;
-
 	memset(soft, 0, sizeof(*soft));
 	soft->request = request;
-	if (request->teachers == NULL)
+	if (teachers == NULL)
 		return;
-	soft->context =
-		AllocSetContextCreate(CurrentMemoryContext, "emotion teachers", ALLOCSET_DEFAULT_SIZES);
-	before = MemoryContextSwitchTo(soft->context);
-	soft->teachers = OpenTeachers(request->teachers, request->teacher_count, pool);
-	soft->pending = palloc(sizeof(SoftText) * PENDING_TEXTS);
-	soft->texts = palloc(sizeof(em_slice) * PENDING_TEXTS);
+	soft->teachers = teachers;
+	soft->context = context;
+	soft->pending = MemoryContextAlloc(context, sizeof(SoftText) * PENDING_TEXTS);
+	soft->texts = MemoryContextAlloc(context, sizeof(em_slice) * PENDING_TEXTS);
 	soft->texts_context =
-		AllocSetContextCreate(soft->context, "emotion texts to score", ALLOCSET_DEFAULT_SIZES);
-	MemoryContextSwitchTo(before);
+		AllocSetContextCreate(context, "emotion texts to score", ALLOCSET_DEFAULT_SIZES);
 }
 
 void

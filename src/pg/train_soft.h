@@ -40,8 +40,9 @@ typedef struct SoftTargets
 	size_t pending_bytes;
 } SoftTargets;
 
-/* Read the teachers, who score on the pool's threads, if the request names such. */
-extern void OpenSoftTargets(SoftTargets *soft, const TrainRequest *request, nn_pool *pool);
+/* teachers: NULL when the rows have scores; else all that theirs is, and what waits for them, is in context. */
+extern void OpenSoftTargets(SoftTargets *soft, const TrainRequest *request, Teachers *teachers,
+							MemoryContext context);
 
 /*
  * A text that has targets by the scores of its row, or will have. An error names the row that has
@@ -50,7 +51,7 @@ extern void OpenSoftTargets(SoftTargets *soft, const TrainRequest *request, nn_p
 extern void AddSoftText(SoftTargets *soft, const SoftText *text, const Source *source,
 						const SourceRow *row);
 
-/* Add the texts that wait, and release the teachers. */
+/* Add the texts that wait; the teachers' context goes. */
 extern void CloseSoftTargets(SoftTargets *soft);
 
 #endif /* EMOTION_PG_TRAIN_SOFT_H */

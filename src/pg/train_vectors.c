@@ -159,8 +159,8 @@ MakeTrainer(Training *training)
 				   SavingMemory(numbers, numbers + (uint64) words * options->dim);
 	em_status status;
 
-	CheckTrainingMemory(bytes,
-						"lower \"dim\", \"buckets\" or \"max_words\", or raise \"min_count\"");
+	CheckTrainingMemory(
+		bytes, 0, "lower \"dim\", \"buckets\" or \"max_words\", or raise \"min_count\"", NULL);
 	ereport(
 		NOTICE,
 		(errmsg("training word vectors \"%s\" on %s, %s, %u different ones seen %d times or more, "

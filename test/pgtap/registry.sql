@@ -26,10 +26,10 @@ SELECT throws_ok(format('SELECT emotion_import(%L, decode(%L, ''hex''))', name, 
 	'a model may not be named "' || name || '"')
 FROM unnest(ARRAY['A', '9a', '-a', 'a@1', 'a b', 'ä', '', repeat('n', 64), 'a/b', 'a.b']) AS name;
 SELECT throws_ok($$INSERT INTO emotion.model (name, version, sha256, size, parts, architecture, configuration,
-	labels, thresholds, parameters) VALUES ('X', 1, sha256(''), 1, 1, 'a', '{}', '{l}', '{0.5}', 1)$$, '23514', NULL,
+	labels, thresholds, parameters, storage) VALUES ('X', 1, sha256(''), 1, 1, 'a', '{}', '{l}', '{0.5}', 1, 'f32')$$, '23514', NULL,
 	'nor by INSERT');
 SELECT throws_ok($$INSERT INTO emotion.model (name, version, sha256, size, parts, architecture, configuration,
-	labels, thresholds, parameters) VALUES ('x', 0, sha256(''), 1, 1, 'a', '{}', '{l}', '{0.5}', 1)$$, '23514', NULL,
+	labels, thresholds, parameters, storage) VALUES ('x', 0, sha256(''), 1, 1, 'a', '{}', '{l}', '{0.5}', 1, 'f32')$$, '23514', NULL,
 	'versions begin at 1');
 INSERT INTO emotion.model_part VALUES ('nobody', 1, 1, '\x00');
 SELECT throws_ok($$SELECT emotion_scores('x', 'nobody@1')$$, '42704', NULL, 'parts alone are no model');
@@ -44,7 +44,7 @@ SELECT is_empty($$SELECT FROM emotion.model_part WHERE name = 'a-b_9'$$, 'and it
 SELECT is((SELECT sha256 FROM emotion.dropped_model WHERE name = 'a-b_9' AND version = 1),
 	sha256(decode(:'tiny_model', 'hex')), 'its number is kept');
 SELECT throws_ok($$INSERT INTO emotion.model (name, version, sha256, size, parts, architecture, configuration,
-	labels, thresholds, parameters) VALUES ('a-b_9', 1, sha256(''), 1, 1, 'a', '{}', '{l}', '{0.5}', 1)$$, '55000', NULL,
+	labels, thresholds, parameters, storage) VALUES ('a-b_9', 1, sha256(''), 1, 1, 'a', '{}', '{l}', '{0.5}', 1, 'f32')$$, '55000', NULL,
 	'and not given to another file');
 SELECT throws_ok($$DELETE FROM emotion.dropped_model WHERE name = 'a-b_9'$$, '55000', NULL, 'nor forgotten');
 SELECT is(emotion_import('a-b_9', decode(:'tiny_model', 'hex')), 'a-b_9@2', 'the next version counts on');

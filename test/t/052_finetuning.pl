@@ -92,5 +92,18 @@ ok(wait_for('wide', $epoch + 1), 'and is gone on from');
 $node->safe_psql('postgres', "SELECT pg_terminate_backend($pid)");
 eval { wait_for_session($session) };
 eval { close_session($session) };
+
+# --- what checkpoints cost is told when it is much
+my (undef, undef, $notices) = $node->psql('postgres', train('saved', qq{$wide, "epochs": 50, "holdout": 0}));
+my ($bytes, $saving) = split /\|/, $node->safe_psql('postgres',
+	"SELECT checkpoint_bytes, checkpoint_seconds FROM emotion_training_progress WHERE model = 'saved\@1'");
+my $weights = $node->safe_psql('postgres', "SELECT 4 * parameters FROM emotion_models WHERE model = 'saved\@1'");
+cmp_ok($bytes, '>', 3 * $weights, 'a checkpoint holds weights and both moments');
+SKIP:
+{
+	skip "50 of them took only $saving s", 1 if $saving < 2;
+	like($notices, qr/NOTICE:  \d+ of \d+ s went into checkpoints of \d+ MB, one after each epoch\nHINT:  .*steps_per_epoch/,
+		"50 of them, $saving s, are worth a word");
+}
 $node->stop;
 done_testing();

@@ -11,6 +11,7 @@
 #include "../../src/model/model.h"
 #include "../../src/model/safetensors.h"
 #include "../../src/model/scorer.h"
+#include "sample_encoder.h"
 
 #define LABELS 3
 #define MEMBERS 3
@@ -209,6 +210,7 @@ test_join(model_member *members, const uint8_t *bytes, size_t size)
 	model_member many[MODEL_MAX_MEMBERS + 1];
 	uint8_t *joined;
 	size_t joined_size;
+	model *exclusive;
 	em_status status;
 
 	memcpy(odd, members, MEMBERS * sizeof(*odd));
@@ -233,6 +235,20 @@ test_join(model_member *members, const uint8_t *bytes, size_t size)
 		  "no damaged file: %s", status.message);
 	CHECK(model_join(&check_allocator, odd, 0, &joined, &joined_size, &status) == EM_LIMIT,
 		  "not of nothing: %s", status.message);
+	for (int i = 0; i < 2; i++)
+		odd[i].bytes =
+			sample_encoder_file(&check_allocator, true, i == 0 ? ENCODER_SIGMOID : ENCODER_SOFTMAX,
+								MODEL_F32, &odd[i].size);
+	CHECK(model_join(&check_allocator, odd, 2, &joined, &joined_size, &status) == EM_INVALID_OPTION,
+		  "not of labels that exclude one another in some only: %s", status.message);
+	CHECK(model_join(&check_allocator, odd + 1, 1, &joined, &joined_size, &status) == EM_OK,
+		  "but in all: %s", status.message);
+	exclusive = read_file(joined, joined_size);
+	CHECK(model_labels_exclude(exclusive), "then they do in the ensemble");
+	model_free(exclusive);
+	check_release(NULL, joined);
+	for (int i = 0; i < 2; i++)
+		check_release(NULL, (void *) (uintptr_t) odd[i].bytes);
 	for (int i = 0; i <= MODEL_MAX_MEMBERS; i++)
 		many[i] = members[0];
 	CHECK(model_join(&check_allocator, many, MODEL_MAX_MEMBERS + 1, &joined, &joined_size,

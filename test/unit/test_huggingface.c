@@ -312,8 +312,8 @@ test_checkpoint(const char *name, encoder_outputs outputs, int max_tokens)
 		bail_out(status.message);
 	CHECK(strcmp(model_architecture(model), "roberta") == 0 && model->layout.labels == 4 &&
 			  strcmp(model->labels[0], "joy") == 0 && strcmp(model->labels[3], "neutral") == 0 &&
-			  model->thresholds[1] == 0.5f && model->encoder->outputs == outputs &&
-			  model->encoder->max_tokens == max_tokens,
+			  model->thresholds[1] == (outputs == ENCODER_SOFTMAX ? 0.25f : 0.5f) &&
+			  model->encoder->outputs == outputs && model->encoder->max_tokens == max_tokens,
 		  "%s: labels, thresholds, outputs and length are kept", name);
 	worst = compare(model, name, &ids_same, &texts);
 	CHECK(ids_same && texts == 10, "%s: ids of %zu texts as the reference has them", name, texts);
@@ -373,6 +373,8 @@ test_storage(void)
 		worst = compare(model, "multi", &ids_same, &texts);
 		CHECK(worst < cases[i].bound && (i == 0 || worst > 1e-6),
 			  "storage %s: scores differ by up to %.2g", cases[i].name, worst);
+		CHECK(strcmp(model_storage(model), cases[i].name) == 0, "and the model is one of %s",
+			  model_storage(model));
 		sizes[i] = memory.written;
 		model_free(model);
 		unload(&memory);
@@ -682,8 +684,8 @@ test_refused_options(void)
 		{ { .labels = labels, .label_count = 4 }, EM_INVALID_DATA, "\"a\"" },
 		{ { .thresholds = thresholds, .threshold_count = 2 }, EM_INVALID_OPTION, "2 numbers" },
 		{ { .thresholds = thresholds, .threshold_count = 4 }, EM_INVALID_DATA, "label 2 is 2" },
-		{ { .max_tokens = 39 }, EM_INVALID_OPTION, "reads 2 to 38" },
-		{ { .max_tokens = 1 }, EM_INVALID_OPTION, "reads 2 to 38" },
+		{ { .max_tokens = 39 }, EM_INVALID_OPTION, "reads 3 to 38" },
+		{ { .max_tokens = 2 }, EM_INVALID_OPTION, "reads 3 to 38" },
 		{ { .without_head = true, .labels = labels, .label_count = 4 },
 		  EM_INVALID_OPTION,
 		  "without a head" },
