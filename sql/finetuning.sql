@@ -77,7 +77,7 @@ SELECT count(*) AS tokens, round(sum(weight)::numeric, 3) AS weight FROM emotion
 -- With a tokeniser learned from the training texts, and kept in 8 bits.
 CALL emotion_train('ft_learned', 'SELECT * FROM post UNION ALL SELECT ''jargonjargon'', ''{}'', ''dev'' FROM generate_series(1, 9)',
 	'{"architecture": "roberta", "vocabulary_size": 300, "layers": 1, "hidden": 16, "heads": 2, "max_tokens": 20, "storage": "i8",
-	"split_column": "split", "epochs": 10, "learning_rate": 0.005, "batch_size": 8, "metric": "log_loss", "threads": 1}');
+	"split_column": "split", "epochs": 20, "learning_rate": 0.005, "batch_size": 8, "metric": "log_loss", "threads": 1}');
 SELECT configuration ->> 'vocab_size' AS tokens FROM emotion.model WHERE name = 'ft_learned';
 SELECT count(*) FILTER (WHERE found @> labels AND labels @> found) > 0.95 * count(*) AS right
 FROM (SELECT labels, emotion_labels(text, 'ft_learned@1') AS found FROM post WHERE split = 'dev' AND labels <> '{}') AS t;

@@ -64,6 +64,7 @@ missing() {
 	has_clang_format || echo clang-format
 	has clang-tidy || echo clang-tidy
 	has cppcheck || echo cppcheck
+	has zstd || echo zstd
 	[ "$level" = check ] && return
 	has python3 || echo python3
 	has_python numpy || echo python3-numpy

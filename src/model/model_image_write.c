@@ -142,9 +142,9 @@ size_t
 model_image_write(const model *model, const uint8_t source[MODEL_SOURCE_BYTES], uint8_t *out)
 {
 	image_writer writer = { out, 0 };
-	image_header header = {
-		IMAGE_MAGIC, IMAGE_BYTE_ORDER, model_image_kind(), sizeof(real), { 0 }, 0, 0
-	};
+	image_header header = { .byte_order = IMAGE_BYTE_ORDER,
+							.kind = model_image_kind(),
+							.real_size = sizeof(real) };
 	uint8_t *head, *records;
 
 	(void) take(&writer, sizeof(header), &head);
@@ -156,6 +156,7 @@ model_image_write(const model *model, const uint8_t source[MODEL_SOURCE_BYTES], 
 		if (out != NULL)
 			memcpy(records + i * sizeof(record), &record, sizeof(record));
 	}
+	memcpy(header.magic, IMAGE_MAGIC, sizeof(header.magic));
 	memcpy(header.source, source, sizeof(header.source));
 	header.size = writer.used + IMAGE_CHECKSUM_BYTES;
 	header.members = model->member_count;

@@ -450,11 +450,16 @@ ExplainBatches(CustomScanState *node, List *ancestors, ExplainState *es)
 	List *shown = NIL;
 	ListCell *expression;
 	ListCell *model;
+#if PG_VERSION_NUM >= 180000
+	int tables = es->rtable_size; /* without what stands for a GROUP BY */
+#else
+	int tables = list_length(es->rtable);
+#endif
 
 	forboth(expression, scan->custom_exprs, model, scan->custom_private)
 	{
 		char *text_shown = deparse_expression(lfirst(expression), context,
-											  list_length(es->rtable) > 1 || es->verbose, false);
+											  tables > 1 || es->verbose, false);
 
 		if (lfirst(model) != NULL)
 			text_shown = psprintf("%s by %s", text_shown,
