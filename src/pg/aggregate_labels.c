@@ -26,7 +26,7 @@
 #include "label_state.h"
 
 #if PG_VERSION_NUM < 140000
-#define int64_to_numeric(value) \
+#define int64_to_numeric(value)                                                                    \
 	DatumGetNumeric(DirectFunctionCall1(int8_numeric, Int64GetDatum(value)))
 #endif
 

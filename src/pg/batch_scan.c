@@ -458,8 +458,8 @@ ExplainBatches(CustomScanState *node, List *ancestors, ExplainState *es)
 
 	forboth(expression, scan->custom_exprs, model, scan->custom_private)
 	{
-		char *text_shown = deparse_expression(lfirst(expression), context,
-											  tables > 1 || es->verbose, false);
+		char *text_shown =
+			deparse_expression(lfirst(expression), context, tables > 1 || es->verbose, false);
 
 		if (lfirst(model) != NULL)
 			text_shown = psprintf("%s by %s", text_shown,

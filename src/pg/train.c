@@ -410,8 +410,9 @@ PublishedLineage(const Training *training)
 		"\", \"epochs\": %d, \"best_epoch\": %d, \"threads\": %d}",
 		escaped.data, JsonbToCString(NULL, &training->options->root, VARSIZE(training->options)),
 		samples_count(training->rows.train), (uint64) samples_tokens(training->rows.train),
-		(uint64_t) samples_fingerprint(training->rows.train), trainer_epochs_done(training->trainer),
-		trainer_best_epoch(training->trainer) + 1, nn_pool_threads(training->pool));
+		(uint64_t) samples_fingerprint(training->rows.train),
+		trainer_epochs_done(training->trainer), trainer_best_epoch(training->trainer) + 1,
+		nn_pool_threads(training->pool));
 	return DatumGetJsonbP(JsonbFromCString(json.data));
 }
 
