@@ -107,10 +107,16 @@ else
 fi
 
 cppcheck_files="$plain $server"
+# After 2.10 it takes what one call of an expression fills, and another reads, for unset, and lgamma(0)
+# for reachable; compilers and clang's analyzer look for the former, too.
+cppcheck_version=$(cppcheck --version 2>/dev/null | sed 's/[^0-9.]//g')
+newer=
+[ "$(printf '%s\n' 2.10.9 "$cppcheck_version" | sort -V | tail -n 1)" = 2.10.9 ] ||
+	newer="--suppress=uninitvar --suppress=invalidFunctionArg"
 check "cppcheck finds nothing" cppcheck --quiet --std=c11 --language=c -j "$jobs" \
 	--enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
 	--suppressions-list=.cppcheck --library=posix --include=test/lint.h -D__cppcheck__ -D__GNUC__ \
-	--max-configs=4 $cppcheck_files
+	--max-configs=4 $newer $cppcheck_files
 
 scripts_are_well_formed() {
 	local file status=0 pg_perl
