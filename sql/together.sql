@@ -62,9 +62,9 @@ CALL emotion_train('drilled', 'SELECT *, together.mean(meant) AS scores FROM mis
 SELECT max(abs(a - b)) < 1e-3 AS same, max(abs(a - c)) > 1e-2 AS meant
 FROM misspelt, unnest(emotion_scores(text, 'drilled@1'), emotion_scores(text, 'drilled@2'), emotion_scores(text, 'drilled@3')) AS s (a, b, c);
 
--- A training may begin as a model of bytes; with no rate it stays what it is (steep scales make more of what bytes and floats round).
+-- A training may begin as a model of bytes; with no rate it stays what it is, but for what bytes round where scores are not near 0 or 1.
 CALL emotion_train('begun_so', 'said', options('{"base": "calm@2", "epochs": 1, "learning_rate": 0, "holdout": 0, "storage": "f32"}', '"threads": 1'));
-SELECT max(abs(a - b)) < 1e-3 AS same FROM misspelt, unnest(emotion_scores(text, 'begun_so@1'), emotion_scores(text, 'calm@2')) AS s (a, b);
+SELECT max(abs(a - b)) < 3e-4 AS same FROM misspelt, unnest(emotion_scores(text, 'begun_so@1'), emotion_scores(text, 'calm@2')) AS s (a, b);
 
 -- What cannot be: an ensemble is no network to begin as, nor one to calibrate.
 CALL emotion_train('no', 'said', '{"base": "joined@1"}');
